@@ -1,0 +1,85 @@
+# The whole of Pulseboard behind a few words; `make` alone lists them. Logic lives in `xtask` and `web`, not here.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+# Where cargo builds. Continuous integration points this outside of the clone.
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+# All members at once, always: the features of a dependency then never change, and DataFusion is compiled once.
+BUILD := cargo build --workspace --bin pulseboard $(if $(CI),--locked)
+section = @printf '\n=== %s\n' '$(1)'
+
+# Directories count too, so that a file that went away is noticed.
+APP_SOURCES := $(shell find web/app/src web/app/public web/packages/*/src) \
+	$(wildcard web/*.json web/app/*.json web/app/*.ts web/app/*.html web/packages/*/*.json)
+NODE_MODULES := web/node_modules/.package-lock.json
+APP := web/app/dist/index.html
+
+.PHONY: help run build test e2e check bench dev need-build need-test
+
+help: ## list these words
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+run: need-build $(APP) ## build what is missing and start on http://127.0.0.1:8080; ARGS="--listen …" goes to the server
+	@$(BUILD) --profile quick
+	@exec "$(TARGET_DIR)/quick/pulseboard" serve $(ARGS)
+
+build: need-build $(APP) ## the release binary, with the app inside: target/release/pulseboard
+	@$(BUILD) --release
+	@cmp -s "$(TARGET_DIR)/release/pulseboard" target/release/pulseboard \
+		|| install -D "$(TARGET_DIR)/release/pulseboard" target/release/pulseboard
+
+test: need-test $(NODE_MODULES) ## everything that must hold before a change goes in
+	$(call section,Formatting)
+	@cargo fmt --all --check
+	$(call section,House rules and licences)
+	@cargo xtask tidy
+	@cargo xtask licences
+	$(call section,Web: types and lints)
+	@npm --prefix web run --silent check
+	$(call section,Web: tests)
+	@npm --prefix web run --silent test
+	$(call section,Web: build and size of the first page)
+	@$(MAKE) $(APP)
+	@npm --prefix web run --silent size
+	$(call section,Rust: lints)
+	@cargo clippy --workspace --all-targets $(if $(CI),--locked) --quiet -- -D warnings
+	$(call section,Rust: tests)
+	@cargo test --workspace $(if $(CI),--locked) --no-fail-fast
+	$(call section,All of it passed)
+
+# Built together with the tests, so that it shares what they were built from: their features differ from a plain build.
+e2e: need-test $(APP) ## the built server in a real browser
+	@cargo build --workspace --tests --bin pulseboard $(if $(CI),--locked)
+	@PULSEBOARD_BIN="$(abspath $(TARGET_DIR))/debug/pulseboard" npm --prefix web run --silent e2e
+
+check: need-test $(APP) ## the fast part of test
+	$(call section,Formatting and house rules)
+	@cargo fmt --all --check
+	@cargo xtask tidy
+	$(call section,Web: types and lints and tests)
+	@npm --prefix web run --silent check
+	@npm --prefix web run --silent test
+	$(call section,Rust: lints)
+	@cargo clippy --workspace --all-targets --quiet -- -D warnings
+
+bench: build ## measure this machine; prints one table
+	@target/release/pulseboard bench $(ARGS)
+
+dev: need-build $(APP) ## server and app, each built again when its sources change
+	@scripts/dev "$(TARGET_DIR)"
+
+need-build:
+	@scripts/need cc cargo node
+
+need-test: need-build
+	@scripts/need rustfmt clippy chromium
+
+$(NODE_MODULES): web/package-lock.json
+	@npm --prefix web ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(APP): $(NODE_MODULES) $(APP_SOURCES)
+	@npm --prefix web run --silent build

@@ -1,0 +1,137 @@
+//! The command line of `pulseboard bench`, embedded by the server's.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::error::BenchError;
+use crate::scenario::{engine, fanout, idle, ingest_batch, ingest_single, latency};
+use crate::target::Target;
+
+/// Measures a server. Without a scenario: all of them, each against a server of its own, as one table.
+#[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct BenchArgs {
+    /// How the whole suite runs.
+    #[command(flatten)]
+    pub suite: SuiteArgs,
+    /// One scenario instead.
+    #[command(subcommand)]
+    pub scenario: Option<ScenarioArgs>,
+}
+
+/// How the whole suite runs.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SuiteArgs {
+    /// The server's program; without, the one that is running now.
+    #[arg(long, value_name = "PATH")]
+    pub server: Option<PathBuf>,
+    /// Where temporary data directories are made. On a disk whose speed counts: not in memory.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Only these, separated by commas.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub only: Vec<Scenario>,
+    /// Seconds that each scenario counts, instead of its own default.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub duration_s: Option<u64>,
+}
+
+/// The scenarios by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Scenario {
+    /// What an idle server costs.
+    Idle,
+    /// The live engine alone.
+    Engine,
+    /// Single-event POSTs.
+    Single,
+    /// Batches with ten live views.
+    Batch,
+    /// From commit to frame.
+    Latency,
+    /// A thousand readers of one channel.
+    Fanout,
+}
+
+/// One scenario against a running server.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ScenarioArgs {
+    /// CPU and memory of a server that is left alone.
+    Idle(Against<idle::Options>),
+    /// The live engine in this process, by batch size; no server needed.
+    Engine(engine::Options),
+    /// Single-event POSTs over many connections.
+    Single(Against<ingest_single::Options>),
+    /// NDJSON batches with ten live views on the stream.
+    Batch(Against<ingest_batch::Options>),
+    /// From the answer of a POST to the frame at many readers of one view.
+    Latency(Against<latency::Options>),
+    /// One stream or view, a thousand WebSocket readers.
+    Fanout(Against<fanout::Options>),
+}
+
+/// A scenario's options and the server it runs against. Events go to streams of their own, `bench_…`, and stay there.
+#[derive(Debug, Clone, Args)]
+pub struct Against<O: Args> {
+    /// Which server.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// The scenario's own options.
+    #[command(flatten)]
+    pub options: O,
+}
+
+/// Which server is measured.
+#[derive(Debug, Clone, Args)]
+pub struct TargetArgs {
+    /// The server's URL.
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// The server's process, to read its CPU time and memory.
+    #[arg(long, value_name = "PID")]
+    pub server_pid: Option<u32>,
+    /// Load a server that is not on this machine. Only do this to your own.
+    #[arg(long)]
+    pub i_own_this_server: bool,
+}
+
+impl TargetArgs {
+    /// Looks the server up.
+    ///
+    /// # Errors
+    /// As [`Target::resolve`].
+    pub async fn resolve(&self) -> Result<Target, BenchError> {
+        Target::resolve(&self.url, self.i_own_this_server, self.server_pid).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        bench: BenchArgs,
+    }
+
+    #[test]
+    fn the_command_line_is_sound_and_reads_both_forms() {
+        Cli::command().debug_assert();
+        let suite =
+            Cli::try_parse_from(["bench", "--only", "engine,idle", "--duration-s", "2"]).expect("a suite").bench;
+        assert_eq!(suite.suite.only, [Scenario::Engine, Scenario::Idle]);
+        assert!(suite.scenario.is_none());
+
+        let one = Cli::try_parse_from(["bench", "fanout", "--url", "http://[::1]:1", "--readers", "10"]).expect("one");
+        let Some(ScenarioArgs::Fanout(fanout)) = one.bench.scenario else { panic!("another scenario") };
+        assert_eq!((fanout.options.readers, fanout.target.i_own_this_server), (10, false));
+
+        for bad in [vec!["--duration-s", "0"], vec!["single", "--connections", "0"], vec!["nothing"]] {
+            assert!(Cli::try_parse_from([vec!["bench"], bad.clone()].concat()).is_err(), "{bad:?}");
+        }
+    }
+}

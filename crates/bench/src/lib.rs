@@ -1,0 +1,34 @@
+//! The load tool and the benchmarks: what a server does under load, measured from outside over its public API, and what
+//! the live engine does alone.
+//!
+//! Scenarios find a server by URL ([`Target`]); the suite starts servers of its own. The generator is lean and its CPU is
+//! shown beside the server's, because both share the machine. It loads loopback servers only, unless the owner says so, and
+//! everything it does is bounded in time and count. It never looks inside a server.
+
+mod api;
+mod args;
+mod cpu;
+mod error;
+mod event;
+mod generator;
+mod http;
+mod latency;
+mod ledger;
+mod machine;
+mod measured;
+mod observe;
+pub mod scenario;
+mod server;
+mod socket;
+mod suite;
+mod target;
+mod views;
+mod window;
+
+pub use args::{Against, BenchArgs, Scenario, ScenarioArgs, SuiteArgs, TargetArgs};
+pub use cpu::CpuSplit;
+pub use error::BenchError;
+pub use event::REFERENCE_BYTES;
+pub use measured::{Better, Bound, Figure, Measured, Unit, render};
+pub use suite::{run, suite};
+pub use target::Target;

@@ -1,0 +1,8 @@
+//! The scenarios: each loads or watches a server in one way and says what it measured.
+
+pub mod engine;
+pub mod fanout;
+pub mod idle;
+pub mod ingest_batch;
+pub mod ingest_single;
+pub mod latency;

@@ -1,0 +1,144 @@
+//! All scenarios, each against a fresh server of its own, so that none inherits another's streams, views or memory.
+
+use std::path::Path;
+
+use clap::{Args, FromArgMatches};
+
+use crate::args::{BenchArgs, Scenario, ScenarioArgs, SuiteArgs};
+use crate::error::BenchError;
+use crate::generator::cores;
+use crate::machine;
+use crate::measured::{Measured, render};
+use crate::scenario::{engine, fanout, idle, ingest_batch, ingest_single, latency};
+use crate::server::{Server, Setup};
+use crate::target::Target;
+
+const ALL: [Scenario; 6] =
+    [Scenario::Batch, Scenario::Single, Scenario::Engine, Scenario::Latency, Scenario::Fanout, Scenario::Idle];
+
+/// Runs what the command line asks for and prints what came out. An interrupt ends it and what it started.
+///
+/// # Errors
+/// [`BenchError`] if something could not be measured. A missed target is no error.
+pub async fn run(args: BenchArgs) -> Result<(), BenchError> {
+    let measuring = async {
+        match &args.scenario {
+            None => suite(&args.suite).await,
+            Some(scenario) => Ok(render(&[one(scenario).await?])),
+        }
+    };
+    let interrupted = || std::io::Error::from(std::io::ErrorKind::Interrupted);
+    let text = tokio::select! {
+        text = measuring => text?,
+        _signal = tokio::signal::ctrl_c() => return Err(BenchError::io("measuring")(interrupted())),
+    };
+    print!("{text}");
+    Ok(())
+}
+
+async fn one(scenario: &ScenarioArgs) -> Result<Measured, BenchError> {
+    match scenario {
+        ScenarioArgs::Engine(options) => engine::run(options).await,
+        ScenarioArgs::Idle(args) => idle::run(&args.target.resolve().await?, &args.options).await,
+        ScenarioArgs::Single(args) => ingest_single::run(&args.target.resolve().await?, &args.options).await,
+        ScenarioArgs::Batch(args) => ingest_batch::run(&args.target.resolve().await?, &args.options).await,
+        ScenarioArgs::Latency(args) => latency::run(&args.target.resolve().await?, &args.options).await,
+        ScenarioArgs::Fanout(args) => fanout::run(&args.target.resolve().await?, &args.options).await,
+    }
+}
+
+/// Runs all scenarios, or those that are named; gives the machine, the table and the notes as Markdown.
+///
+/// # Errors
+/// [`BenchError`] for the first scenario that could not be measured.
+pub async fn suite(args: &SuiteArgs) -> Result<String, BenchError> {
+    let binary = match &args.server {
+        Some(binary) => binary.clone(),
+        None => std::env::current_exe().map_err(BenchError::io("finding this program"))?,
+    };
+    let parent = args.dir.clone().unwrap_or_else(std::env::temp_dir);
+    let mut text = machine::describe(&parent)?;
+    let mut all = Vec::new();
+    for scenario in ALL.into_iter().filter(|scenario| args.only.is_empty() || args.only.contains(scenario)) {
+        // The table comes at the end, which is minutes away.
+        eprintln!("measuring: {scenario:?}");
+        all.push(measure(scenario, args, &binary, &parent).await?);
+    }
+    text.push('\n');
+    text.push_str(&render(&all));
+    Ok(text)
+}
+
+async fn measure(scenario: Scenario, args: &SuiteArgs, binary: &Path, parent: &Path) -> Result<Measured, BenchError> {
+    let seconds = args.duration_s;
+    let bare = |core| Server::start(binary, parent, Setup::Bare, core);
+    match scenario {
+        Scenario::Engine => {
+            let options: engine::Options = defaults();
+            let duration_s = seconds.unwrap_or(options.duration_s);
+            engine::run(&engine::Options { duration_s, ..options }).await
+        }
+        Scenario::Idle => {
+            let mut options: idle::Options = defaults();
+            options.duration_s = seconds.unwrap_or(options.duration_s);
+            let server = Server::start(binary, parent, Setup::Default, None).await?;
+            against(server, async |target| idle::run(target, &options).await).await
+        }
+        Scenario::Single => {
+            let mut options: ingest_single::Options = defaults();
+            options.duration_s = seconds.unwrap_or(options.duration_s);
+            against(bare(None).await?, async |target| ingest_single::run(target, &options).await).await
+        }
+        Scenario::Batch => {
+            let mut options: ingest_batch::Options = defaults();
+            options.duration_s = seconds.unwrap_or(options.duration_s);
+            against(bare(None).await?, async |target| ingest_batch::run(target, &options).await).await
+        }
+        Scenario::Latency => {
+            let mut options: latency::Options = defaults();
+            options.duration_s = seconds.unwrap_or(options.duration_s);
+            against(bare(None).await?, async |target| latency::run(target, &options).await).await
+        }
+        Scenario::Fanout => {
+            let mut options: fanout::Options = defaults();
+            options.duration_s = seconds.unwrap_or(options.duration_s);
+            let apart = cores() > 1;
+            options.generator_core = apart.then_some(1);
+            let server = bare(apart.then_some(0)).await?;
+            against(server, async |target| fanout::run(target, &options).await).await
+        }
+    }
+}
+
+/// Measures and ends the server; what was measured counts only if it ends well.
+async fn against(
+    server: Server,
+    measure: impl AsyncFnOnce(&Target) -> Result<Measured, BenchError>,
+) -> Result<Measured, BenchError> {
+    let measured = measure(server.target()).await;
+    let stopped = server.stop().await;
+    let measured = measured?;
+    stopped?;
+    Ok(measured)
+}
+
+/// A scenario's options as they are when nothing is given, so that the defaults stand in one place.
+fn defaults<O: Args + FromArgMatches>() -> O {
+    let matches = O::augment_args(clap::Command::new("bench").no_binary_name(true)).get_matches_from([""; 0]);
+    O::from_arg_matches(&matches).expect("every option has a default")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scenario_has_defaults() {
+        assert_eq!(defaults::<engine::Options>().duration_s, 3);
+        assert_eq!(defaults::<idle::Options>().duration_s, 20);
+        assert_eq!(defaults::<ingest_single::Options>().connections, 64);
+        assert_eq!(defaults::<ingest_batch::Options>().rows, 1_000);
+        assert_eq!(defaults::<latency::Options>().readers, 200);
+        assert_eq!(defaults::<fanout::Options>().readers, 1_000);
+    }
+}

@@ -1,0 +1,263 @@
+//! What names stand for: views, boards and ad-hoc queries, resolved to the engine's instances.
+//!
+//! Named views run from the start and wait for streams that do not exist yet; an ad-hoc query runs while it is followed,
+//! and its text is kept so that its channel survives a restart.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono_tz::Tz;
+use pulseboard_hub::{ChannelSource, ChannelSpec, Keep};
+use pulseboard_journal::{Log, MetaStore};
+use pulseboard_live::{Engine, InstanceRef, Missing, Params, QuerySpec, normalise_sql};
+use pulseboard_model::{Cell, ViewName};
+use pulseboard_protocol::error::{ApiError, Code};
+use pulseboard_protocol::{Channel, InvalidChannel};
+use pulseboard_runtime::{Clock, Shutdown};
+use serde_json::{Map, Value};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::error::query_error;
+use crate::queries::AdHocQueries;
+
+/// How many near names an error lists.
+const NEAREST_MAX: usize = 3;
+
+/// A view of the configuration.
+#[derive(Debug, Clone)]
+pub struct NamedView {
+    /// Its name.
+    pub name: ViewName,
+    /// What it asks.
+    pub spec: QuerySpec,
+}
+
+/// A panel that shows a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoardPanel {
+    /// Its id on the board.
+    pub id: String,
+    /// The view behind it.
+    pub view: ViewName,
+}
+
+/// A board of the configuration.
+#[derive(Debug, Clone)]
+pub struct Board {
+    /// Its id, as in URLs.
+    pub id: String,
+    /// Its definition as clients read it, panels with their channels.
+    pub definition: Value,
+    /// The panels that show data.
+    pub panels: Vec<BoardPanel>,
+}
+
+impl Board {
+    /// Hash of the definition.
+    #[must_use]
+    pub fn definition_hash(&self) -> String {
+        format!("{:016x}", xxh3_64(self.definition.to_string().as_bytes()))
+    }
+}
+
+#[derive(Debug)]
+struct Held {
+    view: NamedView,
+    /// Keeps the view running whether anyone looks or not.
+    _running: InstanceRef,
+}
+
+#[derive(Debug)]
+struct Inner {
+    engine: Engine,
+    log: Arc<dyn Log>,
+    views: BTreeMap<ViewName, Held>,
+    boards: BTreeMap<String, Board>,
+    queries: Arc<AdHocQueries>,
+}
+
+/// The names. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Catalog(Arc<Inner>);
+
+/// A channel resolved: what the hub follows. A board is several.
+pub(crate) type Resolved = Vec<ChannelSpec>;
+
+impl Catalog {
+    /// Starts all named views.
+    ///
+    /// # Errors
+    /// One line per view that is refused.
+    pub fn start(
+        views: Vec<NamedView>,
+        boards: Vec<Board>,
+        engine: Engine,
+        log: Arc<dyn Log>,
+        meta: MetaStore,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Vec<String>> {
+        let (mut held, mut refused) = (BTreeMap::new(), Vec::new());
+        for view in views {
+            match engine.acquire(&view.spec, Missing::Wait) {
+                Ok(instance) => {
+                    held.insert(view.name.clone(), Held { view, _running: instance });
+                }
+                Err(error) => {
+                    let place = error.at.map(|(line, column)| format!(" (line {line}, column {column})"));
+                    refused.push(format!("view `{}`: {}{}", view.name, error.message, place.unwrap_or_default()));
+                }
+            }
+        }
+        if !refused.is_empty() {
+            return Err(refused);
+        }
+        let boards = boards.into_iter().map(|board| (board.id.clone(), board)).collect();
+        let queries = Arc::new(AdHocQueries::new(meta, clock));
+        Ok(Self(Arc::new(Inner { engine, log, views: held, boards, queries })))
+    }
+
+    /// All named views.
+    pub(crate) fn views(&self) -> impl Iterator<Item = &NamedView> {
+        self.0.views.values().map(|held| &held.view)
+    }
+
+    /// All boards.
+    pub(crate) fn boards(&self) -> impl Iterator<Item = &Board> {
+        self.0.boards.values()
+    }
+
+    /// One board.
+    pub(crate) fn board(&self, id: &str) -> Result<&Board, ApiError> {
+        self.0.boards.get(id).ok_or_else(|| {
+            let nearest = nearest(id, self.0.boards.keys().map(String::as_str));
+            ApiError::unknown(Code::UnknownBoard, "board", id, nearest)
+        })
+    }
+
+    /// A view's question, with parameters and zone if they are asked otherwise.
+    pub(crate) fn view_spec(&self, name: &str, params: &Params, timezone: Option<Tz>) -> Result<QuerySpec, ApiError> {
+        let held = self.0.views.get(name).ok_or_else(|| {
+            let nearest = nearest(name, self.0.views.keys().map(ViewName::as_str));
+            ApiError::unknown(Code::UnknownView, "view", name, nearest)
+        })?;
+        let mut spec = held.view.spec.clone();
+        spec.params.extend(params.clone());
+        spec.timezone = timezone.unwrap_or(spec.timezone);
+        Ok(spec)
+    }
+
+    /// The running instance that answers `spec`.
+    pub(crate) fn acquire(&self, spec: &QuerySpec, missing: Missing) -> Result<InstanceRef, ApiError> {
+        self.0.engine.acquire(spec, missing).map_err(|error| query_error(&error))
+    }
+
+    /// What a channel follows. May read the store: call it where blocking is allowed.
+    pub(crate) fn resolve(&self, channel: &Channel, timezone: Option<Tz>) -> Result<Resolved, ApiError> {
+        match channel {
+            Channel::View { name, params } => {
+                let params = params.iter().map(|(name, value)| (name.clone(), text_cell(value))).collect();
+                let spec = self.view_spec(name.as_str(), &params, timezone)?;
+                Ok(vec![self.view_channel(channel.to_string(), &spec)?])
+            }
+            Channel::Board { name, vars } => {
+                if !vars.is_empty() {
+                    return Err(ApiError::not_yet("variables of boards"));
+                }
+                let board = self.board(name)?;
+                let mut resolved = Vec::with_capacity(board.panels.len() + 1);
+                let mut panels = Vec::with_capacity(board.panels.len());
+                for panel in &board.panels {
+                    let spec = self.view_spec(panel.view.as_str(), &Params::new(), timezone)?;
+                    let name = format!("view:{}", panel.view);
+                    panels.push((panel.id.clone(), name.clone()));
+                    // Two panels may show one view; it is followed once.
+                    if !resolved.iter().any(|known: &ChannelSpec| *known.name == *name) {
+                        resolved.push(self.view_channel(name, &spec)?);
+                    }
+                }
+                let definition_hash = board.definition_hash();
+                resolved.insert(
+                    0,
+                    ChannelSpec {
+                        name: channel.to_string().into(),
+                        definition_hash: xxh3_64(definition_hash.as_bytes()),
+                        source: ChannelSource::Board { definition_hash, panels },
+                        keep: None,
+                    },
+                );
+                Ok(resolved)
+            }
+            Channel::Stream { name, .. } => {
+                if self.0.log.schema(name.as_str()).is_none() {
+                    let streams = self.0.log.streams();
+                    let nearest = nearest(name.as_str(), streams.iter().map(|info| info.name.as_str()));
+                    return Err(ApiError::unknown(Code::UnknownStream, "stream", name.as_str(), nearest));
+                }
+                Ok(vec![ChannelSpec {
+                    name: format!("stream:{name}").into(),
+                    definition_hash: 0,
+                    source: ChannelSource::Tail(name.clone()),
+                    keep: None,
+                }])
+            }
+            Channel::Sql(hash) => {
+                let spec = self.0.queries.get(hash)?;
+                let (channel, instance) = self.followed(channel.to_string(), &spec)?;
+                self.0.queries.followed(hash, &instance);
+                Ok(vec![channel])
+            }
+            Channel::Alerts | Channel::System => Err(ApiError::not_yet(&format!("channel `{channel}`"))),
+        }
+    }
+
+    fn view_channel(&self, name: String, spec: &QuerySpec) -> Result<ChannelSpec, ApiError> {
+        self.followed(name, spec).map(|(channel, _)| channel)
+    }
+
+    fn followed(&self, name: String, spec: &QuerySpec) -> Result<(ChannelSpec, Arc<InstanceRef>), ApiError> {
+        let instance = Arc::new(self.acquire(spec, Missing::Wait)?);
+        let channel = ChannelSpec {
+            name: name.into(),
+            definition_hash: spec_hash(spec),
+            source: ChannelSource::View(instance.id()),
+            keep: Some(Arc::clone(&instance) as Keep),
+        };
+        Ok((channel, instance))
+    }
+
+    /// Registers an ad-hoc query and gives its hash. Writes to the store: call it where blocking is allowed.
+    pub(crate) fn register_query(&self, spec: QuerySpec, params: &Map<String, Value>) -> Result<String, ApiError> {
+        // Planned before it is kept: what is refused gets no channel.
+        let _running = self.acquire(&spec, Missing::Refuse)?;
+        self.0.queries.put(spec, params)
+    }
+
+    /// Keeps the store of ad-hoc queries tidy until shutdown.
+    pub(crate) async fn run(self, shutdown: Shutdown) {
+        Arc::clone(&self.0.queries).run(shutdown).await;
+    }
+}
+
+/// A parameter of a channel's name: a number if it reads as one, else text.
+pub(crate) fn text_cell(text: &str) -> Cell {
+    text.parse().map(Cell::Int).or_else(|_| text.parse().map(Cell::Float)).unwrap_or_else(|_| Cell::Str(text.into()))
+}
+
+/// Hash of what a view stands for.
+pub(crate) fn spec_hash(spec: &QuerySpec) -> u64 {
+    let text = format!("{}\0{}\0{:?}", normalise_sql(&spec.sql), spec.timezone.name(), spec.params);
+    xxh3_64(text.as_bytes())
+}
+
+/// Reads a channel's name.
+pub(crate) fn read_channel(text: &str) -> Result<Channel, ApiError> {
+    text.parse().map_err(|error: InvalidChannel| ApiError::new(Code::BadChannel, error.to_string()))
+}
+
+/// The known names that look most like `name`, best first.
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let score = |candidate: &'a str| (strsim::jaro_winkler(&name.to_lowercase(), &candidate.to_lowercase()), candidate);
+    let mut scored: Vec<(f64, &str)> = known.into_iter().map(score).filter(|(score, _)| *score > 0.7).collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    scored.into_iter().take(NEAREST_MAX).map(|(_, candidate)| candidate.to_owned()).collect()
+}

@@ -1,0 +1,101 @@
+//! What the server hands the gateway: everything it stands on, and its limits.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use pulseboard_hub::Hub;
+use pulseboard_journal::{Log, MetaStore};
+use pulseboard_live::Engine;
+use pulseboard_model::StreamName;
+use pulseboard_model::decode::StreamConfig;
+use pulseboard_model::limits::IngestLimits;
+use pulseboard_runtime::{Clock, Tasks};
+use serde_json::Value;
+
+use crate::catalog::Catalog;
+use crate::figures::Figures;
+use crate::web::WebApp;
+
+/// How requests are limited.
+#[derive(Debug, Clone)]
+pub struct GatewayConfig {
+    /// Where the server listens, for the check of `Host`.
+    pub listen: SocketAddr,
+    /// Origins that pages may come from beside loopback ones.
+    pub allowed_origins: Vec<String>,
+    /// The zone of queries that name none.
+    pub timezone: Tz,
+    /// Limits on what is sent in.
+    pub ingest: IngestLimits,
+    /// The most bodies that are decoded at once; others wait.
+    pub decodes_max: usize,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
+    /// The most connections that follow channels.
+    pub connections_max: usize,
+}
+
+impl GatewayConfig {
+    /// The defaults for an address.
+    #[must_use]
+    pub fn new(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            allowed_origins: Vec::new(),
+            timezone: Tz::UTC,
+            ingest: IngestLimits::default(),
+            decodes_max: 4,
+            body_timeout: Duration::from_secs(30),
+            connections_max: 20_000,
+        }
+    }
+}
+
+/// How streams are read, by name; others by the default.
+#[derive(Debug, Clone, Default)]
+pub struct StreamConfigs {
+    /// Configured streams.
+    pub by_name: BTreeMap<StreamName, Arc<StreamConfig>>,
+    /// All others.
+    pub default: Arc<StreamConfig>,
+}
+
+impl StreamConfigs {
+    /// How `stream` is read.
+    #[must_use]
+    pub fn of(&self, stream: &StreamName) -> Arc<StreamConfig> {
+        self.by_name.get(stream).unwrap_or(&self.default).clone()
+    }
+}
+
+/// Everything the gateway stands on. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Deps {
+    /// How requests are limited.
+    pub config: Arc<GatewayConfig>,
+    /// How streams are read.
+    pub streams: Arc<StreamConfigs>,
+    /// The durable log.
+    pub log: Arc<dyn Log>,
+    /// Where `sql:` queries are kept.
+    pub meta: MetaStore,
+    /// Queries, live and once.
+    pub engine: Engine,
+    /// Channels.
+    pub hub: Hub,
+    /// Named views, boards and ad-hoc queries.
+    pub catalog: Catalog,
+    /// What the sources say of themselves, as `GET /api/v1/sources` answers.
+    pub sources: Arc<Vec<Value>>,
+    /// Counters since the start.
+    pub figures: Arc<Figures>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Who owns the tasks.
+    pub tasks: Tasks,
+    /// What answers everything that is not the API: the web app.
+    pub web: WebApp,
+}

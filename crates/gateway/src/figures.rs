@@ -1,0 +1,113 @@
+//! What the server counts since its start, for `/health/ready` and `/metrics`.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+/// For how long a log that could not write counts as unavailable: after that, the next request shall try.
+const REFUSED_US: i64 = 10_000_000;
+
+/// How many of the last requests the latency figures are of.
+const LATENCIES: usize = 1_024;
+
+/// Counters. Shared by all handlers.
+#[derive(Debug, Default)]
+pub struct Figures {
+    events: AtomicU64,
+    errors: AtomicU64,
+    /// When the log last could not write, µs; 0 since it could.
+    refused_us: AtomicI64,
+    latencies: Mutex<Latencies>,
+}
+
+#[derive(Debug, Default)]
+struct Latencies {
+    /// In µs, the newest overwriting the oldest.
+    last: Vec<u32>,
+    next: usize,
+}
+
+impl Figures {
+    /// Events became durable.
+    pub fn accepted(&self, events: u64) {
+        self.events.fetch_add(events, Ordering::Relaxed);
+    }
+
+    /// The log could write.
+    pub fn log_wrote(&self) {
+        self.refused_us.store(0, Ordering::Relaxed);
+    }
+
+    /// The log could not write at `now_us`.
+    pub fn log_refused(&self, now_us: i64) {
+        self.refused_us.store(now_us, Ordering::Relaxed);
+    }
+
+    /// Whether the log could write when last tried, a moment ago.
+    #[must_use]
+    pub fn is_log_writable(&self, now_us: i64) -> bool {
+        let refused_us = self.refused_us.load(Ordering::Relaxed);
+        refused_us == 0 || now_us - refused_us > REFUSED_US
+    }
+
+    /// A request was answered.
+    pub fn answered(&self, took: Duration, our_fault: bool) {
+        if our_fault {
+            self.errors.fetch_add(1, Ordering::Relaxed);
+        }
+        let took_us = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
+        let mut latencies = self.latencies.lock();
+        if latencies.last.len() < LATENCIES {
+            latencies.last.push(took_us);
+        } else {
+            let next = latencies.next;
+            latencies.last[next] = took_us;
+            latencies.next = (next + 1) % LATENCIES;
+        }
+    }
+
+    /// Events accepted since the start.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.events.load(Ordering::Relaxed)
+    }
+
+    /// Requests that ended in an error of ours.
+    #[must_use]
+    pub fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Relaxed)
+    }
+
+    /// Mean and 99th percentile of the last requests, in ms.
+    #[must_use]
+    pub fn latencies_ms(&self) -> (f64, f64) {
+        let mut last = self.latencies.lock().last.clone();
+        if last.is_empty() {
+            return (0.0, 0.0);
+        }
+        last.sort_unstable();
+        let sum: f64 = last.iter().map(|us| f64::from(*us)).sum();
+        #[expect(clippy::cast_precision_loss, reason = "at most 1,024")]
+        let mean = sum / last.len() as f64;
+        let p99 = f64::from(last[(last.len() * 99 / 100).min(last.len() - 1)]);
+        (mean / 1_000.0, p99 / 1_000.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latencies_are_of_the_last_requests() {
+        let figures = Figures::default();
+        for ms in 0..2_000 {
+            figures.answered(Duration::from_millis(ms), ms == 7);
+        }
+        let (mean, p99) = figures.latencies_ms();
+        assert!((mean - 1_487.5).abs() < 1.0, "mean {mean}");
+        assert!((1_980.0..=1_999.0).contains(&p99), "p99 {p99}");
+        assert_eq!(figures.errors(), 1);
+    }
+}

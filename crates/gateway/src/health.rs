@@ -1,0 +1,106 @@
+//! `/health/live`, `/health/ready` and `/metrics`.
+//!
+//! Live says that the process answers; ready says that ingest accepts and pages answer. They differ while draining.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use pulseboard_protocol::http::ReadyAnswer;
+
+use crate::deps::Deps;
+
+/// The state of health.
+#[derive(Debug, Clone)]
+pub struct Health {
+    started: Instant,
+    draining: Arc<AtomicBool>,
+    metrics: PrometheusHandle,
+}
+
+impl Health {
+    /// From now on; metrics recorded by the `metrics` macros are collected from the first of these in a process on.
+    #[must_use]
+    pub fn start() -> Self {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let metrics = recorder.handle();
+        // A second server in one process (tests) leaves the first one's recorder in place.
+        if metrics::set_global_recorder(recorder).is_err() {
+            tracing::debug!("metrics are already recorded elsewhere");
+        }
+        Self { started: Instant::now(), draining: Arc::default(), metrics }
+    }
+
+    /// From now on not ready: connections are being closed.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the server is ending.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::SeqCst)
+    }
+}
+
+/// `GET /health/live`.
+pub(crate) async fn get_live() -> &'static str {
+    "live\n"
+}
+
+/// `GET /health/ready`.
+pub(crate) async fn get_ready(State((deps, health)): State<(Deps, Health)>) -> Response {
+    let status = if health.is_draining() {
+        "draining"
+    } else if deps.figures.is_log_writable(deps.clock.now_us()) {
+        "ready"
+    } else {
+        "log_unavailable"
+    };
+    let (latency_avg_ms, latency_p99_ms) = deps.figures.latencies_ms();
+    let answer = ReadyAnswer {
+        status,
+        messages: deps.figures.events(),
+        errors: deps.figures.errors(),
+        latency_avg_ms,
+        latency_p99_ms,
+        uptime_ms: u64::try_from(health.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        position: deps.log.head().to_string(),
+        live_position: deps.engine.watch_position().borrow().to_string(),
+    };
+    let code = if status == "ready" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, Json(answer)).into_response()
+}
+
+/// `GET /metrics`.
+pub(crate) async fn get_metrics(State((deps, health)): State<(Deps, Health)>) -> Response {
+    for info in deps.log.streams() {
+        let stream = info.name.to_string();
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        let (events, rejected, bytes) = (info.events as f64, info.rejected as f64, info.bytes as f64);
+        metrics::gauge!("pulseboard_stream_events", "stream" => stream.clone()).set(events);
+        metrics::gauge!("pulseboard_stream_rejected_rows", "stream" => stream.clone()).set(rejected);
+        metrics::gauge!("pulseboard_stream_bytes", "stream" => stream).set(bytes);
+    }
+    metrics::gauge!("pulseboard_uptime_seconds").set(health.started.elapsed().as_secs_f64());
+    let content_type = "text/plain; version=0.0.4; charset=utf-8";
+    ([(header::CONTENT_TYPE, content_type)], health.metrics.render()).into_response()
+}
+
+/// Measures every request to the API.
+pub(crate) async fn measure(State(deps): State<Deps>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let response = next.run(request).await;
+    let our_fault = response.status().is_server_error();
+    deps.figures.answered(started.elapsed(), our_fault);
+    let status = response.status().as_u16().to_string();
+    metrics::counter!("pulseboard_http_requests_total", "status" => status).increment(1);
+    metrics::histogram!("pulseboard_http_request_seconds").record(started.elapsed().as_secs_f64());
+    response
+}

@@ -1,0 +1,28 @@
+//! The HTTP API, WebSocket and SSE: everything that speaks to clients over the network. The only crate that names axum.
+//!
+//! It stands on the log, the engine and the hub, and hands out what they give; it holds no state of its own but
+//! connections. What it says on the wire is written in `pulseboard-protocol`.
+
+mod catalog;
+mod connections;
+mod deps;
+mod error;
+mod figures;
+mod guard;
+mod health;
+mod ingest;
+mod live;
+mod openapi;
+mod queries;
+mod query;
+mod router;
+mod serve;
+mod streams;
+mod views;
+mod web;
+
+pub use catalog::{Board, BoardPanel, Catalog, NamedView};
+pub use deps::{Deps, GatewayConfig, StreamConfigs};
+pub use figures::Figures;
+pub use router::Gateway;
+pub use web::{WebApp, WebFile};

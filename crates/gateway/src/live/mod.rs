@@ -1,0 +1,107 @@
+//! Channels over connections: what WebSocket and SSE have in common is resolving channels and one hub subscription each.
+
+mod sse;
+mod websocket;
+
+use std::str::FromStr;
+
+use chrono_tz::Tz;
+use pulseboard_hub::ChannelSpec;
+use pulseboard_journal::PositionCheck;
+use pulseboard_protocol::error::{ApiError, Code};
+use pulseboard_protocol::{Channel, Cursor};
+
+use crate::catalog::{Resolved, read_channel};
+use crate::connections::Connections;
+use crate::deps::Deps;
+use crate::ingest::Decodes;
+use crate::query::WAIT_DEFAULT;
+
+pub(crate) use sse::get_sse;
+pub(crate) use websocket::get_websocket;
+
+/// What a handler of connections needs.
+#[derive(Debug, Clone)]
+pub(crate) struct LiveDeps {
+    pub(crate) deps: Deps,
+    pub(crate) connections: Connections,
+    pub(crate) decodes: Decodes,
+}
+
+/// Channels of one subscription, resolved.
+#[derive(Debug, Default)]
+pub(crate) struct Channels {
+    pub(crate) specs: Vec<ChannelSpec>,
+    /// Beside `specs`: how many of the newest rows a fresh tail starts with.
+    pub(crate) last: Vec<u32>,
+}
+
+impl Channels {
+    fn add(&mut self, resolved: Resolved, last: u32) {
+        for spec in resolved {
+            if !self.specs.iter().any(|known| known.name == spec.name) {
+                self.specs.push(spec);
+                self.last.push(last);
+            }
+        }
+    }
+}
+
+/// Reads a zone's name.
+pub(crate) fn timezone_of(text: Option<&str>) -> Result<Option<Tz>, ApiError> {
+    let Some(name) = text else { return Ok(None) };
+    Tz::from_str(name).map(Some).map_err(|_| {
+        let message = format!("`{name}` is not a time zone: use a name such as `Europe/Berlin` or `UTC`");
+        ApiError::new(Code::BadTimezone, message)
+    })
+}
+
+/// Reads a cursor.
+pub(crate) fn cursor_of(text: Option<&str>) -> Result<Option<Cursor>, ApiError> {
+    let Some(text) = text else { return Ok(None) };
+    text.parse()
+        .map(Some)
+        .map_err(|error: pulseboard_protocol::InvalidCursor| ApiError::new(Code::BadPosition, error.to_string()))
+}
+
+/// Waits until the hub stands where a reader does: a position just acknowledged is in the log a moment before it is in the
+/// live answers, and must not be taken for one beyond the log's end.
+pub(crate) async fn reach_cursor(deps: &Deps, since: Option<&Cursor>) {
+    let Some(cursor) = since else { return };
+    if deps.log.check(&cursor.position) == PositionCheck::Known && !deps.hub.reach(&cursor.position, WAIT_DEFAULT).await
+    {
+        tracing::debug!(position = %cursor.position, "the live answers are far behind the log");
+    }
+}
+
+/// Resolves names; each bad one gives its error, the others proceed. Reads the store, so it runs on the blocking pool.
+pub(crate) async fn resolve(
+    deps: &Deps,
+    names: Vec<String>,
+    last: Option<u32>,
+    timezone: Option<Tz>,
+) -> (Channels, Vec<(String, ApiError)>) {
+    let catalog = deps.catalog.clone();
+    let work = move || {
+        let (mut channels, mut refused) = (Channels::default(), Vec::new());
+        for name in names {
+            let resolved = read_channel(&name).and_then(|channel| {
+                let own_last = match &channel {
+                    Channel::Stream { last, .. } => *last,
+                    _ => None,
+                };
+                Ok((catalog.resolve(&channel, timezone)?, own_last.or(last).unwrap_or(0)))
+            });
+            match resolved {
+                Ok((resolved, last)) => channels.add(resolved, last),
+                Err(error) => refused.push((name, error)),
+            }
+        }
+        (channels, refused)
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "resolving channels panicked");
+        let fault = ApiError::new(Code::Internal, "the channels could not be resolved by a fault of the server");
+        (Channels::default(), vec![(String::new(), fault)])
+    })
+}

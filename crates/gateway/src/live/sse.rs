@@ -1,0 +1,231 @@
+//! `GET /api/v1/live/sse`: one subscription as server-sent events.
+//!
+//! The same frames as on WebSocket. The body is pulled by the connection, so a slow reader is simply asked less often and
+//! the hub merges what it has not taken.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::IntoResponse;
+use bytes::{Bytes, BytesMut};
+use pulseboard_hub::{Bell, Due, SubscribeOptions, Subscription};
+use pulseboard_protocol::error::{ApiError, Code};
+use pulseboard_protocol::frame::sse_event;
+use pulseboard_protocol::{Channel, Frame, Pace};
+use pulseboard_runtime::Shutdown;
+use rand::Rng;
+use tokio::time::{Instant, sleep_until};
+
+use super::{LiveDeps, cursor_of, reach_cursor, resolve, timezone_of};
+use crate::connections::Place;
+use crate::error::HttpResult;
+
+/// How often a quiet stream says that it lives; below the 30 s at which proxies and browsers give up.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// The most channels of a request.
+const CHANNELS_MAX: usize = 256;
+/// A reader comes back after between these, each at its own moment.
+const RETRY_MS: std::ops::Range<u64> = 700..1_300;
+
+#[derive(Debug, Default)]
+struct Asked {
+    channels: Vec<String>,
+    since: Option<String>,
+    max_hz: Option<f64>,
+    batch_ms: Option<u64>,
+    last: Option<u32>,
+    timezone: Option<String>,
+    named: bool,
+}
+
+/// Reads the query; unlike a map it may name `channel` many times.
+fn read_query(query: &str) -> Result<Asked, ApiError> {
+    let bad = |message: String| ApiError::new(Code::BadRequest, message);
+    let pairs: Vec<(String, String)> =
+        serde_urlencoded::from_str(query).map_err(|error| bad(format!("the query cannot be read: {error}")))?;
+    let mut asked = Asked::default();
+    for (key, value) in pairs {
+        let number = || bad(format!("`{key}` must be a number, not `{value}`"));
+        match key.as_str() {
+            "channel" => asked.channels.push(value),
+            "since" => asked.since = Some(value),
+            "max_hz" => asked.max_hz = Some(value.parse().map_err(|_| number())?),
+            "batch_ms" => asked.batch_ms = Some(value.parse().map_err(|_| number())?),
+            "last" => asked.last = Some(value.parse().map_err(|_| number())?),
+            "timezone" => asked.timezone = Some(value),
+            "events" if value == "named" => asked.named = true,
+            "events" => return Err(bad(format!("`events` can only be `named`, not `{value}`"))),
+            // Caches are often defeated by a parameter that means nothing.
+            _ => {}
+        }
+    }
+    if asked.channels.is_empty() || asked.channels.len() > CHANNELS_MAX {
+        return Err(bad(format!("name 1 to {CHANNELS_MAX} channels: `?channel=view:NAME&channel=stream:NAME`")));
+    }
+    Ok(asked)
+}
+
+/// The handler.
+pub(crate) async fn get_sse(
+    State(live): State<LiveDeps>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> HttpResult {
+    let asked = read_query(query.as_deref().unwrap_or_default())?;
+    let pace = Pace::new(asked.max_hz, asked.batch_ms)?;
+    let timezone = timezone_of(asked.timezone.as_deref())?;
+    let last_event_id = headers.get("last-event-id").and_then(|value| value.to_str().ok()).filter(|id| !id.is_empty());
+    let since = cursor_of(last_event_id.or(asked.since.as_deref()))?;
+    reach_cursor(&live.deps, since.as_ref()).await;
+    let (channels, mut refused) = resolve(&live.deps, asked.channels, asked.last, timezone).await;
+    if let Some((channel, error)) = refused.pop() {
+        return Err(error.with("channel", channel).into());
+    }
+    let config = &live.deps.config;
+    let place = live.connections.enter("sse", peer, live.deps.clock.now_us(), config.connections_max)?;
+    place.follows(channels.specs.iter().map(|spec| spec.name.to_string()).collect());
+    let bell = Bell::new();
+    let options = SubscribeOptions { sub: 1, since, pace, last: channels.last };
+    let subscription = live.deps.hub.subscribe(&channels.specs, &options, &bell);
+    let stream = Stream {
+        subscription,
+        bell,
+        place,
+        draining: live.connections.draining(),
+        named: asked.named,
+        stage: Stage::Init,
+        beat_at: Instant::now() + HEARTBEAT,
+        live,
+    };
+    let body = Body::from_stream(futures::stream::unfold(stream, Stream::next));
+    let mut response = body.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
+    // nginx would otherwise hold each event back until the next one.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Init,
+    Following,
+    Ended,
+}
+
+struct Stream {
+    subscription: Subscription,
+    bell: Arc<Bell>,
+    place: Place,
+    draining: Shutdown,
+    named: bool,
+    stage: Stage,
+    beat_at: Instant,
+    live: LiveDeps,
+}
+
+impl Stream {
+    /// The next bytes, when there are some.
+    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+        if self.stage == Stage::Ended {
+            return None;
+        }
+        if self.stage == Stage::Init {
+            self.stage = Stage::Following;
+            let frame = self.subscription.pull().await?;
+            let retry = format!("retry: {}\n\n", rand::rng().random_range(RETRY_MS));
+            let mut out = BytesMut::from(retry.as_bytes());
+            out.extend_from_slice(&self.events(&frame, "init"));
+            return Some(self.give(out.freeze()));
+        }
+        loop {
+            let wake = match self.subscription.due(Instant::now()) {
+                Due::Now => match self.subscription.pull().await {
+                    Some(frame) => {
+                        let out = self.events(&frame, "frame");
+                        return Some(self.give(out));
+                    }
+                    None => self.beat_at,
+                },
+                Due::At(at) => at.min(self.beat_at),
+                Due::Idle => self.beat_at,
+            };
+            tokio::select! {
+                () = self.bell.rung() => {}
+                () = sleep_until(wake) => {
+                    if Instant::now() >= self.beat_at {
+                        let out = self.heartbeat();
+                        return Some(self.give(out));
+                    }
+                }
+                () = self.draining.wait() => {
+                    self.stage = Stage::Ended;
+                    let after_ms = rand::rng().random_range(RETRY_MS);
+                    let out = format!("retry: {after_ms}\nevent: restart\ndata: {{\"after_ms\":{after_ms}}}\n\n");
+                    return Some(self.give(out.into()));
+                }
+            }
+        }
+    }
+
+    fn give(mut self, out: Bytes) -> (Result<Bytes, Infallible>, Self) {
+        self.beat_at = Instant::now() + HEARTBEAT;
+        self.place.sent(out.len());
+        (Ok(out), self)
+    }
+
+    fn heartbeat(&mut self) -> Bytes {
+        let cursor = self.subscription.cursor();
+        let time = self.live.deps.clock.now_us();
+        let data = format!(
+            "{{\"type\":\"heartbeat\",\"cursor\":\"{cursor}\",\"position\":\"{}\",\"time\":{time}}}",
+            cursor.position
+        );
+        sse_event("heartbeat", Some(&cursor.to_string()), data.as_bytes())
+    }
+
+    /// A frame as one event, or for plain EventSource pages each change as an event of its own.
+    fn events(&self, frame: &Frame, name: &str) -> Bytes {
+        if !self.named {
+            return if name == "frame" { frame.sse() } else { sse_event(name, Some(&frame.cursor), &frame.json) };
+        }
+        let mut out = BytesMut::new();
+        if name == "init" {
+            let id = frame.changes.is_empty().then_some(&*frame.cursor);
+            let resumed = self.subscription.is_continued();
+            let init = format!(
+                "{{\"type\":\"frame\",\"sub\":1,\"cursor\":\"{}\",\"position\":\"{}\",\"time\":{},\"newest\":null,\"resumed\":{resumed},\"changes\":[]}}",
+                frame.cursor, frame.position, frame.position.clock.0
+            );
+            out.extend_from_slice(&sse_event("init", id, init.as_bytes()));
+        }
+        for (number, (channel, range)) in frame.changes.iter().enumerate() {
+            let short = channel.parse::<Channel>().map_or_else(|_| channel.to_string(), |c| c.short_name().to_owned());
+            let id = (number + 1 == frame.changes.len()).then_some(&*frame.cursor);
+            out.extend_from_slice(&sse_event(&short, id, &frame.json[range.clone()]));
+        }
+        out.freeze()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_may_name_many_channels() {
+        let asked = read_query("channel=view%3Aa&channel=stream:b&max_hz=0.5&events=named&_=123").expect("good");
+        assert_eq!(asked.channels, ["view:a", "stream:b"]);
+        assert_eq!((asked.max_hz, asked.named), (Some(0.5), true));
+        for bad in ["", "channel=a&max_hz=x", "channel=a&events=all"] {
+            assert_eq!(read_query(bad).expect_err(bad).code, Code::BadRequest, "{bad}");
+        }
+    }
+}

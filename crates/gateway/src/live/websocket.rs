@@ -1,0 +1,326 @@
+//! `GET /api/v1/live`: many subscriptions on one WebSocket.
+//!
+//! One small task per connection. It holds no queue: it is woken, pulls a frame for each subscription that is due, and
+//! waits until the reader has taken it. What changes meanwhile is merged by the hub.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::extract::{ConnectInfo, State};
+use axum::response::Response;
+use bytes::Bytes;
+use pulseboard_hub::{Bell, Due, SubscribeOptions, Subscription};
+use pulseboard_journal::IdempotencyKey;
+use pulseboard_model::StreamName;
+use pulseboard_model::decode::BodyFormat;
+use pulseboard_protocol::error::{ApiError, Code};
+use pulseboard_protocol::http::RowError;
+use pulseboard_protocol::server::Published;
+use pulseboard_protocol::{ClientMessage, Close, ServerMessage, Subscribe, Tagged, read_client_message};
+use rand::Rng;
+use serde_json::Value;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::{LiveDeps, cursor_of, reach_cursor, resolve, timezone_of};
+use crate::connections::Place;
+use crate::error::HttpResult;
+use crate::ingest::append;
+
+/// The server pings so often.
+const PING: Duration = Duration::from_secs(25);
+/// Silence for so long ends the connection.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// A reader that takes nothing for so long is closed.
+const SEND_MAX: Duration = Duration::from_secs(30);
+/// The longest message of a client.
+const MESSAGE_BYTES_MAX: usize = 1 << 20;
+/// The most subscriptions of a connection.
+const SUBSCRIPTIONS_MAX: usize = 64;
+/// So many messages in a row that are none end the connection.
+const BAD_MESSAGES_MAX: u32 = 100;
+/// A socket's read buffer. tungstenite's default of 128 KiB would be the memory of an idle connection.
+const READ_BUFFER_BYTES: usize = 4 << 10;
+/// While draining, connections close within so long, each at its own moment.
+const DRAIN_SPREAD_MS: u64 = 2_000;
+/// How long saying goodbye may take.
+const FAREWELL_MAX: Duration = Duration::from_secs(1);
+/// A closed reader is told to come back after between this and twice this.
+const COME_BACK_MS: u64 = 500;
+
+/// The handler.
+pub(crate) async fn get_websocket(
+    State(live): State<LiveDeps>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    upgrade: WebSocketUpgrade,
+) -> HttpResult {
+    let config = &live.deps.config;
+    let place = live.connections.enter("websocket", peer, live.deps.clock.now_us(), config.connections_max)?;
+    let upgrade = upgrade
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(0)
+        .max_write_buffer_size(16 << 20)
+        .max_message_size(MESSAGE_BYTES_MAX)
+        .max_frame_size(MESSAGE_BYTES_MAX);
+    let response: Response = upgrade.on_upgrade(move |socket| async move {
+        let connection = Connection {
+            live,
+            place,
+            socket,
+            bell: Bell::new(),
+            subscriptions: Vec::new(),
+            next_sub: 1,
+            heard: Instant::now(),
+            bad: 0,
+        };
+        connection.run().await;
+    });
+    Ok(response)
+}
+
+struct Connection {
+    live: LiveDeps,
+    place: Place,
+    socket: WebSocket,
+    bell: Arc<Bell>,
+    subscriptions: Vec<Subscription>,
+    next_sub: u32,
+    heard: Instant,
+    bad: u32,
+}
+
+/// Why a connection's loop ends.
+enum End {
+    /// The other end is gone.
+    Gone,
+    /// We close it.
+    Close(Close, Option<u64>),
+}
+
+impl Connection {
+    async fn run(mut self) {
+        let draining = self.live.connections.draining();
+        // Made once: it is looked at after every frame.
+        let drained = draining.wait();
+        tokio::pin!(drained);
+        let mut pings = interval_at(Instant::now() + PING, PING);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let end = loop {
+            let wake = match self.pull_due().await {
+                Ok(wake) => wake,
+                Err(end) => break end,
+            };
+            let paced = async {
+                match wake {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                message = self.socket.recv() => match message {
+                    Some(Ok(message)) => if let Err(end) = self.hear(message).await { break end },
+                    Some(Err(error)) => break closing(&error),
+                    None => break End::Gone,
+                },
+                () = self.bell.rung() => {}
+                () = paced => {}
+                _ = pings.tick() => {
+                    if self.heard.elapsed() > SILENCE_MAX {
+                        break End::Close(Close::Idle, None);
+                    }
+                    if let Err(end) = self.send(Message::Ping(Bytes::new())).await { break end }
+                }
+                () = &mut drained => {
+                    let (wait_ms, back_ms) = {
+                        let mut random = rand::rng();
+                        (random.random_range(0..DRAIN_SPREAD_MS), random.random_range(COME_BACK_MS..2 * COME_BACK_MS))
+                    };
+                    tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+                    break End::Close(Close::Restart, Some(back_ms));
+                }
+            }
+        };
+        if let End::Close(close, after_ms) = end {
+            let frame = CloseFrame { code: close.code(), reason: close.reason(after_ms).into() };
+            // The other end may be gone already; there is nobody else to tell.
+            let _told = timeout(FAREWELL_MAX, self.socket.send(Message::Close(Some(frame)))).await.is_ok();
+        }
+        // Reads on until both sides have said goodbye: a socket dropped with unread bytes loses what it still had to say.
+        let farewell = async { while let Some(Ok(_)) = self.socket.recv().await {} };
+        let _said = timeout(FAREWELL_MAX, farewell).await.is_ok();
+    }
+
+    /// Sends a frame for every subscription that is due; gives when the next one is.
+    async fn pull_due(&mut self) -> Result<Option<Instant>, End> {
+        let now = Instant::now();
+        let mut next: Option<Instant> = None;
+        for index in 0..self.subscriptions.len() {
+            match self.subscriptions[index].due(now) {
+                Due::Idle => {}
+                Due::At(at) => next = Some(next.map_or(at, |next| next.min(at))),
+                Due::Now => {
+                    if let Some(frame) = self.subscriptions[index].pull().await {
+                        self.send_json(&frame.json).await?;
+                    }
+                }
+            }
+        }
+        Ok(next)
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), End> {
+        match timeout(SEND_MAX, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(End::Gone),
+            Err(_) => Err(End::Close(Close::Slow, None)),
+        }
+    }
+
+    async fn send_json(&mut self, json: &Bytes) -> Result<(), End> {
+        self.place.sent(json.len());
+        match Utf8Bytes::try_from(json.clone()) {
+            Ok(text) => self.send(Message::Text(text)).await,
+            Err(_) => Err(End::Close(Close::Internal, None)),
+        }
+    }
+
+    async fn answer(&mut self, message: &ServerMessage) -> Result<(), End> {
+        self.send(Message::Text(message.to_json().into())).await
+    }
+
+    async fn hear(&mut self, message: Message) -> Result<(), End> {
+        self.heard = Instant::now();
+        let text = match message {
+            Message::Text(text) => text,
+            Message::Binary(_) => return Err(End::Close(Close::Unsupported, None)),
+            Message::Ping(_) | Message::Pong(_) => return Ok(()),
+            Message::Close(_) => return Err(End::Gone),
+        };
+        match read_client_message(&text) {
+            Ok(Tagged { id, body }) => {
+                self.bad = 0;
+                self.obey(id, body).await
+            }
+            Err(Tagged { id, body: error }) => {
+                self.bad += 1;
+                if self.bad >= BAD_MESSAGES_MAX {
+                    return Err(End::Close(Close::BadMessage, None));
+                }
+                self.answer(&ServerMessage::Error { id, channel: None, error }).await
+            }
+        }
+    }
+
+    async fn obey(&mut self, id: Option<Value>, message: ClientMessage) -> Result<(), End> {
+        match message {
+            ClientMessage::Subscribe(subscribe) => self.subscribe(id, subscribe).await,
+            ClientMessage::Unsubscribe { sub, channel } => {
+                let found = self.subscriptions.iter().position(|subscription| match (&sub, &channel) {
+                    (Some(sub), _) => subscription.number() == *sub,
+                    (None, Some(channel)) => subscription.channels().any(|name| **name == **channel),
+                    (None, None) => false,
+                });
+                let answer = match found {
+                    Some(index) => {
+                        let sub = Some(self.subscriptions.remove(index).number());
+                        self.list_channels();
+                        ServerMessage::Ack { id, sub, published: None }
+                    }
+                    None => {
+                        let error = ApiError::new(
+                            Code::UnknownSubscription,
+                            "there is no such subscription on this connection",
+                        );
+                        ServerMessage::Error { id, channel, error }
+                    }
+                };
+                self.answer(&answer).await
+            }
+            ClientMessage::Publish { stream, events, key } => {
+                let answer = match publish(&self.live, &stream, events.get(), key).await {
+                    Ok(published) => ServerMessage::Ack { id, sub: None, published: Some(published) },
+                    Err(error) => ServerMessage::Error { id, channel: None, error },
+                };
+                self.answer(&answer).await
+            }
+            ClientMessage::Ping => {
+                let time = self.live.deps.clock.now_us();
+                self.answer(&ServerMessage::Pong { id, time }).await
+            }
+        }
+    }
+
+    async fn subscribe(&mut self, id: Option<Value>, subscribe: Subscribe) -> Result<(), End> {
+        let refuse = |id: &Option<Value>, error| ServerMessage::Error { id: id.clone(), channel: None, error };
+        if self.subscriptions.len() >= SUBSCRIPTIONS_MAX {
+            let message = format!("a connection has at most {SUBSCRIPTIONS_MAX} subscriptions");
+            return self.answer(&refuse(&id, ApiError::new(Code::LimitExceeded, message))).await;
+        }
+        let read = || Ok((timezone_of(subscribe.timezone.as_deref())?, cursor_of(subscribe.since.as_deref())?));
+        let (timezone, since) = match read() {
+            Ok(read) => read,
+            Err(error) => return self.answer(&refuse(&id, error)).await,
+        };
+        reach_cursor(&self.live.deps, since.as_ref()).await;
+        let (channels, refused) = resolve(&self.live.deps, subscribe.channels, subscribe.last, timezone).await;
+        for (channel, error) in refused {
+            self.answer(&ServerMessage::Error { id: id.clone(), channel: Some(channel), error }).await?;
+        }
+        if channels.specs.is_empty() {
+            return Ok(());
+        }
+        let options = SubscribeOptions { sub: self.next_sub, since, pace: subscribe.pace, last: channels.last };
+        self.next_sub += 1;
+        let mut subscription = self.live.deps.hub.subscribe(&channels.specs, &options, &self.bell);
+        // Whether it resumes is known only when its first frame is built; the answer goes before that frame.
+        let Some(frame) = subscription.pull().await else { return Err(End::Close(Close::Internal, None)) };
+        let subscribed = ServerMessage::Subscribed {
+            id,
+            sub: subscription.number(),
+            channels: subscription.channels().map(|name| name.to_string()).collect(),
+            cursor: frame.cursor.to_string(),
+            resumed: subscription.is_continued(),
+        };
+        self.subscriptions.push(subscription);
+        self.list_channels();
+        self.answer(&subscribed).await?;
+        self.send_json(&frame.json).await
+    }
+
+    fn list_channels(&self) {
+        let channels =
+            self.subscriptions.iter().flat_map(|subscription| subscription.channels().map(ToString::to_string));
+        self.place.follows(channels.collect());
+    }
+}
+
+/// Makes events durable that came as a message.
+async fn publish(live: &LiveDeps, stream: &str, events: &str, key: Option<String>) -> Result<Published, ApiError> {
+    let stream = StreamName::new(stream).map_err(|error| ApiError::new(Code::BadRequest, error.to_string()))?;
+    let body = Bytes::copy_from_slice(events.as_bytes());
+    let key = key.map(|key| {
+        let text = format!("{stream}\0{key}");
+        IdempotencyKey { key: xxh3_128(text.as_bytes()), body: xxh3_128(&body) }
+    });
+    let appended = append(&live.deps, &live.decodes, &stream, body, BodyFormat::Json, key).await;
+    let appended = appended.map_err(|error| error.0)?;
+    live.deps.figures.accepted(if appended.replayed { 0 } else { appended.accepted });
+    let errors: Vec<RowError> = serde_json::from_slice(&appended.receipt).unwrap_or_default();
+    Ok(Published {
+        accepted: appended.accepted,
+        rejected: appended.rejected,
+        errors,
+        position: appended.position.to_string(),
+    })
+}
+
+/// A message beyond the limit is told apart from a connection that broke.
+fn closing(error: &axum::Error) -> End {
+    if error.to_string().contains("too long") || error.to_string().contains("too big") {
+        End::Close(Close::TooLarge, None)
+    } else {
+        End::Gone
+    }
+}

@@ -1,0 +1,146 @@
+//! Ad-hoc queries: kept in the log's metadata, so that their channels survive a restart, until a day after their last use.
+//!
+//! A query that is followed is in use. The store is read once per query and start; a task tidies up now and then.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use parking_lot::Mutex;
+use pulseboard_journal::{LiveQuery, LogError, MetaStore};
+use pulseboard_live::{InstanceRef, QuerySpec, normalise_sql};
+use pulseboard_protocol::error::{ApiError, Code};
+use pulseboard_protocol::http::param_cells;
+use pulseboard_runtime::{Clock, Shutdown};
+use serde_json::{Map, Value};
+use tracing::warn;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// How long a query is kept after its last use.
+const KEPT_US: i64 = 24 * 3_600 * 1_000_000;
+
+/// How often uses are noted and unused queries forgotten.
+const TIDY_EVERY: Duration = Duration::from_secs(600);
+
+#[derive(Debug)]
+struct Known {
+    spec: QuerySpec,
+    used_us: i64,
+    /// The instance that followers keep running, while there are any.
+    followed: Weak<InstanceRef>,
+}
+
+/// All ad-hoc queries.
+#[derive(Debug)]
+pub(crate) struct AdHocQueries {
+    meta: MetaStore,
+    clock: Arc<dyn Clock>,
+    known: Mutex<HashMap<String, Known>>,
+}
+
+impl AdHocQueries {
+    pub(crate) fn new(meta: MetaStore, clock: Arc<dyn Clock>) -> Self {
+        Self { meta, clock, known: Mutex::default() }
+    }
+
+    /// Keeps a query and gives its hash: equal for the same words, parameters and zone. Writes to the store.
+    pub(crate) fn put(&self, spec: QuerySpec, params: &Map<String, Value>) -> Result<String, ApiError> {
+        let params = Value::Object(params.clone()).to_string();
+        let text = format!("{}\0{}\0{params}", normalise_sql(&spec.sql), spec.timezone.name());
+        let hash = format!("{:032x}", xxh3_128(text.as_bytes()));
+        let used_us = self.clock.now_us();
+        let query = LiveQuery {
+            hash: hash.clone(),
+            sql: spec.sql.clone(),
+            timezone: spec.timezone.name().to_owned(),
+            params,
+            last_used_us: used_us,
+        };
+        self.meta.put_live_query(&query).map_err(|error| {
+            warn!(%error, "an ad-hoc query could not be kept");
+            ApiError::new(Code::Unavailable, "the query cannot be kept now: the disk may be full")
+        })?;
+        self.known.lock().insert(hash.clone(), Known { spec, used_us, followed: Weak::new() });
+        Ok(hash)
+    }
+
+    /// The query of a hash. May read and write the store.
+    pub(crate) fn get(&self, hash: &str) -> Result<QuerySpec, ApiError> {
+        let now_us = self.clock.now_us();
+        let mut known = self.known.lock();
+        if let Some(query) = known.get_mut(hash) {
+            if now_us - query.used_us > KEPT_US && query.followed.strong_count() == 0 {
+                known.remove(hash);
+                return Err(unknown(hash));
+            }
+            query.used_us = query.used_us.max(now_us);
+            return Ok(query.spec.clone());
+        }
+        drop(known);
+        let kept = self.meta.live_query(hash).map_err(|error| {
+            warn!(%error, "an ad-hoc query could not be read");
+            ApiError::new(Code::Unavailable, "the query cannot be read now")
+        })?;
+        let kept = kept.filter(|kept| now_us - kept.last_used_us <= KEPT_US).ok_or_else(|| unknown(hash))?;
+        let timezone = Tz::from_str(&kept.timezone).map_err(|_| unknown(hash))?;
+        let params: Map<String, Value> = serde_json::from_str(&kept.params).map_err(|_| unknown(hash))?;
+        let spec = QuerySpec { sql: kept.sql, timezone, params: param_cells(&params)? };
+        let query = Known { spec: spec.clone(), used_us: now_us, followed: Weak::new() };
+        self.known.lock().insert(hash.to_owned(), query);
+        Ok(spec)
+    }
+
+    /// Somebody follows the query through `instance`, and may go on after a second one has come and gone.
+    pub(crate) fn followed(&self, hash: &str, instance: &Arc<InstanceRef>) {
+        if let Some(query) = self.known.lock().get_mut(hash)
+            && query.followed.strong_count() == 0
+        {
+            query.followed = Arc::downgrade(instance);
+        }
+    }
+
+    /// Notes what is in use and forgets what has not been for a day. Writes to the store.
+    pub(crate) fn tidy(&self) -> Result<(), LogError> {
+        let now_us = self.clock.now_us();
+        let used: Vec<(String, i64)> = {
+            let mut known = self.known.lock();
+            known.retain(|_, query| {
+                if query.followed.strong_count() > 0 {
+                    query.used_us = now_us;
+                }
+                now_us - query.used_us <= KEPT_US
+            });
+            known.iter().map(|(hash, query)| (hash.clone(), query.used_us)).collect()
+        };
+        for (hash, used_us) in &used {
+            self.meta.touch_live_queries([hash.as_str()], *used_us)?;
+        }
+        self.meta.expire_live_queries(now_us - KEPT_US).map(drop)
+    }
+
+    /// Tidies up until shutdown, and once more then.
+    pub(crate) async fn run(self: Arc<Self>, shutdown: Shutdown) {
+        loop {
+            let ending = tokio::select! {
+                () = shutdown.wait() => true,
+                () = tokio::time::sleep(TIDY_EVERY) => false,
+            };
+            let queries = Arc::clone(&self);
+            match tokio::task::spawn_blocking(move || queries.tidy()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => warn!(%error, "the uses of ad-hoc queries could not be noted"),
+                Err(error) => warn!(%error, "tidying ad-hoc queries panicked"),
+            }
+            if ending {
+                return;
+            }
+        }
+    }
+}
+
+fn unknown(hash: &str) -> ApiError {
+    let message = format!("ad-hoc query `{hash}` is not known, or not any more: register it again");
+    ApiError::new(Code::UnknownQuery, message)
+}

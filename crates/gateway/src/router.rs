@@ -1,0 +1,155 @@
+//! All routes, and what stands around them.
+
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, FromRef, Request};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Router, middleware::Next};
+use pulseboard_protocol::error::{ApiError, Code};
+
+use crate::connections::Connections;
+use crate::deps::Deps;
+use crate::error::HttpError;
+use crate::guard::guard;
+use crate::health::{Health, get_live, get_metrics, get_ready, measure};
+use crate::ingest::{Decodes, post_events};
+use crate::live::{LiveDeps, get_sse, get_websocket};
+use crate::openapi::get_openapi;
+use crate::query::{post_explain, post_query};
+use crate::streams::{get_stream, get_streams};
+use crate::views::{
+    get_board, get_boards, get_connections, get_sources, get_view, get_views, not_yet, post_live_query,
+};
+use crate::web::get_web;
+
+/// The largest JSON body of a call that is not ingest.
+const JSON_BYTES_MAX: usize = 1 << 20;
+
+/// The gateway: its routes, and what ends its connections.
+#[derive(Debug, Clone)]
+pub struct Gateway {
+    pub(crate) deps: Deps,
+    pub(crate) health: Health,
+    pub(crate) connections: Connections,
+    decodes: Decodes,
+}
+
+impl FromRef<Gateway> for Deps {
+    fn from_ref(gateway: &Gateway) -> Self {
+        gateway.deps.clone()
+    }
+}
+
+impl FromRef<Gateway> for (Deps, Decodes) {
+    fn from_ref(gateway: &Gateway) -> Self {
+        (gateway.deps.clone(), gateway.decodes.clone())
+    }
+}
+
+impl FromRef<Gateway> for (Deps, Health) {
+    fn from_ref(gateway: &Gateway) -> Self {
+        (gateway.deps.clone(), gateway.health.clone())
+    }
+}
+
+impl FromRef<Gateway> for Connections {
+    fn from_ref(gateway: &Gateway) -> Self {
+        gateway.connections.clone()
+    }
+}
+
+impl FromRef<Gateway> for LiveDeps {
+    fn from_ref(gateway: &Gateway) -> Self {
+        Self { deps: gateway.deps.clone(), connections: gateway.connections.clone(), decodes: gateway.decodes.clone() }
+    }
+}
+
+impl Gateway {
+    /// Stands on `deps`.
+    #[must_use]
+    pub fn new(deps: Deps) -> Self {
+        let decodes = Decodes::new(deps.config.decodes_max);
+        Self { health: Health::start(), connections: Connections::default(), decodes, deps }
+    }
+}
+
+/// The whole HTTP surface.
+pub(crate) fn router(gateway: &Gateway) -> Router {
+    let api = Router::new()
+        .route("/streams/{stream}/events", post(post_events).layer(DefaultBodyLimit::disable()))
+        .route("/streams", get(get_streams))
+        .route("/streams/{stream}", get(get_stream).delete(not_yet))
+        .route("/views", get(get_views))
+        .route("/views/{view}", get(get_view).put(not_yet).delete(not_yet))
+        .route("/query", post(post_query))
+        .route("/range", post(not_yet))
+        .route("/explain", post(post_explain))
+        .route("/live/queries", post(post_live_query))
+        .route("/boards", get(get_boards))
+        .route("/boards/{board}", get(get_board).put(not_yet).delete(not_yet))
+        .route("/sources", get(get_sources))
+        .route("/connections", get(get_connections))
+        .route("/alerts", get(not_yet))
+        .route("/live/poll", get(not_yet))
+        .route("/openapi.json", get(get_openapi))
+        .layer(from_fn_with_state(gateway.deps.clone(), measure));
+    // Connections that live for hours are not requests to be measured.
+    let live = Router::new().route("/live", get(get_websocket)).route("/live/sse", get(get_sse));
+    Router::new()
+        .nest("/api/v1", api.merge(live))
+        .route("/api/{*rest}", axum::routing::any(nothing_here))
+        .route("/socket.io/", get(not_yet).post(not_yet))
+        .route("/health/live", get(get_live))
+        .route("/health/ready", get(get_ready))
+        .route("/metrics", get(get_metrics))
+        .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
+        .fallback(get_web)
+        .with_state(gateway.clone())
+        .layer(from_fn(plain_errors))
+        .layer(from_fn_with_state(Arc::clone(&gateway.deps.config), guard))
+}
+
+async fn nothing_here(method: Method, request: Request) -> HttpError {
+    let path = request.uri().path().to_owned();
+    HttpError(ApiError::new(
+        Code::NotFound,
+        format!("nothing answers {method} {path}; see /api/v1/ in docs/protocol.md"),
+    ))
+}
+
+/// What axum refuses before a handler sees it (a body that is not JSON, a wrong method) is said in our shape.
+async fn plain_errors(request: Request, next: Next) -> Response {
+    let is_api = request.uri().path().starts_with("/api/");
+    let response = next.run(request).await;
+    let status = response.status();
+    if !is_api || status.is_success() || !is_plain(response.headers()) {
+        return response;
+    }
+    let code = match status {
+        StatusCode::METHOD_NOT_ALLOWED => Code::MethodNotAllowed,
+        StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::UnsupportedType,
+        StatusCode::NOT_FOUND => Code::NotFound,
+        StatusCode::BAD_REQUEST => Code::BadJson,
+        StatusCode::UNPROCESSABLE_ENTITY | StatusCode::UPGRADE_REQUIRED => Code::BadRequest,
+        _ => return response,
+    };
+    let allow = response.headers().get(header::ALLOW).cloned();
+    let body = axum::body::to_bytes(response.into_body(), 4 << 10).await.unwrap_or_default();
+    let mut message = String::from_utf8_lossy(&body).trim().to_owned();
+    if message.is_empty() {
+        status.canonical_reason().unwrap_or("refused").to_lowercase().clone_into(&mut message);
+    }
+    let mut response = HttpError(ApiError::new(code, message)).into_response();
+    if let Some(allow) = allow {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
+}
+
+fn is_plain(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_none_or(|value| value.as_bytes().starts_with(b"text/plain"))
+}

@@ -1,0 +1,172 @@
+//! Views, boards and ad-hoc queries over plain HTTP: snapshots with an ETag, waiting for a change or a position.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use pulseboard_hub::ViewRead;
+use pulseboard_live::{Missing, Params};
+use pulseboard_protocol::change::{write_columns, write_row, write_state};
+use pulseboard_protocol::error::{ApiError, Code};
+use pulseboard_protocol::etag::{if_none_match, weak_etag};
+use pulseboard_protocol::http::{LiveQueryAnswer, QueryRequest, ViewAnswer};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::catalog::{spec_hash, text_cell};
+use crate::connections::Connections;
+use crate::deps::Deps;
+use crate::error::{HttpResult, query_error};
+use crate::live::timezone_of;
+use crate::query::{known_position, reach, spec_of, wait_of};
+
+/// `GET /api/v1/views`.
+pub(crate) async fn get_views(State(deps): State<Deps>) -> Json<Value> {
+    let answer = |view: &crate::catalog::NamedView| ViewAnswer {
+        name: view.name.to_string(),
+        channel: format!("view:{}", view.name),
+        sql: view.spec.sql.clone(),
+        timezone: view.spec.timezone.name().to_owned(),
+    };
+    Json(json!({ "views": deps.catalog.views().map(answer).collect::<Vec<_>>() }))
+}
+
+/// `GET /api/v1/views/{view}`.
+pub(crate) async fn get_view(
+    State(deps): State<Deps>,
+    Path(name): Path<String>,
+    Query(query): Query<BTreeMap<String, String>>,
+    headers: HeaderMap,
+) -> HttpResult {
+    let params: Params =
+        query.iter().filter_map(|(key, value)| Some((key.strip_prefix("p.")?.to_owned(), text_cell(value)))).collect();
+    let timezone = timezone_of(query.get("timezone").map(String::as_str))?;
+    let spec = deps.catalog.view_spec(&name, &params, timezone)?;
+    let wait = wait_of(query.get("wait").map(String::as_str))?;
+    if let Some(text) = query.get("min_position") {
+        let position = known_position(&deps, text)?;
+        reach(&deps, &position, wait).await?;
+        // The engine stands there; the hub hears of it on the same thread, a moment later.
+        if !deps.hub.reach(&position, Duration::from_secs(1)).await {
+            return Err(ApiError::new(Code::NotReached, "the position was not reached in time").into());
+        }
+    }
+    if let Some(text) = query.get("at") {
+        let position = known_position(&deps, text)?;
+        let answer = deps.engine.query(&spec, Some(position)).await.map_err(|error| query_error(&error))?;
+        return Ok(past(&answer));
+    }
+
+    let instance = deps.catalog.acquire(&spec, Missing::Wait)?;
+    let hash = spec_hash(&spec);
+    let mut read = deps.hub.read(instance.id());
+    let mut etag = weak_etag(&read.changed, hash);
+    let unchanged = |etag: &str| {
+        let header = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+        header.is_some_and(|header| if_none_match(header, etag))
+    };
+    // With `wait`, an unchanged answer comes when it changes, else 304 when the wait is over.
+    if let Some(wait) = wait.filter(|_| !query.contains_key("min_position")) {
+        let deadline = Instant::now() + wait;
+        while unchanged(&etag) {
+            let changed = deps.hub.changed_after(instance.id(), read.changed);
+            if tokio::time::timeout_at(deadline, changed).await.is_err() {
+                break;
+            }
+            read = deps.hub.read(instance.id());
+            etag = weak_etag(&read.changed, hash);
+        }
+    }
+    let mut response = if unchanged(&etag) { StatusCode::NOT_MODIFIED.into_response() } else { current(&read) };
+    let headers = response.headers_mut();
+    if let Ok(etag) = HeaderValue::from_str(&etag) {
+        headers.insert(header::ETAG, etag);
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    Ok(response)
+}
+
+fn head(position: &pulseboard_model::Position, newest: Option<pulseboard_model::TimeUs>) -> Vec<u8> {
+    let newest = newest.map_or_else(|| "null".to_owned(), |at| at.0.to_string());
+    format!("{{\"position\":\"{position}\",\"time\":{},\"newest\":{newest},", position.clock.0).into_bytes()
+}
+
+fn as_json(body: Vec<u8>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+fn current(read: &ViewRead) -> Response {
+    let mut out = head(&read.position, read.newest);
+    write_state(&mut out, &read.state);
+    out.push(b',');
+    match &read.members {
+        Some(members) => out.extend_from_slice(members),
+        None => out.extend_from_slice(b"\"columns\":null,\"keys\":null,\"rows\":null"),
+    }
+    out.push(b'}');
+    as_json(out)
+}
+
+fn past(answer: &pulseboard_live::QueryAnswer) -> Response {
+    let mut out = head(&answer.position, answer.newest);
+    write_columns(&mut out, &answer.columns);
+    out.extend_from_slice(b",\"rows\":[");
+    for (number, row) in answer.rows.iter().enumerate() {
+        if number > 0 {
+            out.push(b',');
+        }
+        write_row(&mut out, row);
+    }
+    out.push(b']');
+    if let Some(from) = answer.complete_from {
+        out.extend_from_slice(format!(",\"complete_from\":{}", from.0).as_bytes());
+    }
+    out.push(b'}');
+    as_json(out)
+}
+
+/// `POST /api/v1/live/queries`.
+pub(crate) async fn post_live_query(
+    State(deps): State<Deps>,
+    Json(request): Json<QueryRequest>,
+) -> HttpResult<Json<LiveQueryAnswer>> {
+    let spec = spec_of(&request, deps.config.timezone)?;
+    let registered = tokio::task::spawn_blocking(move || deps.catalog.register_query(spec, &request.params)).await;
+    let hash = registered.map_err(|error| {
+        tracing::error!(%error, "registering a query panicked");
+        ApiError::new(Code::Internal, "the query could not be registered by a fault of the server")
+    })??;
+    Ok(Json(LiveQueryAnswer { channel: format!("sql:{hash}") }))
+}
+
+/// `GET /api/v1/boards`.
+pub(crate) async fn get_boards(State(deps): State<Deps>) -> Json<Value> {
+    let short = |board: &crate::catalog::Board| {
+        let title = board.definition.get("title").cloned().unwrap_or_else(|| board.id.clone().into());
+        json!({"id": board.id, "title": title, "channel": format!("board:{}", board.id)})
+    };
+    Json(json!({ "boards": deps.catalog.boards().map(short).collect::<Vec<_>>() }))
+}
+
+/// `GET /api/v1/boards/{board}`.
+pub(crate) async fn get_board(State(deps): State<Deps>, Path(id): Path<String>) -> HttpResult<Json<Value>> {
+    Ok(Json(deps.catalog.board(&id)?.definition.clone()))
+}
+
+/// `GET /api/v1/sources`.
+pub(crate) async fn get_sources(State(deps): State<Deps>) -> Json<Value> {
+    Json(json!({ "sources": *deps.sources }))
+}
+
+/// `GET /api/v1/connections`.
+pub(crate) async fn get_connections(State(connections): State<Connections>) -> Json<Value> {
+    Json(json!({ "connections": connections.list() }))
+}
+
+/// What is part of the contract and comes later.
+pub(crate) async fn not_yet() -> HttpResult<Response> {
+    Err(ApiError::not_yet("this call").into())
+}

@@ -1,0 +1,88 @@
+//! What a reader that comes back needs: to go on, or to start again and be told why.
+//!
+//! Decided once, when it subscribes, for each channel by itself. Nothing partial is ever passed off as a continuation.
+
+use std::sync::Arc;
+
+use pulseboard_model::{LogOffset, ResetReason};
+use pulseboard_protocol::Cursor;
+
+use crate::mark::{Mark, covers};
+use crate::set::{ChannelSet, Feed};
+use crate::tail_log::TailLog;
+
+/// What one channel of a new subscription starts with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// Its changes since the reader's step.
+    Continue,
+    /// For a tail: its events since an offset, out of the log.
+    FromLog(LogOffset),
+    /// Everything, for the first time.
+    Fresh,
+    /// Everything, because what the reader holds cannot be continued.
+    Reset(ResetReason),
+}
+
+/// What a new subscription starts with.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// The reader knows the changes of the `Continue` channels up to this step.
+    pub(crate) known: u64,
+    /// For each channel.
+    pub(crate) starts: Vec<Start>,
+}
+
+pub(crate) fn plan(set: &ChannelSet, since: Option<&Cursor>, now: &Mark, log: &Arc<dyn TailLog>) -> Plan {
+    let Some(cursor) = since else { return all(set, Start::Fresh) };
+    if cursor.position.epoch != now.position.epoch {
+        return all(set, Start::Reset(ResetReason::Restart));
+    }
+    if !now.position.offset.includes(cursor.position.offset) {
+        return all(set, Start::Reset(ResetReason::Ahead));
+    }
+    let tag = set.tag();
+    let other_definition =
+        cursor.tag.is_some_and(|theirs| (theirs.channels, theirs.definitions) != (tag.channels, tag.definitions));
+    if other_definition {
+        return all(set, Start::Reset(ResetReason::Changed));
+    }
+    let other_schema = cursor.tag.is_some_and(|theirs| theirs.schema != tag.schema);
+    let knows = |mark: &Mark| covers(&cursor.position, &mark.position);
+    // The clock of a reader may be beyond ours if the machine's clock went back over a restart.
+    let clock_ahead = cursor.position.clock > now.position.clock;
+    let mut known = 0;
+    let starts = set.members.iter().map(|member| match &member.feed {
+        Feed::Board(_) => Start::Continue,
+        Feed::View(instance) => {
+            if clock_ahead {
+                Start::Reset(ResetReason::Ahead)
+            } else if !knows(&instance.created) {
+                Start::Reset(ResetReason::Restart)
+            } else if other_schema {
+                Start::Reset(ResetReason::Changed)
+            } else if !knows(&instance.floor()) {
+                Start::Reset(ResetReason::Gap)
+            } else {
+                known = known.max(instance.last_known_step(knows));
+                Start::Continue
+            }
+        }
+        Feed::Tail(tail) => {
+            if !clock_ahead && knows(&tail.floor()) {
+                known = known.max(tail.last_known_step(knows));
+                Start::Continue
+            } else if log.is_dropped(&cursor.position) {
+                Start::Reset(ResetReason::Gap)
+            } else {
+                Start::FromLog(cursor.position.offset)
+            }
+        }
+    });
+    let starts = starts.collect();
+    Plan { known, starts }
+}
+
+fn all(set: &ChannelSet, start: Start) -> Plan {
+    Plan { known: 0, starts: vec![start; set.members.len()] }
+}

@@ -1,0 +1,218 @@
+//! One subscription: some channels, one pace, one position. Pulls one frame at a time.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use pulseboard_model::Position;
+use pulseboard_protocol::{Cursor, Frame, Pace, Reset};
+use tokio::time::Instant;
+
+use crate::bell::{Bell, Signal};
+use crate::build::{Owed, Reader, build};
+use crate::hub::Hub;
+use crate::resume::{Start, plan};
+use crate::set::{ChannelSet, ChannelSpec, FrameKey};
+
+/// How a subscription begins and how often it wants frames.
+#[derive(Debug, Clone, Default)]
+pub struct SubscribeOptions {
+    /// Its number on its connection, from 1.
+    pub sub: u32,
+    /// Where the reader stands, if it comes back.
+    pub since: Option<Cursor>,
+    /// How often.
+    pub pace: Pace,
+    /// For each channel: how many of the newest rows a fresh tail starts with. Missing means none.
+    pub last: Vec<u32>,
+}
+
+/// When to pull.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// Nothing changed: wait for the bell.
+    Idle,
+    /// Something changed, but the pace says not before then.
+    At(Instant),
+    /// Now.
+    Now,
+}
+
+/// One subscription. Dropping it ends it.
+#[derive(Debug)]
+pub struct Subscription {
+    hub: Hub,
+    set: Arc<ChannelSet>,
+    id: u64,
+    sub: u32,
+    signal: Arc<Signal>,
+    /// The reader knows the changes of all channels up to this step; those in `owed` apart.
+    sent: u64,
+    /// Where the reader stands.
+    position: Position,
+    /// What single channels still need besides. Empty almost always.
+    owed: Vec<Option<Owed>>,
+    first: bool,
+    continued: bool,
+    interval: Option<Duration>,
+    batch: Option<Duration>,
+    last_sent: Option<Instant>,
+    changed_at: Option<Instant>,
+}
+
+impl Hub {
+    /// Follows `channels` as one subscription of the connection that `bell` wakes.
+    #[must_use]
+    pub fn subscribe(&self, channels: &[ChannelSpec], options: &SubscribeOptions, bell: &Arc<Bell>) -> Subscription {
+        let set = self.set(channels);
+        let signal = Signal::new(Arc::clone(bell));
+        let id = self.inner.next_subscription.fetch_add(1, Ordering::Relaxed);
+        // Listen first, look after: what changes from now on raises the signal.
+        set.add(id, Arc::clone(&signal));
+        let now = self.now();
+        let plan = plan(&set, options.since.as_ref(), &now, &self.inner.log);
+        let continued = plan.starts.iter().all(|start| matches!(start, Start::Continue | Start::FromLog(_)))
+            && options.since.is_some();
+        let owed = plan.starts.iter().enumerate().map(|(i, start)| match start {
+            Start::Continue => None,
+            Start::FromLog(after) => Some(Owed::Log(*after)),
+            Start::Fresh => Some(Owed::Fresh(options.last.get(i).copied().unwrap_or(0))),
+            Start::Reset(reason) => {
+                metrics::counter!("pulseboard_resets_total", "reason" => reason.as_str()).increment(1);
+                Some(Owed::Whole(Reset::from(*reason)))
+            }
+        });
+        let owed = owed.collect();
+        if continued {
+            metrics::counter!("pulseboard_resumes_total").increment(1);
+        }
+        let min_interval = options.pace.max_hz.map(|hz| Duration::from_secs_f64(1.0 / hz));
+        Subscription {
+            hub: self.clone(),
+            id,
+            sub: options.sub,
+            signal,
+            sent: plan.known,
+            position: options.since.map_or(now.position, |cursor| cursor.position),
+            owed,
+            first: true,
+            continued,
+            // The dispatcher keeps the floor for the whole set.
+            interval: min_interval.filter(|interval| *interval > self.inner.config.floor),
+            batch: options.pace.batch_ms.filter(|ms| *ms > 0).map(Duration::from_millis),
+            last_sent: None,
+            changed_at: None,
+            set,
+        }
+    }
+}
+
+impl Subscription {
+    /// Its number on its connection.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.sub
+    }
+
+    /// The names of its channels.
+    pub fn channels(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.set.members.iter().map(|member| &member.name)
+    }
+
+    /// Whether it goes on where the reader was, with nothing reset. Final only after the first frame.
+    #[must_use]
+    pub fn is_continued(&self) -> bool {
+        self.continued
+    }
+
+    /// When to pull the next frame.
+    pub fn due(&mut self, now: Instant) -> Due {
+        if self.first {
+            return Due::Now;
+        }
+        if !self.signal.is_raised() {
+            return Due::Idle;
+        }
+        let mut due = now;
+        if let (Some(interval), Some(last_sent)) = (self.interval, self.last_sent) {
+            due = due.max(last_sent + interval);
+        }
+        if let Some(batch) = self.batch {
+            due = due.max(*self.changed_at.get_or_insert(now) + batch);
+        }
+        if due <= now { Due::Now } else { Due::At(due) }
+    }
+
+    /// The cursor as of now: of the newest position if nothing is waiting, else of the last frame.
+    #[must_use]
+    pub fn cursor(&mut self) -> Cursor {
+        let now = self.hub.now();
+        let idle = !self.first && self.owed.iter().all(Option::is_none) && self.set.changed() <= self.sent;
+        if idle {
+            self.position = now.position;
+        }
+        Cursor { position: self.position, tag: Some(self.set.tag()) }
+    }
+
+    /// One frame with everything that changed since the last one; the first always comes, later ones only if something did.
+    pub async fn pull(&mut self) -> Option<Arc<Frame>> {
+        self.signal.lower();
+        self.changed_at = None;
+        let frame = match self.cached() {
+            Cached::Nothing => return None,
+            Cached::Frame(frame, to) => {
+                self.sent = to;
+                frame
+            }
+            Cached::Build => self.build().await?,
+        };
+        self.position = frame.position;
+        self.first = false;
+        if self.interval.is_some() {
+            self.last_sent = Some(Instant::now());
+        }
+        Some(frame)
+    }
+
+    /// The common case: many readers at the same step want the same frame.
+    fn cached(&self) -> Cached {
+        if self.first || self.owed.iter().any(Option::is_some) {
+            return Cached::Build;
+        }
+        let to = self.set.changed().min(self.hub.inner.step.load(Ordering::Acquire));
+        if to <= self.sent {
+            return Cached::Nothing;
+        }
+        let key = FrameKey { sub: self.sub, from: Some(self.sent), to };
+        match self.set.frames.lock().get(&key) {
+            Some(frame) => Cached::Frame(frame, to),
+            None => Cached::Build,
+        }
+    }
+
+    async fn build(&mut self) -> Option<Arc<Frame>> {
+        let reader = Reader {
+            sub: self.sub,
+            sent: self.sent,
+            position: self.position,
+            first: self.first,
+            continued: self.continued,
+        };
+        let built = build(&self.hub, &self.set, &reader, &mut self.owed).await?;
+        self.sent = built.sent;
+        self.continued = built.continued;
+        Some(built.frame)
+    }
+}
+
+enum Cached {
+    Nothing,
+    Frame(Arc<Frame>, u64),
+    Build,
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.set.remove(self.id);
+    }
+}

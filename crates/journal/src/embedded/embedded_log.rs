@@ -1,0 +1,301 @@
+//! The embedded log's handle: opens a data directory as its owner and answers the [`Log`] trait.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use parking_lot::{Mutex, RwLock};
+use pulseboard_model::{Epoch, FieldType, LogOffset, Position, StreamName, StreamSchema, TimeUs};
+use pulseboard_runtime::{Clock, Tasks};
+use tokio::sync::{oneshot, watch};
+use tracing::{error, info};
+
+use super::active::Active;
+use super::body::{Encoder, bytes_of};
+use super::config::{EmbeddedConfig, Retention};
+use super::keeper::{self, Inbox};
+use super::load::{Last, Loaded, load_as_owner};
+use super::lock::DirLock;
+use super::meta::{MetaDb, MetaState};
+use super::meta_store::MetaStore;
+use super::queue::{AppendOp, Op, Queue};
+use super::receipts::{KEEP_US, Receipts};
+use super::ring::Ring;
+use super::scan::{StreamScan, last_rows};
+use super::shared::{Shared, Threads, segments_dir};
+use super::sqlite::{check_version, io_error, open_reader, segment_error, sync_dir};
+use super::tail::EmbeddedTail;
+use super::writer::Writer;
+use crate::log::{
+    AppendError, AppendRequest, Appended, DeclareError, Log, LogError, PositionCheck, Scan, StreamInfo, Tail,
+};
+
+/// How long closing waits for the last commit and the housekeeping after it.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The log in a data directory, owned by this process. Closed when it is dropped.
+pub struct EmbeddedLog {
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for EmbeddedLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbeddedLog")
+            .field("dir", &self.shared.config.dir)
+            .field("head", &self.shared.ring.head())
+            .finish_non_exhaustive()
+    }
+}
+
+impl EmbeddedLog {
+    /// Opens (or makes) a data directory, and starts the threads that write it. They end when `tasks` shuts down, so
+    /// these should be tasks that outlive everyone who appends, or with [`EmbeddedLog::close`]. Blocks.
+    ///
+    /// # Errors
+    /// [`LogError::Locked`] when another server has it, [`LogError::Corrupt`] when it is damaged, [`LogError::Io`].
+    pub fn open(config: EmbeddedConfig, clock: Arc<dyn Clock>, tasks: &Tasks) -> Result<Self, LogError> {
+        check_version()?;
+        make_dirs(&config.dir)?;
+        let lock = DirLock::acquire(&config.dir)?;
+        let mut meta = MetaDb::open(&config.dir)?;
+        let state = meta.load()?;
+        let (mut loaded, last) = load_as_owner(&config.dir, &state, &mut meta)?;
+        let epoch = settle_epoch(&mut meta, &state, loaded.next_offset - 1)?;
+        restore_counters(&mut loaded, &state);
+
+        let now = clock.now_us().max(loaded.last_at);
+        let receipts = load_receipts(&loaded, &last, now, config.receipts_bytes)?;
+        let head = Position { epoch, offset: LogOffset::from_u64(loaded.next_offset - 1), clock: TimeUs(now) };
+        let shared = Arc::new(Shared {
+            ring: Ring::new(head, loaded.commit, config.ring_bytes, config.ring_steps),
+            queue: Queue::new(config.queue_requests, config.queue_bytes),
+            retention: RwLock::new(config.retention.clone()),
+            shutdown: tasks.shutdown(),
+            clock,
+            epoch,
+            catalog: RwLock::new(loaded.catalog),
+            meta: Arc::new(Mutex::new(meta)),
+            inbox: Inbox::default(),
+            lock: Mutex::new(Some(lock)),
+            threads: Threads::default(),
+            config,
+        });
+        let page_limit = shared.config.page_limit.clone();
+        let mut writer = Writer {
+            active: Active::new(last.segment, last.conn, last.schemas, page_limit),
+            shared: shared.clone(),
+            receipts,
+            encoder: Encoder::new().map_err(|error| io_error("preparing to write", &error))?,
+            commit: loaded.commit,
+            head,
+            last_at: loaded.last_at,
+            broken: None,
+            full: false,
+            body: Vec::new(),
+        };
+        writer.log_start();
+        info!(position = %head, dir = %shared.config.dir.display(), "log open");
+        let log = Self { shared };
+        log.start(writer, tasks).map_err(|error| io_error("starting the log's threads", &error))?;
+        Ok(log)
+    }
+
+    fn start(&self, writer: Writer, tasks: &Tasks) -> std::io::Result<()> {
+        let keeper = Ending { shared: self.shared.clone(), writer: false };
+        self.shared.threads.started();
+        tasks.spawn_thread("journal-keeper", move || keeper::run(&keeper.shared))?;
+        let ending = Ending { shared: self.shared.clone(), writer: true };
+        self.shared.threads.started();
+        tasks.spawn_thread("journal-writer", move || {
+            let _ending = ending;
+            writer.run();
+        })
+    }
+
+    /// Says in the lock file where the server listens, for command-line tools.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn set_url(&self, url: &str) -> Result<(), LogError> {
+        let lock = self.shared.lock.lock();
+        lock.as_ref()
+            .map_or(Ok(()), |lock| lock.set_url(url))
+            .map_err(|error| io_error("writing the lock file", &error))
+    }
+
+    /// What other parts keep beside the log.
+    #[must_use]
+    pub fn meta_store(&self) -> MetaStore {
+        MetaStore { meta: self.shared.meta.clone() }
+    }
+
+    /// Changes how long streams are kept, from now on.
+    pub fn set_retention(&self, retention: Retention) {
+        *self.shared.retention.write() = retention;
+    }
+
+    /// Takes nothing more, writes what waits, and gives the directory back. Blocks until that is done. Idempotent.
+    pub fn close(&self) {
+        self.shared.queue.close();
+        if !self.shared.threads.wait(CLOSE_TIMEOUT) {
+            error!("the log's threads did not end in time");
+        }
+        self.shared.lock.lock().take();
+    }
+}
+
+impl Drop for EmbeddedLog {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Sees to it that nobody waits for a thread that is gone, however it ended.
+struct Ending {
+    shared: Arc<Shared>,
+    writer: bool,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if self.writer {
+            self.shared.queue.abandon();
+            self.shared.inbox.stop();
+        }
+        self.shared.threads.ended();
+    }
+}
+
+fn make_dirs(dir: &Path) -> Result<(), LogError> {
+    let segments = segments_dir(dir);
+    std::fs::create_dir_all(&segments)
+        .and_then(|()| sync_dir(&segments))
+        .and_then(|()| sync_dir(dir))
+        .map_err(|error| io_error(&format!("making the data directory `{}`", dir.display()), &error))
+}
+
+/// The epoch of a log that ends with offset `end`: a new one if the log is new, or shorter than it once was.
+fn settle_epoch(meta: &mut MetaDb, state: &MetaState, end: u64) -> Result<Epoch, LogError> {
+    match state.epoch {
+        Some(epoch) if end >= state.high_water => Ok(epoch),
+        known => {
+            let epoch = Epoch(rand::random());
+            if known.is_some() {
+                error!(due = state.high_water, found = end, %epoch, "events are missing from the log's end: a new epoch begins");
+            }
+            meta.begin_epoch(epoch, end)?;
+            Ok(epoch)
+        }
+    }
+}
+
+fn restore_counters(loaded: &mut Loaded, state: &MetaState) {
+    for (stream, counters) in &state.counters {
+        if let Some(known) = loaded.catalog.streams.get_mut(stream) {
+            known.rejected = counters.rejected;
+            known.flushed_rejected = counters.rejected;
+            known.complete_from = counters.complete_from;
+        }
+    }
+}
+
+/// The receipts of the last ten minutes, oldest first.
+fn load_receipts(loaded: &Loaded, last: &Last, now: i64, bytes_max: usize) -> Result<Receipts, LogError> {
+    let since = now.saturating_sub(KEEP_US);
+    let mut receipts = Receipts::new(bytes_max);
+    for segment in &loaded.catalog.segments {
+        if Arc::ptr_eq(segment, &last.segment) {
+            receipts.load(&last.conn, &segment.name, since)?;
+        } else if segment.contents.read().summary.clock > since {
+            let conn = open_reader(&segment.path)
+                .map_err(|error| segment_error(&segment.name, segment.start.first_offset, "opening segment", &error))?;
+            receipts.load(&conn, &segment.name, since)?;
+        }
+    }
+    Ok(receipts)
+}
+
+impl Log for EmbeddedLog {
+    fn append(&self, request: AppendRequest) -> BoxFuture<'_, Result<Appended, AppendError>> {
+        async move {
+            let bytes = bytes_of(&request.rows);
+            let (answer, answered) = oneshot::channel();
+            self.shared.queue.push(Op::Append(Box::new(AppendOp { request, bytes, answer })))?;
+            answered.await.unwrap_or(Err(AppendError::Closed))
+        }
+        .boxed()
+    }
+
+    fn declare(&self, stream: &StreamName, fields: &[(String, FieldType)]) -> BoxFuture<'_, Result<(), DeclareError>> {
+        let (answer, answered) = oneshot::channel();
+        let pushed = self.shared.queue.push(Op::Declare { stream: stream.clone(), fields: fields.to_vec(), answer });
+        async move {
+            pushed?;
+            answered.await.unwrap_or(Err(DeclareError::Append(AppendError::Closed)))
+        }
+        .boxed()
+    }
+
+    fn head(&self) -> Position {
+        self.shared.ring.head()
+    }
+
+    fn newest(&self) -> Option<TimeUs> {
+        self.shared.catalog.read().newest().map(TimeUs)
+    }
+
+    fn watch_head(&self) -> watch::Receiver<Position> {
+        self.shared.ring.watch_head()
+    }
+
+    fn schema(&self, stream: &str) -> Option<Arc<StreamSchema>> {
+        self.shared.catalog.read().streams.get(stream).map(|known| known.newest.schema.clone())
+    }
+
+    fn streams(&self) -> Vec<StreamInfo> {
+        self.shared.catalog.read().streams.iter().map(|(name, stream)| stream.info(name)).collect()
+    }
+
+    fn tail(&self, after: LogOffset) -> Result<Box<dyn Tail>, LogError> {
+        Ok(Box::new(EmbeddedTail::new(self.shared.clone(), after.to_u64())?))
+    }
+
+    fn scan(&self, stream: &StreamName, after: LogOffset, upto: LogOffset, time_from: Option<TimeUs>) -> Scan {
+        let upto = upto.min(self.head().offset).to_u64();
+        let time_from = time_from.map(|time| time.0);
+        let scan = StreamScan::new(&self.shared.catalog.read(), stream, after.to_u64(), upto, time_from);
+        Box::new(scan.into_iter().flatten())
+    }
+
+    fn last_rows(
+        &self,
+        stream: &StreamName,
+        n: usize,
+        upto: LogOffset,
+    ) -> Result<Vec<arrow::record_batch::RecordBatch>, LogError> {
+        let upto = upto.min(self.head().offset).to_u64();
+        let reader = last_rows(&self.shared.catalog.read(), stream, n, upto);
+        reader.map_or(Ok(Vec::new()), super::scan::LastRows::read)
+    }
+
+    fn check(&self, position: &Position) -> PositionCheck {
+        let first_offset = self.shared.catalog.read().first_offset();
+        check_position(position, &self.head(), first_offset)
+    }
+}
+
+/// How a position relates to a log that begins with `first_offset` and stands at `head`.
+pub(super) fn check_position(position: &Position, head: &Position, first_offset: u64) -> PositionCheck {
+    if position.epoch != head.epoch {
+        PositionCheck::OtherEpoch
+    } else if !head.offset.includes(position.offset) {
+        PositionCheck::Ahead
+    } else if position.offset.to_u64() + 1 < first_offset {
+        PositionCheck::Gap
+    } else {
+        PositionCheck::Known
+    }
+}

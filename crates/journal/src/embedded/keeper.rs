@@ -1,0 +1,233 @@
+//! The housekeeping thread: copies the write-ahead log back, finishes sealed segments, writes the metadata each second
+//! while events come, and drops what retention lets go. None of it holds a commit up for long.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use rusqlite::Connection;
+use tracing::{debug, warn};
+
+use super::catalog::Catalog;
+use super::config::Retention;
+use super::meta::Flush;
+use super::segment::Segment;
+use super::shared::Shared;
+use super::sqlite::{PAGE_BYTES, open_durable};
+use crate::log::LogError;
+
+/// How often the metadata is brought up to date and retention is looked at.
+const PERIOD: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Default)]
+struct Orders {
+    checkpoint: Option<Arc<Segment>>,
+    seal: Vec<(Arc<Segment>, Connection)>,
+    stop: bool,
+}
+
+/// What the writer asks for. Bounded by nature: one checkpoint at a time, and one entry per sealed segment.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    orders: Mutex<Orders>,
+    changed: Condvar,
+    checkpointing: AtomicBool,
+    checkpointed: AtomicBool,
+}
+
+impl Inbox {
+    /// Asks for a checkpoint of the segment that is written to, unless one is under way.
+    pub(super) fn ask_checkpoint(&self, segment: &Arc<Segment>) {
+        if !self.checkpointing.swap(true, Ordering::SeqCst) {
+            self.orders.lock().checkpoint = Some(segment.clone());
+            self.changed.notify_one();
+        }
+    }
+
+    /// Whether a checkpoint was made since this was last asked.
+    pub(super) fn take_checkpointed(&self) -> bool {
+        self.checkpointed.swap(false, Ordering::SeqCst)
+    }
+
+    /// Hands over a segment to which nothing comes any more, with its connection.
+    pub(super) fn seal(&self, segment: Arc<Segment>, conn: Connection) {
+        self.orders.lock().seal.push((segment, conn));
+        self.changed.notify_one();
+    }
+
+    /// Ends the keeper after one last round.
+    pub(super) fn stop(&self) {
+        self.orders.lock().stop = true;
+        self.changed.notify_one();
+    }
+
+    fn next(&self) -> Orders {
+        let mut orders = self.orders.lock();
+        if orders.checkpoint.is_none() && orders.seal.is_empty() && !orders.stop {
+            self.changed.wait_for(&mut orders, PERIOD);
+        }
+        let stop = orders.stop;
+        let taken = std::mem::take(&mut *orders);
+        orders.stop = stop;
+        taken
+    }
+}
+
+/// The thread's work, until it is told to stop.
+pub(super) fn run(shared: &Arc<Shared>) {
+    let mut keeper = Keeper { shared: shared.clone(), flushed: None, complained: false };
+    loop {
+        let Orders { checkpoint, seal, stop } = shared.inbox.next();
+        if let Some(segment) = checkpoint {
+            keeper.checkpoint(&segment);
+        }
+        let flushed = keeper.flush();
+        let schemas_kept = flushed.is_ok();
+        keeper.report("writing metadata", flushed);
+        for (segment, conn) in seal {
+            let mut sealed = finish(&segment, conn);
+            // A segment with a summary is not looked into at a start, so its schemas must be in the metadata before.
+            if schemas_kept {
+                sealed = sealed.and_then(|()| keeper.keep_summary(&segment));
+            }
+            keeper.report("sealing a segment", sealed);
+        }
+        let dropped = keeper.drop_expired();
+        keeper.report("dropping a segment", dropped);
+        if stop {
+            return;
+        }
+    }
+}
+
+/// Gives a segment its index and empties its write-ahead log. Readers may use it meanwhile.
+pub(super) fn finish(segment: &Segment, conn: Connection) -> Result<(), LogError> {
+    let failed = |error: &rusqlite::Error| super::sqlite::segment_error(&segment.name, 0, "sealing segment", error);
+    conn.execute_batch("CREATE INDEX IF NOT EXISTS parts_by_stream ON parts (stream)").map_err(|e| failed(&e))?;
+    // Readers may keep it from emptying the log entirely; then it stays as it is, which is only untidy.
+    conn.busy_timeout(Duration::from_millis(100)).map_err(|e| failed(&e))?;
+    let emptied = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+    if !matches!(emptied, Ok(0)) {
+        debug!(segment = segment.name, ?emptied, "the write-ahead log of a sealed segment is in use");
+    }
+    segment.contents.write().index = None;
+    conn.close().map_err(|(_, error)| failed(&error))
+}
+
+struct Keeper {
+    shared: Arc<Shared>,
+    /// The last offset that is in the metadata.
+    flushed: Option<u64>,
+    complained: bool,
+}
+
+impl Keeper {
+    /// Says what failed, once per row of failures: on a full disk everything here fails each second.
+    fn report(&mut self, what: &str, result: Result<(), LogError>) {
+        match result {
+            Ok(()) => self.complained = false,
+            Err(error) if !self.complained => {
+                self.complained = true;
+                warn!(%error, "{what} failed; it is tried again");
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn checkpoint(&mut self, segment: &Segment) {
+        let copied = open_durable(&segment.path, PAGE_BYTES).and_then(|conn| {
+            conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+            conn.close().map_err(|(_, error)| error)
+        });
+        if let Err(error) = copied {
+            debug!(segment = segment.name, %error, "a checkpoint failed; the next one does its work");
+        }
+        self.shared.inbox.checkpointed.store(true, Ordering::SeqCst);
+        self.shared.inbox.checkpointing.store(false, Ordering::SeqCst);
+    }
+
+    fn keep_summary(&self, segment: &Segment) -> Result<(), LogError> {
+        let summary = segment.contents.read().summary.clone();
+        self.shared.meta.lock().put_summary(segment.start.id, &summary)
+    }
+
+    /// Writes the high-water mark, new schemas and counters, if anything changed.
+    fn flush(&mut self) -> Result<(), LogError> {
+        let high_water = self.shared.ring.head().offset.to_u64();
+        let (schemas, rejected) = changes(&self.shared.catalog.read());
+        if self.flushed == Some(high_water) && schemas.is_empty() && rejected.is_empty() {
+            return Ok(());
+        }
+        let flush = Flush {
+            high_water,
+            schemas: schemas.iter().map(|(stream, schema)| (stream, schema.as_ref())).collect(),
+            rejected: rejected.iter().map(|(stream, count)| (stream, *count)).collect(),
+        };
+        self.shared.meta.lock().flush(&flush)?;
+        self.flushed = Some(high_water);
+        let mut catalog = self.shared.catalog.write();
+        for (stream, schema) in &schemas {
+            if let Some(known) = catalog.streams.get_mut(stream) {
+                known.flushed_version = known.flushed_version.max(schema.version.0);
+            }
+        }
+        for (stream, count) in &rejected {
+            if let Some(known) = catalog.streams.get_mut(stream) {
+                known.flushed_rejected = *count;
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops the oldest segments as long as all their streams let them go.
+    fn drop_expired(&mut self) -> Result<(), LogError> {
+        loop {
+            let now = self.shared.clock.now_us();
+            let oldest = {
+                let catalog = self.shared.catalog.read();
+                let expired = oldest_expired(&catalog, &self.shared.retention.read(), now);
+                catalog.segments.first().filter(|_| expired).cloned()
+            };
+            let Some(oldest) = oldest else { return Ok(()) };
+            // First the metadata: files without an entry are removed at the next start, an entry without files would be
+            // damage.
+            let complete_from = oldest.complete_from_after();
+            self.shared.meta.lock().drop_segment(oldest.start.id, &complete_from)?;
+            self.shared.catalog.write().drop_oldest();
+            oldest.drop_files();
+        }
+    }
+}
+
+type Schemas = Vec<(pulseboard_model::StreamName, Arc<pulseboard_model::StreamSchema>)>;
+type Rejects = Vec<(pulseboard_model::StreamName, u64)>;
+
+/// What is in the catalog and not in the metadata.
+fn changes(catalog: &Catalog) -> (Schemas, Rejects) {
+    let mut schemas = Vec::new();
+    let mut rejected = Vec::new();
+    for (name, stream) in &catalog.streams {
+        if stream.newest.schema.version.0 > stream.flushed_version {
+            let new = stream.versions.values().filter(|layouts| layouts.schema.version.0 > stream.flushed_version);
+            schemas.extend(new.map(|layouts| (name.clone(), layouts.schema.clone())));
+        }
+        if stream.rejected != stream.flushed_rejected {
+            rejected.push((name.clone(), stream.rejected));
+        }
+    }
+    (schemas, rejected)
+}
+
+/// Whether everything in the oldest segment is past its stream's retention. The segment that is written to never is.
+fn oldest_expired(catalog: &Catalog, retention: &Retention, now: i64) -> bool {
+    let Some(oldest) = catalog.segments.first() else { return false };
+    let contents = oldest.contents.read();
+    contents.sealed
+        && contents.summary.streams.iter().all(|(name, held)| {
+            let keep = retention.of(name);
+            let total = catalog.streams.get(name).and_then(|stream| stream.held).map_or(0, |held| held.bytes);
+            let newer_bytes = total.saturating_sub(held.bytes);
+            held.last_at < now.saturating_sub(keep.keep_us) || newer_bytes >= keep.max_bytes
+        })
+}

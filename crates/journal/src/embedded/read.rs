@@ -1,0 +1,262 @@
+//! Reading one segment, in pages: each page is one short read transaction, so that the write-ahead log can always be
+//! emptied between two of them.
+
+use std::sync::Arc;
+
+use arrow::buffer::Buffer;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use pulseboard_model::{StreamName, StreamSchema};
+
+use super::part::{COLUMNS, PartHeader, Sequence, body_of, part_id};
+use super::segment::Segment;
+use super::segment_file::{PartIndex, read_schemas, walk};
+use super::sqlite::{corrupt, open_reader, segment_error};
+use super::summary::Summary;
+use crate::log::LogError;
+
+/// A page ends with the commit or part that brings it to this many bytes of bodies.
+const PAGE_BODY_BYTES: usize = 4 << 20;
+
+/// The most parts of one page.
+const PAGE_PARTS: usize = 512;
+
+/// A part with its body; `None` if it was not asked for.
+pub(super) type PartRow = (PartHeader, Option<Buffer>);
+
+/// A connection to one segment.
+#[derive(Debug)]
+pub(super) struct SegmentReader {
+    pub(super) segment: Arc<Segment>,
+    conn: Connection,
+}
+
+impl SegmentReader {
+    pub(super) fn open(segment: Arc<Segment>) -> Result<Self, LogError> {
+        let conn = open_reader(&segment.path)
+            .map_err(|error| segment_error(&segment.name, segment.start.first_offset, "opening segment", &error))?;
+        Ok(Self { segment, conn })
+    }
+
+    fn failed(&self, offset: u64, error: &rusqlite::Error) -> LogError {
+        segment_error(&self.segment.name, offset, "reading segment", error)
+    }
+
+    fn corrupt(&self, offset: u64, what: impl Into<String>) -> LogError {
+        corrupt(&self.segment.name, offset, what)
+    }
+
+    /// A part's fields, checked; `offset` is where the reader stands.
+    fn header(&self, row: &Row<'_>, offset: u64) -> Result<PartHeader, LogError> {
+        PartHeader::from_row(row)
+            .map_err(|error| self.failed(offset, &error))?
+            .map_err(|what| self.corrupt(offset, what))
+    }
+
+    /// A part's body, checked and copied to where Arrow can use it in place.
+    fn body(&self, row: &Row<'_>, header: &PartHeader) -> Result<Buffer, LogError> {
+        let body = body_of(row, header).map_err(|error| self.failed(header.first_offset, &error))?;
+        body.map(Buffer::from).map_err(|what| self.corrupt(header.first_offset, what))
+    }
+
+    /// The next whole commits after `sequence`, none of them beyond commit `through`.
+    pub(super) fn commits(&self, sequence: &mut Sequence, through: u64) -> Result<Vec<PartRow>, LogError> {
+        let sql = format!("SELECT {COLUMNS}, body FROM parts WHERE id >= ?1 AND id < ?2 ORDER BY id");
+        let begin = sequence.next_offset;
+        let mut statement = self.conn.prepare_cached(&sql).map_err(|error| self.failed(begin, &error))?;
+        let range = [part_id(sequence.commit + 1, 0), part_id(through.saturating_add(1), 0)];
+        let mut rows = statement.query(range).map_err(|error| self.failed(begin, &error))?;
+        let (mut page, mut bytes) = (Vec::new(), 0);
+        loop {
+            let offset = sequence.next_offset;
+            let Some(row) = rows.next().map_err(|error| self.failed(offset, &error))? else { return Ok(page) };
+            let header = self.header(row, offset)?;
+            if header.part == 0 && (bytes >= PAGE_BODY_BYTES || page.len() >= PAGE_PARTS) {
+                return Ok(page);
+            }
+            sequence.admit(&header).map_err(|what| self.corrupt(offset, what))?;
+            let body = self.body(row, &header)?;
+            bytes += body.len();
+            page.push((header, Some(body)));
+        }
+    }
+
+    /// Counts in the parts that came after those in `summary`; bodies are left to whoever reads them.
+    pub(super) fn extend(&self, summary: &mut Summary, index: &mut PartIndex) -> Result<(), LogError> {
+        walk(&self.conn, &self.segment.name, summary, index, false)
+    }
+
+    /// The schema versions the segment's rows are in.
+    pub(super) fn schemas(&self) -> Result<Vec<(StreamName, StreamSchema)>, LogError> {
+        read_schemas(&self.conn, &self.segment.name)
+    }
+
+    /// The first part of the last commit that begins at or before `offset`, or of the first commit there is.
+    pub(super) fn commit_at(&self, offset: u64) -> Result<Option<PartHeader>, LogError> {
+        let last = "SELECT max(id) FROM parts";
+        let last: Option<i64> =
+            self.conn.query_row(last, [], |row| row.get(0)).map_err(|error| self.failed(offset, &error))?;
+        let Some(last) = last else { return Ok(None) };
+        let sql = format!("SELECT {COLUMNS} FROM parts WHERE id = ?1");
+        let mut find = self.conn.prepare_cached(&sql).map_err(|error| self.failed(offset, &error))?;
+        // Every commit up to the last one must be found: a search that looked for a neighbour instead would make
+        // whatever a damaged page leads to its answer.
+        let mut first_part = |commit: u64| -> Result<PartHeader, LogError> {
+            let mut rows = find.query([part_id(commit, 0)]).map_err(|error| self.failed(offset, &error))?;
+            match rows.next().map_err(|error| self.failed(offset, &error))? {
+                Some(row) => self.header(row, offset),
+                None => Err(self.corrupt(offset, format!("commit {commit} is missing"))),
+            }
+        };
+        // `low` begins at or before the offset (or is the first), everything from `high` on begins after it.
+        let (mut low, mut high) = (self.segment.start.first_commit, (last.cast_unsigned() >> 16) + 1);
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if first_part(middle)?.first_offset <= offset { low = middle } else { high = middle }
+        }
+        first_part(low).map(Some)
+    }
+
+    /// Parts of `stream` from key `from` on that begin at or before offset `upto`, in order; bodies only of those with
+    /// a `time` at or after `time_from`. Fewer than a whole page, by `Page::more`, means that there are no more.
+    pub(super) fn stream_page(
+        &self,
+        stream: &StreamName,
+        from: i64,
+        upto: u64,
+        time_from: i64,
+    ) -> Result<StreamPage, LogError> {
+        let mut page = StreamPage::default();
+        let listed = {
+            let contents = self.segment.contents.read();
+            contents.index.as_ref().map(|index| list_from(index.get(stream).map_or(&[], Vec::as_slice), from, upto))
+        };
+        match listed {
+            Some(ids) => self.listed_page(&ids, time_from, &mut page)?,
+            None => self.indexed_page(stream, from, upto, time_from, &mut page)?,
+        }
+        Ok(page)
+    }
+
+    /// By the keys that memory knows.
+    fn listed_page(&self, ids: &[(i64, u64)], time_from: i64, page: &mut StreamPage) -> Result<(), LogError> {
+        let sql = format!("SELECT {COLUMNS}, CASE WHEN max_time >= ?2 THEN body END FROM parts WHERE id = ?1");
+        let transaction = self.conn.unchecked_transaction().map_err(|error| self.failed(0, &error))?;
+        let mut statement = self.conn.prepare_cached(&sql).map_err(|error| self.failed(0, &error))?;
+        for (id, offset) in ids {
+            if page.is_full() {
+                page.more = true;
+                break;
+            }
+            let part = statement
+                .query_row(params![id, time_from], |row| Ok(self.stream_part(row, *offset, time_from)))
+                .optional()
+                .map_err(|error| self.failed(*offset, &error))?;
+            let part = part.unwrap_or_else(|| Err(self.corrupt(*offset, "a part is missing")))?;
+            page.push(part);
+        }
+        drop(statement);
+        transaction.finish().map_err(|error| self.failed(0, &error))
+    }
+
+    /// By the file's own index, if it has one, else by looking at every part.
+    fn indexed_page(
+        &self,
+        stream: &StreamName,
+        from: i64,
+        upto: u64,
+        time_from: i64,
+        page: &mut StreamPage,
+    ) -> Result<(), LogError> {
+        let sql = format!(
+            "SELECT {COLUMNS}, CASE WHEN max_time >= ?3 THEN body END FROM parts WHERE stream = ?1 AND id >= ?2 ORDER BY id"
+        );
+        let start = self.segment.start.first_offset;
+        let mut statement = self.conn.prepare_cached(&sql).map_err(|error| self.failed(start, &error))?;
+        let mut rows =
+            statement.query(params![stream.as_str(), from, time_from]).map_err(|error| self.failed(start, &error))?;
+        loop {
+            let offset = page.parts.last().map_or(start, |(header, _)| header.last_offset() + 1);
+            let Some(row) = rows.next().map_err(|error| self.failed(offset, &error))? else { return Ok(()) };
+            if page.is_full() {
+                page.more = true;
+                return Ok(());
+            }
+            let part = self.stream_part(row, offset, time_from)?;
+            if part.0.first_offset > upto {
+                return Ok(());
+            }
+            page.push(part);
+        }
+    }
+
+    fn stream_part(&self, row: &Row<'_>, offset: u64, time_from: i64) -> Result<PartRow, LogError> {
+        let header = self.header(row, offset)?;
+        let body = if header.max_time >= time_from { Some(self.body(row, &header)?) } else { None };
+        Ok((header, body))
+    }
+
+    /// The last parts of `stream` that begin at or before `upto`, newest first, until they hold `rows` rows.
+    pub(super) fn last_parts(&self, stream: &StreamName, upto: u64, rows: u64) -> Result<Vec<PartRow>, LogError> {
+        let ids = self.last_ids(stream, upto, rows)?;
+        let sql = format!("SELECT {COLUMNS}, body FROM parts WHERE id = ?1");
+        let mut statement = self.conn.prepare_cached(&sql).map_err(|error| self.failed(upto, &error))?;
+        let (mut parts, mut held) = (Vec::new(), 0);
+        for id in ids {
+            let part = statement
+                .query_row([id], |row| Ok(self.stream_part(row, upto, i64::MIN)))
+                .optional()
+                .map_err(|error| self.failed(upto, &error))?;
+            let part = part.unwrap_or_else(|| Err(self.corrupt(upto, "a part is missing")))?;
+            held += part.0.rows.min((upto + 1).saturating_sub(part.0.first_offset));
+            parts.push(part);
+            if held >= rows {
+                break;
+            }
+        }
+        Ok(parts)
+    }
+
+    fn last_ids(&self, stream: &StreamName, upto: u64, rows: u64) -> Result<Vec<i64>, LogError> {
+        // Each part has at least one row, so this many are always enough.
+        let limit = usize::try_from(rows).unwrap_or(usize::MAX);
+        if let Some(index) = &self.segment.contents.read().index {
+            let parts = index.get(stream).map_or(&[][..], Vec::as_slice);
+            let end = parts.partition_point(|(_, first_offset)| *first_offset <= upto);
+            return Ok(parts[..end].iter().rev().take(limit).map(|(id, _)| *id).collect());
+        }
+        let sql = "SELECT id FROM parts WHERE stream = ?1 AND first_offset <= ?2 ORDER BY id DESC LIMIT ?3";
+        let mut statement = self.conn.prepare_cached(sql).map_err(|error| self.failed(upto, &error))?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let upto_sql = i64::try_from(upto).unwrap_or(i64::MAX);
+        let ids = statement.query_map(params![stream.as_str(), upto_sql, limit], |row| row.get(0));
+        ids.and_then(Iterator::collect).map_err(|error| self.failed(upto, &error))
+    }
+}
+
+/// Some parts of one stream.
+#[derive(Debug, Default)]
+pub(super) struct StreamPage {
+    pub(super) parts: Vec<PartRow>,
+    /// Whether the segment may have more of them.
+    pub(super) more: bool,
+    bytes: usize,
+}
+
+impl StreamPage {
+    fn is_full(&self) -> bool {
+        self.bytes >= PAGE_BODY_BYTES || self.parts.len() >= PAGE_PARTS
+    }
+
+    fn push(&mut self, part: PartRow) {
+        self.bytes += part.1.as_ref().map_or(0, Buffer::len);
+        self.parts.push(part);
+    }
+}
+
+fn list_from(parts: &[(i64, u64)], from: i64, upto: u64) -> Vec<(i64, u64)> {
+    let begin = parts.partition_point(|(id, _)| *id < from);
+    let rest = &parts[begin..];
+    // One more than a page holds, so that the page knows whether there is more.
+    rest.iter().take(PAGE_PARTS + 1).take_while(|(_, first_offset)| *first_offset <= upto).copied().collect()
+}

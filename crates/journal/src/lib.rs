@@ -1,0 +1,17 @@
+//! The durable log: what is accepted is here, and everything else is computed from here.
+//!
+//! [`Log`] is the seam; [`embedded`] keeps it in SQLite files. Nothing here knows SQL queries, HTTP or where events come
+//! from.
+
+pub mod embedded;
+pub mod log;
+#[cfg(feature = "testsuite")]
+pub mod testsuite;
+
+pub use embedded::{
+    EmbeddedConfig, EmbeddedLog, Keep, LiveQuery, MetaStore, Owner, ReadOnlyLog, Retention, read_owner,
+};
+pub use log::{
+    AppendError, AppendRequest, Appended, DeclareError, IdempotencyKey, Log, LogError, PositionCheck, Scan, StreamInfo,
+    Tail, TailItem,
+};

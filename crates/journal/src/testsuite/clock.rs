@@ -1,0 +1,92 @@
+//! The log's clock: never back, whole seconds as steps, pauses logged.
+
+use pulseboard_model::time::SECOND_US;
+use pulseboard_model::{LogOffset, Step, TimeUs};
+
+use super::TestBed;
+use super::rows::{all, eventually, next_step, numbers, offsets};
+
+/// A wall clock that is set back does not set the log back, not even over a restart.
+pub async fn the_clock_never_goes_back(bed: &mut impl TestBed) {
+    let log = bed.open();
+    let first = log.append(numbers("s", false, [1])).await.expect("appended").position;
+    bed.clock().advance(-30 * SECOND_US);
+    let second = log.append(numbers("s", true, [2])).await.expect("appended").position;
+    assert!(second.clock >= first.clock);
+    bed.close(log);
+    let log = bed.open();
+    assert!(log.head().clock >= second.clock);
+    let third = log.append(numbers("s", true, [3])).await.expect("appended").position;
+    assert!(third.clock >= second.clock);
+    let arrived = all(log.as_ref(), "s", "_arrived_at");
+    assert!(arrived.is_sorted(), "{arrived:?}");
+    bed.close(log);
+}
+
+/// Each whole second is a step, in clock order, before the commit that comes after it.
+pub async fn ticks_come_for_every_second_and_before_commits(bed: &mut impl TestBed) {
+    let log = bed.open();
+    let start = log.append(numbers("s", false, [1])).await.expect("appended").position.clock;
+    let mut tail = log.tail(log.head().offset).expect("a tail");
+    let second = start.floor_to_second().0 + SECOND_US;
+    bed.clock().set(second + 2 * SECOND_US + 7);
+    let appended = log.append(numbers("s", true, [2])).await.expect("appended").position;
+    for clock in [second, second + SECOND_US, second + 2 * SECOND_US] {
+        let step = next_step(tail.as_mut(), true);
+        assert!(matches!(step, Step::Tick(_)), "{step:?}");
+        assert_eq!((step.position().clock, step.position().offset), (TimeUs(clock), LogOffset::from_u64(1)));
+    }
+    let step = next_step(tail.as_mut(), true);
+    assert_eq!((step.position(), offsets(&step)), (appended, vec![2]));
+
+    // Without events the seconds come all the same.
+    bed.clock().set(second + 4 * SECOND_US);
+    for clock in [second + 3 * SECOND_US, second + 4 * SECOND_US] {
+        assert_eq!(next_step(tail.as_mut(), true).position().clock, TimeUs(clock));
+    }
+    bed.close(log);
+}
+
+/// After more than a minute's pause the clock moves once, by an empty commit that a later reader of the log sees, too.
+pub async fn a_pause_is_one_step_that_is_logged(bed: &mut impl TestBed) {
+    let log = bed.open();
+    let start = log.append(numbers("s", false, [1])).await.expect("appended").position.clock;
+    let mut tail = log.tail(log.head().offset).expect("a tail");
+    let wake = start.floor_to_second().0 + 3_600 * SECOND_US;
+    bed.clock().set(wake + 5);
+    let step = next_step(tail.as_mut(), true);
+    let Step::Commit(commit) = &step else { panic!("a commit without rows: {step:?}") };
+    assert!(commit.parts.is_empty());
+    assert_eq!(commit.position.clock, TimeUs(wake));
+    log.append(numbers("s", true, [2])).await.expect("appended");
+    drop(tail);
+    bed.close(log);
+
+    let log = bed.open();
+    let mut tail = log.tail(LogOffset::START).expect("a tail");
+    let steps: Vec<_> = std::iter::from_fn(|| Some(next_step(tail.as_mut(), false)))
+        .take_while(|step| step.position().offset < LogOffset::from_u64(2))
+        .collect();
+    let pauses = steps.iter().filter(|step| offsets(step).is_empty() && step.position().clock == TimeUs(wake)).count();
+    assert_eq!(pauses, 1, "{steps:?}");
+    drop(tail);
+    bed.close(log);
+}
+
+/// `head`, its watchers and a tail agree about where the log stands.
+pub async fn the_head_is_the_last_step(bed: &mut impl TestBed) {
+    let log = bed.open();
+    let mut watched = log.watch_head();
+    let mut tail = log.tail(LogOffset::START).expect("a tail");
+    let appended = log.append(numbers("s", false, [1])).await.expect("appended").position;
+    assert_eq!(log.head(), appended);
+    watched.wait_for(|head| *head == appended).await.expect("the log is open");
+    let step = next_step(tail.as_mut(), false);
+    let step = if step.position() == appended { step } else { next_step(tail.as_mut(), false) };
+    assert_eq!(step.position(), appended);
+    bed.clock().advance(SECOND_US);
+    eventually("the tick", || log.head().clock > appended.clock);
+    assert_eq!(next_step(tail.as_mut(), true).position(), log.head());
+    drop(tail);
+    bed.close(log);
+}

@@ -1,0 +1,148 @@
+//! What the rest of Pulseboard sees of the engine.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+use chrono_tz::Tz;
+use pulseboard_model::limits::{QueryLimits, ViewLimits};
+use pulseboard_model::{Cell, Column, LogOffset, Position, Row, StepOutput, StreamName, StreamSchema, TimeUs};
+
+/// Bound parameters by name, without the `$`.
+pub type Params = BTreeMap<String, Cell>;
+
+/// A question: who asks the same one shares the instance that answers it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuerySpec {
+    /// The SQL text.
+    pub sql: String,
+    /// The zone every time column is planned in.
+    pub timezone: Tz,
+    /// Values of `$name`.
+    pub params: Params,
+}
+
+/// The past, as the engine reads it. The server gives the journal; tests give vectors.
+pub trait History: Send + Sync + fmt::Debug + 'static {
+    /// The newest schema of a stream, `None` if there is no such stream.
+    fn schema(&self, stream: &str) -> Option<Arc<StreamSchema>>;
+
+    /// The names of all streams.
+    fn streams(&self) -> Vec<StreamName>;
+
+    /// Where log and clock stand now.
+    fn head(&self) -> Position;
+
+    /// The rows of `stream` with `after < _offset <= upto`, in offset order, in the event layout of the stream's newest
+    /// schema. `time_from` is a hint: rows with an earlier `time` may be left out. Blocks.
+    fn scan(
+        &self,
+        stream: &StreamName,
+        after: LogOffset,
+        upto: LogOffset,
+        time_from: Option<TimeUs>,
+    ) -> Box<dyn Iterator<Item = Result<RecordBatch, HistoryError>> + Send>;
+
+    /// From when the stream is complete, if retention dropped older events; `None` if all are there.
+    fn complete_from(&self, stream: &StreamName) -> Option<TimeUs>;
+}
+
+/// Reading the past failed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("reading the log: {0}")]
+pub struct HistoryError(pub String);
+
+/// What kind of failure a query met; each maps to one code outward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueryErrorKind {
+    /// The text is not SQL we answer.
+    BadSql,
+    /// It names a stream that does not exist.
+    UnknownStream,
+    /// It names a column that does not exist.
+    UnknownColumn,
+    /// A parameter is missing or mistyped.
+    BadParams,
+    /// It ran into a limit of time, memory or rows.
+    LimitExceeded,
+    /// It failed while running (a cast, an overflow, a division by zero).
+    Failed,
+    /// Not answered yet by this version.
+    NotYet,
+    /// Our fault.
+    Internal,
+}
+
+/// Why a query is refused or failed, for the person who wrote it.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct QueryError {
+    /// Which kind.
+    pub kind: QueryErrorKind,
+    /// One sentence that says what is wrong and what is allowed.
+    pub message: String,
+    /// Where in the text, 1-based (line, column), if known.
+    pub at: Option<(u64, u64)>,
+    /// Known names near an unknown one, best first.
+    pub nearest: Vec<String>,
+}
+
+/// The answer of a query run once.
+#[derive(Debug, Clone)]
+pub struct QueryAnswer {
+    /// Where these rows stand.
+    pub position: Position,
+    /// `_arrived_at` of the newest event that was there.
+    pub newest: Option<TimeUs>,
+    /// The columns; `key` is never set.
+    pub columns: Vec<Column>,
+    /// The rows in the query's order.
+    pub rows: Vec<Row>,
+    /// The same as Arrow, for CSV and Arrow answers.
+    pub batches: Vec<RecordBatch>,
+    /// If retention dropped events the query names: from when it is complete.
+    pub complete_from: Option<TimeUs>,
+}
+
+/// What EXPLAIN says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explain {
+    /// Whether the query is maintained by deltas.
+    pub maintained: bool,
+    /// Why, or why not, one line each.
+    pub reasons: Vec<String>,
+    /// What the author may not have meant (integer division).
+    pub warnings: Vec<String>,
+    /// The streams it reads.
+    pub streams: Vec<StreamName>,
+    /// DataFusion's plan, as text.
+    pub plan: String,
+    /// For a running instance: groups or rows held, bytes of state, events seen, mean cost per event in ns.
+    pub running: Option<ExplainRunning>,
+}
+
+/// Figures of a running instance.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ExplainRunning {
+    /// Groups or rows held.
+    pub groups: u64,
+    /// Bytes of state, roughly.
+    pub state_bytes: u64,
+    /// Events seen.
+    pub events: u64,
+    /// Mean cost per event.
+    pub cost_per_event_ns: f64,
+}
+
+/// Where step outputs go: called on the engine thread, in order, must not block.
+pub type OutputSink = Box<dyn FnMut(StepOutput) + Send>;
+
+/// How the engine is set up.
+#[derive(Debug, Clone, Default)]
+pub struct EngineConfig {
+    /// Limits of every maintained query.
+    pub view_limits: ViewLimits,
+    /// Limits of every query that is run once.
+    pub query_limits: QueryLimits,
+}

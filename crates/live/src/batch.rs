@@ -1,0 +1,97 @@
+//! Runs a query once over the log up to a position: the answer that every live answer must equal.
+//!
+//! Within limits on memory, rows and time; dropping the future ends the query and its scans.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::physical_plan::execute_stream;
+use futures::StreamExt;
+use pulseboard_model::limits::QueryLimits;
+use pulseboard_model::{Position, Row};
+
+use crate::api::{History, QueryAnswer, QueryError, QueryErrorKind, QuerySpec};
+use crate::cells::{cells, columns};
+use crate::maintain::shape;
+use crate::maintain::window::Window;
+use crate::sql::clock::ClockCell;
+use crate::sql::planning::{self, Rows};
+use crate::sql::table::ScanRange;
+
+fn runtime(limits: &QueryLimits) -> Result<Arc<RuntimeEnv>, QueryError> {
+    RuntimeEnvBuilder::new()
+        .with_memory_limit(limits.memory_bytes_max, 1.0)
+        .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
+        .build_arc()
+        .map_err(|error| QueryError::internal(&error))
+}
+
+/// Answers `spec` at `at`, without an engine: for reading a log that no server runs on.
+///
+/// # Errors
+/// [`QueryError`] for text that is refused, limits that are hit and data that cannot be computed with.
+pub async fn query_once(
+    spec: &QuerySpec,
+    history: &Arc<dyn History>,
+    at: Position,
+    limits: &QueryLimits,
+) -> Result<QueryAnswer, QueryError> {
+    run(spec, history, at, limits).await
+}
+
+/// Answers `spec` at `at`.
+pub(crate) async fn run(
+    spec: &QuerySpec,
+    history: &Arc<dyn History>,
+    at: Position,
+    limits: &QueryLimits,
+) -> Result<QueryAnswer, QueryError> {
+    let limit = Duration::from_millis(limits.time_ms_max);
+    tokio::time::timeout(limit, collect(spec, history, at, limits)).await.unwrap_or_else(|_| {
+        let message = format!("the query took longer than {} s: narrow its time range", limit.as_secs_f64());
+        Err(QueryError::new(QueryErrorKind::LimitExceeded, message))
+    })
+}
+
+async fn collect(
+    spec: &QuerySpec,
+    history: &Arc<dyn History>,
+    at: Position,
+    limits: &QueryLimits,
+) -> Result<QueryAnswer, QueryError> {
+    let clock = ClockCell::new(at.now());
+    let range = ScanRange { history: history.clone(), upto: at.offset, time_from: Arc::new(OnceLock::new()) };
+    let rows = Rows::Of(range.clone());
+    let planned = planning::plan(spec, history.as_ref(), &clock, &rows, Some(runtime(limits)?), limits.sql_bytes_max)?;
+    // Where the window is known, commits before it need not be read.
+    if let Ok(shape) = shape::take_apart(&planned)
+        && let Ok(window) = Window::new(&shape.bounds, at.now())
+        && let Some(time_from) = window.time_from()
+    {
+        range.time_from.get_or_init(|| time_from);
+    }
+    clock.set(at.now());
+
+    let physical =
+        planned.state.create_physical_plan(&planned.plan).await.map_err(|error| QueryError::planning(&error))?;
+    let schema = physical.schema();
+    let mut stream = execute_stream(physical, planned.state.task_ctx()).map_err(|error| QueryError::running(&error))?;
+    let (mut answer, mut batches): (Vec<Row>, Vec<_>) = (Vec::new(), Vec::new());
+    while let Some(batch) = stream.next().await {
+        let batch = batch.map_err(|error| QueryError::running(&error))?;
+        if answer.len() + batch.num_rows() > limits.rows_max {
+            let message = format!("the answer has more than {} rows: add a LIMIT or group it", limits.rows_max);
+            return Err(QueryError::new(QueryErrorKind::LimitExceeded, message));
+        }
+        let columns: Vec<_> = batch.columns().iter().map(cells).collect();
+        answer.extend((0..batch.num_rows()).map(|row| columns.iter().map(|c| c[row].clone()).collect::<Row>()));
+        batches.push(batch);
+    }
+    if batches.is_empty() {
+        batches.push(arrow::record_batch::RecordBatch::new_empty(schema.clone()));
+    }
+    let complete_from = planned.query.streams.iter().filter_map(|(name, _)| history.complete_from(name)).max();
+    Ok(QueryAnswer { position: at, newest: None, columns: columns(&schema), rows: answer, batches, complete_from })
+}

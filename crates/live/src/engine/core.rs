@@ -1,0 +1,485 @@
+//! The engine thread: takes one command after another and answers each step with everything it changed.
+//!
+//! It owns all instances; nothing else touches them. It never runs a query, reads the log only to close the small gap
+//! between a rebuild and now, and never waits for a job.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use pulseboard_model::{
+    Commit, Delta, InstanceChange, InstanceId, InstanceUpdate, Mode, Position, Progress, ResetReason, SchemaVersion,
+    Status, Step, StepOutput, StreamName, TimeUs, ViewState,
+};
+use pulseboard_runtime::Shutdown;
+use tokio::sync::watch;
+
+use super::jobs::{Asker, Rebuilt, rebuild, rerun, schema_moved};
+use super::outcome::{Outcome, Plan, plan_outcome};
+use super::running::{Kind, Maintained, Rerun, Running};
+use super::{Pool, Registry};
+use crate::api::{
+    EngineConfig, ExplainRunning, History, OutputSink, QueryAnswer, QueryError, QueryErrorKind, QuerySpec,
+};
+use crate::input::InputLayout;
+
+/// How long an instance outlives its last holder.
+const GRACE_US: i64 = 30_000_000;
+/// A rebuild that is further behind than this many events is sent on another round.
+const GAP_EVENTS_MAX: u64 = 50_000;
+/// A query that is re-run is run at most this often.
+const RERUN_EVERY_US: i64 = 1_000_000;
+/// How often the thread looks whether it should end.
+const IDLE: Duration = Duration::from_millis(100);
+
+/// What the engine thread is told.
+pub(crate) enum Command {
+    Step(Step),
+    Register { id: InstanceId, spec: QuerySpec, outcome: Outcome },
+    Progress { id: InstanceId, generation: u64, progress: Progress },
+    Rebuilt { id: InstanceId, generation: u64, plan: Plan, result: Result<Rebuilt, QueryError> },
+    Reran { id: InstanceId, generation: u64, result: Result<QueryAnswer, QueryError> },
+    Figures { id: InstanceId, reply: SyncSender<Option<ExplainRunning>> },
+}
+
+/// What the engine thread is made of.
+pub(crate) struct Parts {
+    pub(crate) config: EngineConfig,
+    pub(crate) history: Arc<dyn History>,
+    pub(crate) registry: Arc<Mutex<Registry>>,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) commands: SyncSender<Command>,
+    pub(crate) position: watch::Sender<Position>,
+    pub(crate) newest_us: Arc<AtomicI64>,
+    pub(crate) sink: OutputSink,
+}
+
+/// The engine thread's state.
+pub(crate) struct Core {
+    parts: Parts,
+    position: Position,
+    instances: BTreeMap<InstanceId, Running>,
+    by_stream: HashMap<StreamName, Vec<InstanceId>>,
+    /// The newest schema version seen of each stream: a new one may be what somebody waits for.
+    versions: HashMap<StreamName, SchemaVersion>,
+    changes: Vec<InstanceChange>,
+}
+
+impl Core {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let position = *parts.position.borrow();
+        Self {
+            parts,
+            position,
+            instances: BTreeMap::new(),
+            by_stream: HashMap::new(),
+            versions: HashMap::new(),
+            changes: Vec::new(),
+        }
+    }
+
+    pub(crate) fn run(&mut self, commands: &Receiver<Command>, shutdown: &Shutdown) {
+        loop {
+            match commands.recv_timeout(IDLE) {
+                Ok(command) => self.take(command),
+                Err(RecvTimeoutError::Timeout) if shutdown.is_triggered() => return,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn take(&mut self, command: Command) {
+        let mut newest = None;
+        let is_step = matches!(command, Command::Step(_));
+        match command {
+            Command::Step(Step::Commit(commit)) => {
+                if !commit.parts.is_empty() {
+                    newest = Some(commit.position.clock);
+                    self.parts.newest_us.store(commit.position.clock.0, Ordering::Relaxed);
+                }
+                self.commit(&commit);
+            }
+            Command::Step(Step::Tick(position)) => self.move_to(position),
+            Command::Register { id, spec, outcome } => self.register(id, spec, outcome),
+            Command::Progress { id, generation, progress } => self.progress(id, generation, progress),
+            Command::Rebuilt { id, generation, plan, result } => self.rebuilt(id, generation, &plan, result),
+            Command::Reran { id, generation, result } => self.reran(id, generation, result),
+            Command::Figures { id, reply } => {
+                let figures = self.instances.get(&id).map(Running::figures);
+                // Whoever asked may have stopped waiting.
+                let _gone = reply.try_send(figures).is_err();
+                return;
+            }
+        }
+        let changes = std::mem::take(&mut self.changes);
+        if is_step || !changes.is_empty() {
+            (self.parts.sink)(StepOutput { position: self.position, newest, changes });
+        }
+        self.parts.position.send_replace(self.position);
+    }
+
+    /// Moves the clock on without events.
+    fn move_to(&mut self, position: Position) {
+        let new_second = position.now() != self.position.now();
+        self.position = position;
+        if new_second {
+            self.advance_all();
+            self.start_reruns();
+            self.stop_idle();
+        }
+    }
+
+    fn commit(&mut self, commit: &Commit) {
+        let new_second = commit.position.now() != self.position.now();
+        self.position = commit.position;
+        for part in &commit.parts {
+            if self.versions.insert(part.stream.clone(), part.schema.version) != Some(part.schema.version) {
+                self.schema_grew(&part.stream);
+            }
+        }
+        if new_second {
+            self.advance_all();
+        }
+        let mut touched = Vec::new();
+        for part in &commit.parts {
+            for id in self.by_stream.get(&part.stream).cloned().unwrap_or_default() {
+                let Some(running) = self.instances.get_mut(&id) else { continue };
+                running.input_at = Some(commit.position.clock);
+                match &mut running.kind {
+                    Kind::Maintained(maintained) => {
+                        let started = Instant::now();
+                        match maintained.push(part, running.spec.timezone) {
+                            Ok(Some(())) => {
+                                running.events += part.rows.num_rows() as u64;
+                                running.cost += started.elapsed();
+                                touched.push(id);
+                            }
+                            Ok(None) => self.replan(id, Some(ResetReason::Schema)),
+                            Err(error) => self.fall_back(id, &error),
+                        }
+                    }
+                    Kind::Rerun(rerun) => rerun.dirty = true,
+                    Kind::Waiting | Kind::Rebuilding { .. } | Kind::Failed => {}
+                }
+            }
+        }
+        touched.dedup();
+        for id in touched {
+            self.finish(id, false);
+        }
+        self.start_reruns();
+        if new_second {
+            self.stop_idle();
+        }
+    }
+
+    /// A new second: windows move, and readers learn how fresh an unchanged answer is.
+    fn advance_all(&mut self) {
+        let now = self.position.now();
+        let ids: Vec<InstanceId> = self.instances.keys().copied().collect();
+        for id in ids {
+            let Some(running) = self.instances.get_mut(&id) else { continue };
+            match &mut running.kind {
+                Kind::Maintained(maintained) => match maintained.instance.advance(now) {
+                    Ok(Ok(())) => self.finish(id, true),
+                    Ok(Err(_moved_back)) => self.replan(id, None),
+                    Err(error) => {
+                        let error = QueryError::running(&error);
+                        self.fall_back(id, &error);
+                    }
+                },
+                Kind::Rerun(rerun) => rerun.dirty |= rerun.reads_clock,
+                Kind::Waiting | Kind::Rebuilding { .. } | Kind::Failed => {}
+            }
+        }
+    }
+
+    fn finish(&mut self, id: InstanceId, tick: bool) {
+        let position = self.position;
+        let Some(running) = self.instances.get_mut(&id) else { return };
+        let Kind::Maintained(maintained) = &mut running.kind else { return };
+        let delta = match maintained.instance.finish() {
+            Ok(delta) => delta,
+            Err(error) => {
+                let error = QueryError::running(&error);
+                return self.fall_back(id, &error);
+            }
+        };
+        let status = if maintained.instance.is_truncated() { Status::Truncated } else { Status::Live };
+        let reason = (status == Status::Truncated).then(|| {
+            let held = maintained.instance.len();
+            format!("a limit was hit: it keeps its {held} groups or rows and takes no new ones")
+        });
+        let state = ViewState { reason, ..ViewState::new(status, Mode::Maintained) };
+        let state = running.tell(state, position.now(), tick || !delta.is_empty());
+        self.emit(id, delta, state);
+    }
+
+    fn emit(&mut self, id: InstanceId, delta: Delta, state: Option<ViewState>) {
+        let update = match (delta.is_empty(), &state) {
+            (true, None) => return,
+            (true, Some(_)) => InstanceUpdate::State,
+            (false, _) => InstanceUpdate::Delta(Arc::new(delta)),
+        };
+        self.changes.push(InstanceChange { instance: id, update, state });
+    }
+
+    fn register(&mut self, id: InstanceId, spec: QuerySpec, outcome: Outcome) {
+        self.instances.insert(id, Running::new(spec));
+        self.begin(id, outcome, None);
+    }
+
+    /// Starts an instance, or starts it anew, the way its plan says.
+    fn begin(&mut self, id: InstanceId, outcome: Outcome, reset: Option<ResetReason>) {
+        self.forget_streams(id);
+        let position = self.position;
+        let Some(running) = self.instances.get_mut(&id) else { return };
+        running.generation += 1;
+        match outcome {
+            Outcome::Waiting { error } => {
+                running.kind = Kind::Waiting;
+                let state =
+                    ViewState { reason: Some(error.message), ..ViewState::new(Status::Waiting, Mode::Maintained) };
+                let state = running.tell(state, position.now(), true);
+                self.emit(id, Delta::default(), state);
+            }
+            Outcome::Rerun { reason, streams, reads_clock } => {
+                running.kind = Kind::Rerun(Rerun { reason, reads_clock, ..Rerun::default() });
+                self.remember_streams(id, &streams);
+                self.start_reruns();
+            }
+            Outcome::Maintained(plan) => {
+                running.kind = Kind::Rebuilding { reset };
+                let progress = Progress { done: 0, total: position.offset.to_u64() };
+                let state =
+                    ViewState { progress: Some(progress), ..ViewState::new(Status::Backfilling, Mode::Maintained) };
+                // A first answer that is there at once needs no word about how it came.
+                let state =
+                    (reset.is_none() && running.told.is_some()).then(|| running.tell(state, position.now(), true));
+                self.emit(id, Delta::default(), state.flatten());
+                self.remember_streams(id, std::slice::from_ref(&plan.shape.stream));
+                self.send_rebuild(id, plan, None);
+            }
+        }
+    }
+
+    fn send_rebuild(&self, id: InstanceId, plan: Plan, earlier: Option<Rebuilt>) {
+        let Some(running) = self.instances.get(&id) else { return };
+        let asker = Asker { id, generation: running.generation, commands: self.parts.commands.clone() };
+        let (spec, history) = (running.spec.clone(), self.parts.history.clone());
+        let (limits, to) = (self.parts.config.view_limits.clone(), self.position);
+        self.parts.pool.handle().spawn_blocking(move || {
+            rebuild(&asker, &spec, &plan, earlier, to, history.as_ref(), &limits);
+        });
+    }
+
+    fn progress(&mut self, id: InstanceId, generation: u64, progress: Progress) {
+        let now = self.position.now();
+        let Some(running) = self.instances.get_mut(&id).filter(|running| running.generation == generation) else {
+            return;
+        };
+        let state = ViewState { progress: Some(progress), ..ViewState::new(Status::Backfilling, Mode::Maintained) };
+        let state = running.tell(state, now, true);
+        self.emit(id, Delta::default(), state);
+    }
+
+    fn rebuilt(&mut self, id: InstanceId, generation: u64, plan: &Plan, result: Result<Rebuilt, QueryError>) {
+        let position = self.position;
+        let Some(running) = self.instances.get_mut(&id).filter(|running| running.generation == generation) else {
+            return;
+        };
+        let mut rebuilt = match result {
+            Ok(rebuilt) => rebuilt,
+            Err(error) if error == schema_moved() => return self.replan(id, Some(ResetReason::Schema)),
+            Err(error) => return self.fall_back(id, &error),
+        };
+        let gap = position.offset.to_u64().saturating_sub(rebuilt.upto.to_u64());
+        if gap > GAP_EVENTS_MAX {
+            return self.send_rebuild(id, plan.clone(), Some(rebuilt));
+        }
+        let caught_up = catch_up(&mut rebuilt, plan, self.parts.history.as_ref(), position);
+        match caught_up {
+            Ok(true) => {}
+            Ok(false) => return self.replan(id, None),
+            Err(error) if error == schema_moved() => return self.replan(id, Some(ResetReason::Schema)),
+            Err(error) => return self.fall_back(id, &error),
+        }
+        let reset = match &running.kind {
+            Kind::Rebuilding { reset } => *reset,
+            _ => None,
+        };
+        let snapshot = Arc::new(rebuilt.instance.snapshot());
+        running.kind = Kind::Maintained(Box::new(Maintained::new(rebuilt, plan.clone())));
+        let status = match &running.kind {
+            Kind::Maintained(maintained) if maintained.instance.is_truncated() => Status::Truncated,
+            _ => Status::Live,
+        };
+        running.input_at = running.input_at.or_else(|| {
+            let newest_us = self.parts.newest_us.load(Ordering::Relaxed);
+            (newest_us != i64::MIN).then_some(TimeUs(newest_us))
+        });
+        running.told = None;
+        let state = running.tell(ViewState::new(status, Mode::Maintained), position.now(), true);
+        self.changes.push(InstanceChange { instance: id, update: InstanceUpdate::Snapshot(snapshot, reset), state });
+    }
+
+    /// Plans an instance again and rebuilds it; readers keep the old answer meanwhile.
+    fn replan(&mut self, id: InstanceId, reset: Option<ResetReason>) {
+        let Some(running) = self.instances.get_mut(&id) else { return };
+        match plan_outcome(&running.spec, self.parts.history.as_ref(), &self.parts.config) {
+            Ok(outcome) => self.begin(id, outcome, reset),
+            Err(error) => self.fail(id, &error),
+        }
+    }
+
+    /// Data that a maintained query cannot compute with: run it as a whole, which says what is wrong and recovers.
+    fn fall_back(&mut self, id: InstanceId, error: &QueryError) {
+        let Some(running) = self.instances.get(&id) else { return };
+        let streams = match plan_outcome(&running.spec, self.parts.history.as_ref(), &self.parts.config) {
+            Ok(Outcome::Maintained(plan)) => vec![plan.shape.stream.clone()],
+            Ok(Outcome::Rerun { streams, .. }) => streams,
+            Ok(Outcome::Waiting { error }) | Err(error) => return self.fail(id, &error),
+        };
+        let reason = format!("maintaining it failed: {}", error.message);
+        self.begin(id, Outcome::Rerun { reason, streams, reads_clock: true }, None);
+    }
+
+    fn fail(&mut self, id: InstanceId, error: &QueryError) {
+        let now = self.position.now();
+        let Some(running) = self.instances.get_mut(&id) else { return };
+        running.generation += 1;
+        running.kind = Kind::Failed;
+        let state =
+            ViewState { reason: Some(error.message.clone()), ..ViewState::new(Status::Error, Mode::Maintained) };
+        let state = running.tell(state, now, true);
+        self.emit(id, Delta::default(), state);
+    }
+
+    /// A stream is new or its schema grew: whoever waits or failed looks again, and answers with a `*` get new columns.
+    fn schema_grew(&mut self, stream: &StreamName) {
+        let ids: Vec<InstanceId> = self.instances.keys().copied().collect();
+        for id in ids {
+            let Some(running) = self.instances.get(&id) else { continue };
+            match &running.kind {
+                Kind::Waiting | Kind::Failed => self.replan(id, None),
+                Kind::Maintained(maintained)
+                    if maintained.plan.shape.stream == *stream && maintained.plan.has_wildcard =>
+                {
+                    let version = self.versions.get(stream).copied();
+                    if version.is_some_and(|version| version > maintained.plan.version) {
+                        self.replan(id, Some(ResetReason::Schema));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn start_reruns(&mut self) {
+        let position = self.position;
+        for (id, running) in &mut self.instances {
+            let Kind::Rerun(rerun_state) = &mut running.kind else { continue };
+            let due = rerun_state.last_run.is_none_or(|last| position.clock.0 - last.0 >= RERUN_EVERY_US);
+            if rerun_state.running || !rerun_state.dirty || !due {
+                continue;
+            }
+            rerun_state.running = true;
+            rerun_state.dirty = false;
+            rerun_state.last_run = Some(position.clock);
+            let asker = Asker { id: *id, generation: running.generation, commands: self.parts.commands.clone() };
+            let limits = self.parts.config.query_limits.clone();
+            let job = rerun(asker, running.spec.clone(), position, self.parts.history.clone(), limits);
+            self.parts.pool.handle().spawn(job);
+        }
+    }
+
+    fn reran(&mut self, id: InstanceId, generation: u64, result: Result<QueryAnswer, QueryError>) {
+        let now = self.position.now();
+        let Some(running) = self.instances.get_mut(&id).filter(|running| running.generation == generation) else {
+            return;
+        };
+        let Kind::Rerun(rerun_state) = &mut running.kind else { return };
+        rerun_state.running = false;
+        match result {
+            Ok(answer) => {
+                let as_of = Some(answer.position.clock);
+                let reason = Some(format!("re-run at most once a second: {}", rerun_state.reason));
+                let update = rerun_state.update(&answer);
+                let state = ViewState { reason, as_of, ..ViewState::new(Status::Rerun, Mode::Rerun) };
+                let state = running.tell(state, now, true);
+                match update {
+                    InstanceUpdate::State => self.emit(id, Delta::default(), state),
+                    update => self.changes.push(InstanceChange { instance: id, update, state }),
+                }
+            }
+            Err(error) if matches!(error.kind, QueryErrorKind::UnknownStream | QueryErrorKind::UnknownColumn) => {
+                self.replan(id, None);
+            }
+            Err(error) => {
+                let state = ViewState { reason: Some(error.message), ..ViewState::new(Status::Error, Mode::Rerun) };
+                let state = running.tell(state, now, true);
+                self.emit(id, Delta::default(), state);
+            }
+        }
+    }
+
+    fn stop_idle(&mut self) {
+        let now = self.position.clock;
+        let mut registry = self.parts.registry.lock();
+        let mut stopped = Vec::new();
+        registry.by_key.retain(|_, shared| {
+            let over = shared.holders == 0 && shared.idle_since.is_some_and(|since| now.0 - since.0 >= GRACE_US);
+            if over {
+                stopped.push(shared.id);
+            }
+            !over
+        });
+        drop(registry);
+        for id in stopped {
+            self.forget_streams(id);
+            if self.instances.remove(&id).is_some() {
+                self.changes.push(InstanceChange { instance: id, update: InstanceUpdate::Stopped, state: None });
+            }
+        }
+    }
+
+    fn remember_streams(&mut self, id: InstanceId, streams: &[StreamName]) {
+        for stream in streams {
+            self.by_stream.entry(stream.clone()).or_default().push(id);
+        }
+    }
+
+    fn forget_streams(&mut self, id: InstanceId) {
+        for ids in self.by_stream.values_mut() {
+            ids.retain(|known| *known != id);
+        }
+        self.by_stream.retain(|_, ids| !ids.is_empty());
+    }
+}
+
+/// Brings a rebuilt instance from where it stands to the engine's position; false if a bound moved back meanwhile.
+fn catch_up(rebuilt: &mut Rebuilt, plan: &Plan, history: &dyn History, to: Position) -> Result<bool, QueryError> {
+    let running = |error| QueryError::running(&error);
+    for batch in history.scan(&plan.shape.stream, rebuilt.upto, to.offset, None) {
+        let batch = batch.map_err(|error| QueryError::new(QueryErrorKind::Internal, error.to_string()))?;
+        let batch = rebuilt.layout.apply_by_name(&batch).ok_or_else(schema_moved)?;
+        rebuilt.instance.push(batch).map_err(running)?;
+    }
+    rebuilt.upto = to.offset;
+    if rebuilt.instance.advance(to.now()).map_err(running)?.is_err() {
+        return Ok(false);
+    }
+    rebuilt.instance.finish().map_err(running)?;
+    Ok(true)
+}
+
+impl Maintained {
+    pub(super) fn new(rebuilt: Rebuilt, plan: Plan) -> Self {
+        let layout: InputLayout = rebuilt.layout;
+        Self { instance: rebuilt.instance, layout, plan }
+    }
+}

@@ -1,0 +1,309 @@
+//! The engine's handle: one thread steps all maintained views; queries that run once, rebuilds and re-runs go to a pool.
+//!
+//! Callers share instances: the same question (text but for white space, zone, parameters) is one instance with one id,
+//! kept while anyone holds an [`InstanceRef`] and some grace time longer.
+
+mod core;
+mod jobs;
+mod outcome;
+mod running;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use pulseboard_model::{InstanceId, Position, Step, TimeUs};
+use pulseboard_runtime::Tasks;
+use tokio::sync::watch;
+
+use self::core::{Command, Core};
+use self::outcome::{Outcome, explain, plan_outcome};
+use crate::api::{
+    EngineConfig, Explain, ExplainRunning, History, OutputSink, QueryAnswer, QueryError, QueryErrorKind, QuerySpec,
+};
+use crate::batch;
+use crate::sql::names::normalise;
+
+/// Steps and commands that may wait for the engine thread; senders wait when it is full.
+const COMMANDS_MAX: usize = 64;
+/// Threads for backfills, re-runs and single queries.
+const POOL_THREADS: usize = 2;
+/// How long an explanation waits for a running instance's figures.
+const EXPLAIN_WAIT: Duration = Duration::from_secs(2);
+
+/// What to do about a stream or column that does not exist yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// It is an error that names the nearest.
+    Refuse,
+    /// Wait for it, with state `waiting`.
+    Wait,
+}
+
+/// The same question asked twice.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct ShareKey {
+    sql: String,
+    timezone: &'static str,
+    params: String,
+}
+
+impl ShareKey {
+    fn of(spec: &QuerySpec) -> Self {
+        let params = format!("{:?}", spec.params);
+        Self { sql: normalise(&spec.sql), timezone: spec.timezone.name(), params }
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    id: InstanceId,
+    holders: usize,
+    /// The engine clock when the last holder left.
+    idle_since: Option<TimeUs>,
+}
+
+/// Which instances there are and who holds them.
+#[derive(Debug, Default)]
+struct Registry {
+    by_key: HashMap<ShareKey, Shared>,
+}
+
+struct Inner {
+    config: EngineConfig,
+    history: Arc<dyn History>,
+    commands: SyncSender<Command>,
+    registry: Arc<Mutex<Registry>>,
+    next_id: AtomicU64,
+    position: watch::Receiver<Position>,
+    newest_us: Arc<AtomicI64>,
+    pool: Arc<Pool>,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("position", &*self.position.borrow()).finish_non_exhaustive()
+    }
+}
+
+/// The threads that everything but stepping runs on.
+#[derive(Debug)]
+struct Pool(OnceLock<tokio::runtime::Runtime>);
+
+impl Pool {
+    fn start() -> std::io::Result<Arc<Self>> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(POOL_THREADS)
+            .max_blocking_threads(16)
+            .thread_name("query")
+            .enable_time()
+            .build()?;
+        let pool = OnceLock::new();
+        pool.get_or_init(|| runtime);
+        Ok(Arc::new(Self(pool)))
+    }
+
+    fn handle(&self) -> tokio::runtime::Handle {
+        self.0.get().expect("the pool runs until it is dropped").handle().clone()
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        // The last holder may be an async task, where waiting for threads is not allowed.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// The engine. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Engine(Arc<Inner>);
+
+#[derive(Debug)]
+struct Hold {
+    id: InstanceId,
+    key: ShareKey,
+    registry: Arc<Mutex<Registry>>,
+    position: watch::Receiver<Position>,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut registry = self.registry.lock();
+        if let Some(shared) = registry.by_key.get_mut(&self.key)
+            && shared.id == self.id
+        {
+            shared.holders = shared.holders.saturating_sub(1);
+            if shared.holders == 0 {
+                shared.idle_since = Some(self.position.borrow().clock);
+            }
+        }
+    }
+}
+
+/// Keeps an instance running: it stops some grace time after the last of these is dropped.
+#[derive(Debug, Clone)]
+pub struct InstanceRef(Arc<Hold>);
+
+impl InstanceRef {
+    /// Which instance; the hub's outputs carry the same id.
+    #[must_use]
+    pub fn id(&self) -> InstanceId {
+        self.0.id
+    }
+}
+
+impl Engine {
+    /// Starts the engine thread. It ends when `tasks` shut down. `sink` is called on it, in order.
+    ///
+    /// # Errors
+    /// When the system has no thread left.
+    pub fn start(
+        config: EngineConfig,
+        history: Arc<dyn History>,
+        tasks: &Tasks,
+        sink: OutputSink,
+    ) -> std::io::Result<Self> {
+        // Senders wait when it is full: steps come from the log, which keeps them.
+        let (commands, received) = sync_channel(COMMANDS_MAX);
+        let head = history.head();
+        let (position_sender, position) = watch::channel(head);
+        let registry = Arc::new(Mutex::new(Registry::default()));
+        let newest_us = Arc::new(AtomicI64::new(i64::MIN));
+        let pool = Pool::start()?;
+        let mut core = Core::new(core::Parts {
+            config: config.clone(),
+            history: history.clone(),
+            registry: registry.clone(),
+            pool: pool.clone(),
+            commands: commands.clone(),
+            position: position_sender,
+            newest_us: newest_us.clone(),
+            sink,
+        });
+        let shutdown = tasks.shutdown();
+        tasks.spawn_thread("engine", move || core.run(&received, &shutdown))?;
+        let next_id = AtomicU64::new(1);
+        Ok(Self(Arc::new(Inner { config, history, commands, registry, next_id, position, newest_us, pool })))
+    }
+
+    /// Takes the next step. Blocks while the engine's queue is full.
+    pub fn step(&self, step: Step) {
+        // A closed queue means that the engine has ended: the log keeps the step.
+        let _ended = self.0.commands.send(Command::Step(step)).is_err();
+    }
+
+    /// The instance that answers `spec`, started (backfilling in the background) if nobody asked before.
+    ///
+    /// # Errors
+    /// [`QueryError`] for SQL that is refused.
+    pub fn acquire(&self, spec: &QuerySpec, missing: Missing) -> Result<InstanceRef, QueryError> {
+        let key = ShareKey::of(spec);
+        if let Some(held) = self.hold(&key) {
+            return Ok(held);
+        }
+        // Planned outside the lock: two callers may both plan, one of them registers.
+        let outcome = plan_outcome(spec, self.0.history.as_ref(), &self.0.config)?;
+        if let (Missing::Refuse, Outcome::Waiting { error, .. }) = (missing, &outcome) {
+            return Err(error.clone());
+        }
+        let id = {
+            let mut registry = self.0.registry.lock();
+            if registry.by_key.contains_key(&key) {
+                drop(registry);
+                return self
+                    .hold(&key)
+                    .ok_or_else(|| QueryError::new(QueryErrorKind::Internal, "the instance just ended"));
+            }
+            let id = InstanceId(self.0.next_id.fetch_add(1, Ordering::Relaxed));
+            registry.by_key.insert(key.clone(), Shared { id, holders: 1, idle_since: None });
+            id
+        };
+        let hold = self.holding(id, key);
+        let registered = self.0.commands.send(Command::Register { id, spec: spec.clone(), outcome });
+        registered.map_err(|_| QueryError::new(QueryErrorKind::Internal, "the engine has shut down"))?;
+        Ok(hold)
+    }
+
+    fn holding(&self, id: InstanceId, key: ShareKey) -> InstanceRef {
+        let (registry, position) = (self.0.registry.clone(), self.0.position.clone());
+        InstanceRef(Arc::new(Hold { id, key, registry, position }))
+    }
+
+    fn hold(&self, key: &ShareKey) -> Option<InstanceRef> {
+        let mut registry = self.0.registry.lock();
+        let shared = registry.by_key.get_mut(key)?;
+        shared.holders += 1;
+        shared.idle_since = None;
+        let id = shared.id;
+        drop(registry);
+        Some(self.holding(id, key.clone()))
+    }
+
+    /// Follows where the live answers stand.
+    #[must_use]
+    pub fn watch_position(&self) -> watch::Receiver<Position> {
+        self.0.position.clone()
+    }
+
+    /// Runs a query once, at `at` or where the engine stands now (read your writes: the caller waits on
+    /// [`Engine::watch_position`]). Cancelled when the future is dropped.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub async fn query(&self, spec: &QuerySpec, at: Option<Position>) -> Result<QueryAnswer, QueryError> {
+        let now = at.is_none();
+        let at = at.unwrap_or_else(|| *self.0.position.borrow());
+        let (spec, history, limits) = (spec.clone(), self.0.history.clone(), self.0.config.query_limits.clone());
+        let task = self.0.pool.handle().spawn(async move { batch::run(&spec, &history, at, &limits).await });
+        let mut answer = AbortOnDrop(task)
+            .await
+            .map_err(|error| QueryError::new(QueryErrorKind::Internal, format!("the query ended: {error}")))??;
+        let newest_us = self.0.newest_us.load(Ordering::Relaxed);
+        answer.newest = (now && newest_us != i64::MIN).then_some(TimeUs(newest_us));
+        Ok(answer)
+    }
+
+    /// Says how a query is, or would be, answered.
+    ///
+    /// # Errors
+    /// [`QueryError`] for SQL that is refused.
+    pub fn explain(&self, spec: &QuerySpec) -> Result<Explain, QueryError> {
+        let mut explained = explain(spec, self.0.history.as_ref(), &self.0.config)?;
+        let id = self.0.registry.lock().by_key.get(&ShareKey::of(spec)).map(|shared| shared.id);
+        explained.running = id.and_then(|id| self.figures(id));
+        Ok(explained)
+    }
+
+    /// The figures of a running instance.
+    #[must_use]
+    pub fn figures(&self, id: InstanceId) -> Option<ExplainRunning> {
+        // One answer; the engine never waits for it to be taken.
+        let (reply, answer) = sync_channel(1);
+        self.0.commands.send(Command::Figures { id, reply }).ok()?;
+        answer.recv_timeout(EXPLAIN_WAIT).ok().flatten()
+    }
+}
+
+/// Ends the query when its caller goes away.
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Future for AbortOnDrop<T> {
+    type Output = Result<T, tokio::task::JoinError>;
+
+    fn poll(mut self: std::pin::Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
+        std::pin::Pin::new(&mut self.0).poll(context)
+    }
+}
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,109 @@
+//! What planning a query comes to: maintained, re-run, or waiting for something that does not exist yet.
+
+use std::sync::Arc;
+
+use pulseboard_model::{SchemaVersion, StreamName};
+
+use crate::api::{EngineConfig, Explain, History, QueryError, QueryErrorKind, QuerySpec};
+use crate::maintain::shape::{Shape, simplified, take_apart};
+use crate::sql::clock::ClockCell;
+use crate::sql::planning::{self, Planned, Rows, plan_reads_clock, warnings};
+
+/// How a query will be answered.
+#[derive(Debug, Clone)]
+pub(crate) enum Outcome {
+    /// By deltas.
+    Maintained(Plan),
+    /// By running it again.
+    Rerun { reason: String, streams: Vec<StreamName>, reads_clock: bool },
+    /// Not yet.
+    Waiting { error: QueryError },
+}
+
+/// A plan to maintain.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) shape: Arc<Shape>,
+    /// The version of its stream's schema that it was planned with.
+    pub(crate) version: SchemaVersion,
+    /// Whether a new field changes its columns.
+    pub(crate) has_wildcard: bool,
+}
+
+fn plan(spec: &QuerySpec, history: &dyn History, config: &EngineConfig) -> Result<Planned, QueryError> {
+    let clock = ClockCell::new(history.head().now());
+    planning::plan(spec, history, &clock, &Rows::None, None, config.query_limits.sql_bytes_max)
+}
+
+/// Plans `spec`.
+///
+/// # Errors
+/// [`QueryError`] for text that is refused whatever streams exist.
+pub(crate) fn plan_outcome(
+    spec: &QuerySpec,
+    history: &dyn History,
+    config: &EngineConfig,
+) -> Result<Outcome, QueryError> {
+    let planned = match plan(spec, history, config) {
+        Ok(planned) => planned,
+        Err(error) if matches!(error.kind, QueryErrorKind::UnknownStream | QueryErrorKind::UnknownColumn) => {
+            return Ok(Outcome::Waiting { error });
+        }
+        Err(error) => return Err(error),
+    };
+    let streams = || planned.query.streams.iter().map(|(name, _)| name.clone()).collect();
+    Ok(match take_apart(&planned) {
+        Ok(shape) => {
+            let version = planned.query.streams.first().map_or(SchemaVersion(0), |(_, schema)| schema.version);
+            Outcome::Maintained(Plan { shape: Arc::new(shape), version, has_wildcard: planned.query.has_wildcard })
+        }
+        Err(reason) => {
+            // What cannot even be planned for running is refused now, not on every run.
+            simplified(&planned).map_err(|error| QueryError::planning(&error))?;
+            let reads_clock = plan_reads_clock(&planned.plan);
+            Outcome::Rerun { reason: reason.0, streams: streams(), reads_clock }
+        }
+    })
+}
+
+/// Says how `spec` would be answered.
+///
+/// # Errors
+/// [`QueryError`] for text that is refused.
+pub(crate) fn explain(spec: &QuerySpec, history: &dyn History, config: &EngineConfig) -> Result<Explain, QueryError> {
+    let planned = plan(spec, history, config)?;
+    let warnings = warnings(&planned.plan);
+    let streams = planned.query.streams.iter().map(|(name, _)| name.clone()).collect();
+    let simplified = simplified(&planned).map_err(|error| QueryError::planning(&error))?;
+    let (maintained, reasons) = match take_apart(&planned) {
+        Ok(shape) => (true, describe(&shape)),
+        Err(reason) => (false, vec![format!("re-run at most once a second, because {}", reason.0)]),
+    };
+    let plan = simplified.display_indent().to_string();
+    Ok(Explain { maintained, reasons, warnings, streams, plan, running: None })
+}
+
+fn describe(shape: &Shape) -> Vec<String> {
+    let mut reasons = Vec::new();
+    match &shape.aggregate {
+        Some(aggregate) if aggregate.keys.is_empty() => {
+            reasons.push("maintained: one group, merged from each commit".to_owned())
+        }
+        Some(aggregate) => {
+            let keys: Vec<&str> = aggregate.key_fields.iter().map(|field| field.name().as_str()).collect();
+            reasons.push(format!("maintained: groups by {}, merged from each commit", keys.join(", ")));
+        }
+        None if shape.tail_is_final && shape.order.as_ref().is_some_and(|order| order.fetch.is_some()) => {
+            reasons.push("maintained: only the rows up to the limit are kept".to_owned());
+        }
+        None => reasons.push("maintained: its rows are kept, up to the row limit".to_owned()),
+    }
+    if !shape.bounds.is_empty() {
+        let columns: Vec<&str> = shape.bounds.iter().map(|bound| bound.column_name.as_str()).collect();
+        reasons.push(format!("a window that moves with the clock bounds {}", columns.join(", ")));
+    }
+    if shape.upper_reads_clock {
+        reasons.push("reads the clock above its groups: every group is evaluated each second".to_owned());
+    }
+    reasons
+}

@@ -1,0 +1,149 @@
+//! One instance as the engine thread holds it: what it asks, how it is answered, and what readers were last told.
+
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use pulseboard_model::delta::ColumnSet;
+use pulseboard_model::{
+    CommitPart, Delta, InstanceUpdate, ResetReason, RowChange, RowKey, Snapshot, TimeUs, ViewState,
+};
+use std::sync::Arc;
+
+use super::outcome::Plan;
+use crate::api::{ExplainRunning, QueryAnswer, QueryError, QuerySpec};
+use crate::input::InputLayout;
+use crate::maintain::instance::Instance;
+
+/// A query that is kept current by deltas.
+#[derive(Debug)]
+pub(crate) struct Maintained {
+    pub(crate) instance: Box<Instance>,
+    pub(crate) layout: InputLayout,
+    pub(crate) plan: Plan,
+}
+
+impl Maintained {
+    /// Takes a commit's rows in; `None` if the columns it reads are not as it planned them any more.
+    ///
+    /// # Errors
+    /// [`QueryError`] for data that it cannot compute with.
+    pub(crate) fn push(&mut self, part: &CommitPart, timezone: Tz) -> Result<Option<()>, QueryError> {
+        if self.layout.version != part.schema.version {
+            match InputLayout::new(&self.plan.shape, &part.schema, timezone) {
+                Some(layout) => self.layout = layout,
+                None => return Ok(None),
+            }
+        }
+        let batch = self.layout.apply(&part.rows).map_err(|error| QueryError::running(&error.into()))?;
+        self.instance.push(batch).map_err(|error| QueryError::running(&error))?;
+        Ok(Some(()))
+    }
+}
+
+/// A query that is run again.
+#[derive(Debug)]
+pub(crate) struct Rerun {
+    pub(crate) reason: String,
+    pub(crate) reads_clock: bool,
+    /// Whether its answer may have changed since the last run began.
+    pub(crate) dirty: bool,
+    pub(crate) running: bool,
+    pub(crate) last_run: Option<TimeUs>,
+    pub(crate) last: Option<Snapshot>,
+}
+
+impl Default for Rerun {
+    fn default() -> Self {
+        Self { reason: String::new(), reads_clock: false, dirty: true, running: false, last_run: None, last: None }
+    }
+}
+
+impl Rerun {
+    /// What changed since the last run. Rows have no identity but their place, which is their key.
+    pub(crate) fn update(&mut self, answer: &QueryAnswer) -> InstanceUpdate {
+        let keys: Vec<RowKey> = (0..answer.rows.len()).map(|number| RowKey::new(number.to_string())).collect();
+        let rows = keys.iter().cloned().zip(answer.rows.iter().cloned()).collect();
+        let new = Snapshot { columns: answer.columns.clone(), rows, order: Some(keys) };
+        let Some(old) = self.last.replace(new.clone()) else { return InstanceUpdate::Snapshot(Arc::new(new), None) };
+        if old.columns != new.columns {
+            return InstanceUpdate::Snapshot(Arc::new(new), Some(ResetReason::Schema));
+        }
+        let mut delta = Delta::default();
+        for (key, row) in &new.rows {
+            let changed = old.rows.get(key).map_or(ColumnSet::All, |old| ColumnSet::of_difference(old, row));
+            if !changed.is_empty() {
+                delta.set.push(RowChange { key: key.clone(), row: row.clone(), changed });
+            }
+        }
+        delta.del = old.rows.keys().filter(|key| !new.rows.contains_key(*key)).cloned().collect();
+        if old.order != new.order {
+            delta.order = new.order;
+        }
+        if delta.is_empty() { InstanceUpdate::State } else { InstanceUpdate::Delta(Arc::new(delta)) }
+    }
+}
+
+/// How an instance is answered now.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    Waiting,
+    /// A job replays the log; readers keep what they have.
+    Rebuilding {
+        reset: Option<ResetReason>,
+    },
+    Maintained(Box<Maintained>),
+    Rerun(Rerun),
+    Failed,
+}
+
+/// One instance.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) spec: QuerySpec,
+    pub(crate) kind: Kind,
+    /// Raised with every new start, so that reports of earlier jobs are known as such.
+    pub(crate) generation: u64,
+    /// `_arrived_at` of the newest event of its streams.
+    pub(crate) input_at: Option<TimeUs>,
+    /// The state as last told, and in which second.
+    pub(crate) told: Option<(ViewState, TimeUs)>,
+    pub(crate) events: u64,
+    pub(crate) cost: Duration,
+}
+
+impl Running {
+    pub(crate) fn new(spec: QuerySpec) -> Self {
+        Self { spec, kind: Kind::Waiting, generation: 0, input_at: None, told: None, events: 0, cost: Duration::ZERO }
+    }
+
+    /// The state to tell, if it differs from the last one. A newer `input_at` alone is told at most once a second, and
+    /// only if `may_refresh`.
+    pub(crate) fn tell(&mut self, state: ViewState, now: TimeUs, may_refresh: bool) -> Option<ViewState> {
+        let state = ViewState { input_at: self.input_at, ..state };
+        if let Some((told, at)) = &self.told {
+            let same = ViewState { input_at: told.input_at, ..state.clone() } == *told;
+            let fresher = state.input_at != told.input_at && *at != now && may_refresh;
+            if same && !fresher {
+                return None;
+            }
+        }
+        self.told = Some((state.clone(), now));
+        Some(state)
+    }
+
+    /// What EXPLAIN says of it.
+    pub(crate) fn figures(&self) -> ExplainRunning {
+        let (groups, state_bytes) = match &self.kind {
+            Kind::Maintained(maintained) => (maintained.instance.len(), maintained.instance.size_bytes()),
+            _ => (0, 0),
+        };
+        #[expect(clippy::cast_precision_loss, reason = "a mean for people to read")]
+        let cost_per_event_ns = if self.events == 0 { 0.0 } else { self.cost.as_nanos() as f64 / self.events as f64 };
+        ExplainRunning {
+            groups: groups as u64,
+            state_bytes: state_bytes as u64,
+            events: self.events,
+            cost_per_event_ns,
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The live query engine: SQL planned once, kept current with every commit, equal to the batch answer at any position.
+//!
+//! DataFusion plans and runs batch queries; what lies between (deltas, windows, order) is ours. DataFusion's types stay
+//! inside this crate: its API speaks `pulseboard-model` and Arrow. It never does I/O: events reach it as steps, the past
+//! through [`History`].
+
+mod api;
+mod batch;
+mod cells;
+mod engine;
+mod input;
+mod live_query;
+mod maintain;
+mod row_key;
+mod sql;
+
+pub use api::{
+    EngineConfig, Explain, ExplainRunning, History, HistoryError, OutputSink, Params, QueryAnswer, QueryError,
+    QueryErrorKind, QuerySpec,
+};
+pub use batch::query_once;
+pub use engine::{Engine, InstanceRef, Missing};
+pub use live_query::LiveQuery;
+pub use sql::names::normalise as normalise_sql;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,247 @@
+//! State as bytes and back: what a checkpoint, a hand-over or a rewind needs.
+//!
+//! Layout: magic, format version, instance clock, truncated flag, kind, then for groups one Arrow IPC stream per pane
+//! part (keys, then states, with the part's stay) and for rows each stored row. Partial states are DataFusion's and not
+//! stable over its versions: whoever stores a dump stores the engine version and the query's fingerprint beside it and
+//! rebuilds from the log when they differ. Anything that does not read back whole is an error, never a guess.
+
+use std::io::Cursor;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{Field, Schema};
+use arrow::ipc::reader::StreamReader;
+use arrow::ipc::writer::StreamWriter;
+use arrow::record_batch::RecordBatchOptions;
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
+use pulseboard_model::limits::ViewLimits;
+use pulseboard_model::{Cell, RowKey, TimeUs};
+
+use super::instance::{Instance, State};
+use super::output::Placed;
+use super::rows::StoredRow;
+use super::shape::Shape;
+use super::window::{ALWAYS_US, NEVER_US, Stay};
+
+const MAGIC: &[u8; 4] = b"PBLS";
+const FORMAT: u8 = 1;
+const KIND_GROUPS: u8 = 1;
+const KIND_ROWS: u8 = 2;
+
+fn damaged() -> DataFusionError {
+    exec_datafusion_err!("the stored state is damaged or of another format")
+}
+
+/// Writes an instance's state.
+pub(crate) fn dump(instance: &mut Instance) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    out.extend_from_slice(MAGIC);
+    out.push(FORMAT);
+    out.extend_from_slice(&instance.now().0.to_le_bytes());
+    out.push(u8::from(instance.is_truncated()));
+    match &mut instance.state {
+        State::Groups(groups) => {
+            out.push(KIND_GROUPS);
+            let parts = groups.parts()?;
+            write_len(&mut out, parts.len());
+            for (stay, keys, states) in parts {
+                write_stay(&mut out, stay);
+                let columns: Vec<ArrayRef> = keys.into_iter().chain(states.into_iter().flatten()).collect();
+                write_bytes(&mut out, &columns_to_ipc(columns)?);
+            }
+        }
+        State::Rows(rows) => {
+            out.push(KIND_ROWS);
+            let leaves = rows.leave_instants();
+            let snapshot = instance.output.all();
+            let inside = snapshot.map(|(key, placed)| {
+                let leave_us = leaves.get(key).copied().unwrap_or(NEVER_US);
+                StoredRow { key: key.clone(), placed: placed.clone(), stay: Stay { leave_us, enter_us: ALWAYS_US } }
+            });
+            let stored: Vec<StoredRow> = inside.chain(rows.waiting().cloned()).collect();
+            write_len(&mut out, stored.len());
+            for row in &stored {
+                write_stay(&mut out, row.stay);
+                write_bytes(&mut out, row.key.as_str().as_bytes());
+                write_bytes(&mut out, &row.placed.sort);
+                write_len(&mut out, row.placed.row.len());
+                row.placed.row.iter().for_each(|cell| write_cell(&mut out, cell));
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// Reads a state back into a fresh instance of the same shape.
+///
+/// # Errors
+/// When the bytes are not a whole dump of this shape.
+pub(crate) fn restore(shape: &Arc<Shape>, limits: &ViewLimits, bytes: &[u8]) -> Result<Instance> {
+    let mut input = Reader { bytes };
+    if input.take(4)? != MAGIC || input.byte()? != FORMAT {
+        return Err(damaged());
+    }
+    let now = TimeUs(input.int()?);
+    let truncated = input.byte()? != 0;
+    let kind = input.byte()?;
+    let mut instance = Instance::new(shape.clone(), limits, now)?;
+    match (&mut instance.state, kind) {
+        (State::Groups(groups), KIND_GROUPS) => {
+            let keys = shape.aggregate.as_ref().map_or(0, |aggregate| aggregate.keys.len());
+            let calls = shape.aggregate.as_ref().map_or(&[][..], |aggregate| &aggregate.calls);
+            for _ in 0..input.len()? {
+                let stay = input.stay()?;
+                let (columns, rows) = ipc_to_columns(input.sized()?)?;
+                let mut columns = columns.into_iter();
+                let keys: Vec<ArrayRef> = columns.by_ref().take(keys).collect();
+                let mut states = Vec::with_capacity(calls.len());
+                for call in calls {
+                    let width = call.function.state_fields()?.len();
+                    states.push(columns.by_ref().take(width).collect::<Vec<_>>());
+                }
+                groups.restore(stay, &keys, states, rows)?;
+            }
+            groups.set_truncated(truncated);
+        }
+        (State::Rows(rows), KIND_ROWS) => {
+            for _ in 0..input.len()? {
+                let stay = input.stay()?;
+                let key = String::from_utf8(input.sized()?.to_vec()).map_err(|_| damaged())?;
+                let offset: i64 = key.parse().map_err(|_| damaged())?;
+                let sort = Arc::from(input.sized()?);
+                let width = input.len()?;
+                let row = (0..width).map(|_| input.cell()).collect::<Result<Vec<_>>>()?;
+                let placed = Placed { row: row.into(), sort };
+                rows.place(offset, StoredRow { key: RowKey::new(key), placed, stay });
+            }
+            rows.set_truncated(truncated);
+        }
+        _ => return Err(damaged()),
+    }
+    if !input.bytes.is_empty() {
+        return Err(damaged());
+    }
+    Ok(instance)
+}
+
+fn columns_to_ipc(columns: Vec<ArrayRef>) -> Result<Vec<u8>> {
+    let rows = columns.first().map_or(0, |column| column.len());
+    let field = |(number, column): (usize, &ArrayRef)| Field::new(number.to_string(), column.data_type().clone(), true);
+    let schema = Arc::new(Schema::new(columns.iter().enumerate().map(field).collect::<Vec<_>>()));
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    let batch = RecordBatch::try_new_with_options(schema.clone(), columns, &options)?;
+    let mut writer = StreamWriter::try_new(Vec::new(), &schema)?;
+    writer.write(&batch)?;
+    Ok(writer.into_inner()?)
+}
+
+fn ipc_to_columns(bytes: &[u8]) -> Result<(Vec<ArrayRef>, usize)> {
+    let mut reader = StreamReader::try_new(Cursor::new(bytes), None)?;
+    let batch = reader.next().ok_or_else(damaged)??;
+    Ok((batch.columns().to_vec(), batch.num_rows()))
+}
+
+fn write_len(out: &mut Vec<u8>, len: usize) {
+    out.extend_from_slice(&(len as u64).to_le_bytes());
+}
+
+fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    write_len(out, bytes.len());
+    out.extend_from_slice(bytes);
+}
+
+fn write_stay(out: &mut Vec<u8>, stay: Stay) {
+    out.extend_from_slice(&stay.leave_us.to_le_bytes());
+    out.extend_from_slice(&stay.enter_us.to_le_bytes());
+}
+
+fn write_cell(out: &mut Vec<u8>, cell: &Cell) {
+    match cell {
+        Cell::Null => out.push(0),
+        Cell::Bool(value) => out.extend_from_slice(&[1, u8::from(*value)]),
+        Cell::Int(value) => write_number(out, 2, &value.to_le_bytes()),
+        Cell::UInt(value) => write_number(out, 3, &value.to_le_bytes()),
+        Cell::Float(value) => write_number(out, 4, &value.to_le_bytes()),
+        Cell::Time(value) => write_number(out, 5, &value.to_le_bytes()),
+        Cell::Date(value) => write_number(out, 6, &i64::from(*value).to_le_bytes()),
+        Cell::Duration(value) => write_number(out, 7, &value.to_le_bytes()),
+        Cell::Decimal(text) => write_text(out, 8, text),
+        Cell::Str(text) => write_text(out, 9, text),
+        Cell::Interval(text) => write_text(out, 10, text),
+        Cell::Json(text) => write_text(out, 11, text),
+        Cell::Bytes(bytes) => {
+            out.push(12);
+            write_bytes(out, bytes);
+        }
+    }
+}
+
+fn write_number(out: &mut Vec<u8>, tag: u8, bytes: &[u8; 8]) {
+    out.push(tag);
+    out.extend_from_slice(bytes);
+}
+
+fn write_text(out: &mut Vec<u8>, tag: u8, text: &str) {
+    out.push(tag);
+    write_bytes(out, text.as_bytes());
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, count: usize) -> Result<&'a [u8]> {
+        let (head, rest) = self.bytes.split_at_checked(count).ok_or_else(damaged)?;
+        self.bytes = rest;
+        Ok(head)
+    }
+
+    fn byte(&mut self) -> Result<u8> {
+        Ok(self.take(1)?[0])
+    }
+
+    fn eight(&mut self) -> Result<[u8; 8]> {
+        self.take(8)?.try_into().map_err(|_| damaged())
+    }
+
+    fn int(&mut self) -> Result<i64> {
+        Ok(i64::from_le_bytes(self.eight()?))
+    }
+
+    fn len(&mut self) -> Result<usize> {
+        usize::try_from(u64::from_le_bytes(self.eight()?)).map_err(|_| damaged())
+    }
+
+    fn sized(&mut self) -> Result<&'a [u8]> {
+        let len = self.len()?;
+        self.take(len)
+    }
+
+    fn text(&mut self) -> Result<Arc<str>> {
+        std::str::from_utf8(self.sized()?).map(Arc::from).map_err(|_| damaged())
+    }
+
+    fn stay(&mut self) -> Result<Stay> {
+        Ok(Stay { leave_us: self.int()?, enter_us: self.int()? })
+    }
+
+    fn cell(&mut self) -> Result<Cell> {
+        Ok(match self.byte()? {
+            0 => Cell::Null,
+            1 => Cell::Bool(self.byte()? != 0),
+            2 => Cell::Int(self.int()?),
+            3 => Cell::UInt(u64::from_le_bytes(self.eight()?)),
+            4 => Cell::Float(f64::from_le_bytes(self.eight()?)),
+            5 => Cell::Time(self.int()?),
+            6 => Cell::Date(i32::try_from(self.int()?).map_err(|_| damaged())?),
+            7 => Cell::Duration(self.int()?),
+            8 => Cell::Decimal(self.text()?),
+            9 => Cell::Str(self.text()?),
+            10 => Cell::Interval(self.text()?),
+            11 => Cell::Json(self.text()?),
+            12 => Cell::Bytes(self.sized()?.into()),
+            _ => return Err(damaged()),
+        })
+    }
+}

@@ -1,0 +1,495 @@
+//! The state of a query with an aggregate: its groups, their totals, and what of them can still leave.
+//!
+//! A batch is aggregated (`partial`), its keys become dense group ids, its partial states are merged into the long-lived
+//! totals and, with a window, filed in panes. Only groups that changed are evaluated again.
+
+use std::sync::Arc;
+
+use arrow::array::AsArray;
+use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, UInt32Array};
+use arrow::compute::take;
+use arrow::datatypes::{DataType, Field, TimestampMicrosecondType};
+use arrow::row::{RowConverter, SortField};
+use datafusion::common::Result;
+use hashbrown::{HashMap, HashSet};
+use pulseboard_model::limits::ViewLimits;
+use pulseboard_model::{RowKey, TimeUs};
+
+use super::panes::{Panes, Part};
+use super::partial::{Partial, PartialStates};
+use super::rowwise;
+use super::shape::{AggregateShape, Shape};
+use super::totals::{GroupId, Total, total};
+use super::window::{ALWAYS_US, MovedBack, Stay, Window};
+use crate::cells::cells;
+use crate::row_key::key_text;
+
+/// A key that found no place because the group limit was hit.
+const NO_GROUP: GroupId = GroupId::MAX;
+
+#[derive(Debug)]
+struct Group {
+    /// The key's bytes; empty once the id is free.
+    bytes: Arc<[u8]>,
+    key: RowKey,
+    /// Whether any of its rows is inside the window now.
+    live: bool,
+    dirty: bool,
+}
+
+/// A part of the state for a dump: its stay, its keys, and per aggregate its states.
+pub(crate) type DumpedPart = (Stay, Vec<ArrayRef>, Vec<Vec<ArrayRef>>);
+
+/// The state.
+#[derive(Debug)]
+pub(crate) struct Groups {
+    shape: Arc<Shape>,
+    groups_max: usize,
+    converter: Option<RowConverter>,
+    ids: HashMap<Arc<[u8]>, GroupId>,
+    groups: Vec<Group>,
+    free: Vec<GroupId>,
+    /// Not live, but not free: states of them may be waiting.
+    resting: Vec<GroupId>,
+    dirty: Vec<GroupId>,
+    totals: Vec<Box<dyn Total>>,
+    partial: Partial,
+    partial_by_pane: Partial,
+    window: Window,
+    panes: Option<Panes>,
+    truncated: bool,
+}
+
+/// A group whose row may have changed.
+#[derive(Debug)]
+pub(crate) struct ChangedGroups {
+    /// The keys of groups that went.
+    pub(crate) gone: Vec<RowKey>,
+    /// The keys of groups that are there, row by row beside `rows`.
+    pub(crate) keys: Vec<RowKey>,
+    /// The aggregate's output for them.
+    pub(crate) rows: RecordBatch,
+}
+
+impl Groups {
+    pub(crate) fn new(shape: &Arc<Shape>, limits: &ViewLimits, now: TimeUs) -> Result<Self> {
+        let aggregate = aggregate_of(shape);
+        let converter = if aggregate.key_fields.is_empty() {
+            None
+        } else {
+            let fields = aggregate.key_fields.iter().map(|field| SortField::new(field.data_type().clone()));
+            Some(RowConverter::new(fields.collect())?)
+        };
+        let pane_field = Field::new("__pane", DataType::Int64, false);
+        let keys_by_pane: Vec<Field> =
+            std::iter::once(pane_field).chain(aggregate.key_fields.iter().cloned()).collect();
+        let window = Window::new(&shape.bounds, now)?;
+        let mut groups = Self {
+            groups_max: limits.groups_max,
+            converter,
+            ids: HashMap::new(),
+            groups: Vec::new(),
+            free: Vec::new(),
+            resting: Vec::new(),
+            dirty: Vec::new(),
+            totals: aggregate.calls.iter().map(|call| total(&call.function)).collect(),
+            partial: Partial::new(&aggregate.key_fields, &aggregate.calls)?,
+            partial_by_pane: Partial::new(&keys_by_pane, &aggregate.calls)?,
+            panes: if window.is_bounded() { Some(Panes::new(&aggregate.calls)?) } else { None },
+            window,
+            truncated: false,
+            shape: shape.clone(),
+        };
+        if groups.converter.is_none() {
+            // Without keys there is always exactly one group, whether events come or not.
+            groups.insert(Arc::from([]), RowKey::new(""))?;
+            groups.make_live(0);
+        }
+        Ok(groups)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    pub(crate) fn is_truncated(&self) -> bool {
+        self.truncated
+    }
+
+    pub(crate) fn window(&self) -> &Window {
+        &self.window
+    }
+
+    pub(crate) fn size_bytes(&self) -> usize {
+        let keys: usize = self.groups.iter().map(|group| group.bytes.len() + size_of::<Group>() + 40).sum();
+        let totals: usize = self.totals.iter().map(|total| total.size_bytes()).sum();
+        keys + totals + self.panes.as_ref().map_or(0, Panes::size_bytes)
+    }
+
+    /// Takes a batch in the layout of the shape's input.
+    pub(crate) fn push(&mut self, batch: RecordBatch) -> Result<()> {
+        let shape = self.shape.clone();
+        let aggregate = aggregate_of(&shape);
+        let stepped = rowwise::run(&shape.lower, batch, Vec::new())?;
+        let (batch, stays) = self.stays(stepped.batch, &stepped.kept)?;
+        let rows = batch.num_rows();
+        if rows == 0 {
+            return Ok(());
+        }
+        let evaluate =
+            |expr: &Arc<dyn datafusion::physical_expr::PhysicalExpr>| expr.evaluate(&batch)?.into_array(rows);
+        let keys = aggregate.keys.iter().map(evaluate).collect::<Result<Vec<_>>>()?;
+        let mut args = Vec::with_capacity(aggregate.calls.len());
+        let mut filters = Vec::with_capacity(aggregate.calls.len());
+        for call in &aggregate.calls {
+            args.push(call.args.iter().map(evaluate).collect::<Result<Vec<_>>>()?);
+            filters.push(call.filter.as_ref().map(evaluate).transpose()?);
+        }
+        match stays {
+            Stays::One(stay) => {
+                let states = self.partial.update(&keys, &args, &filters, rows)?;
+                self.file(stay, &states.keys, &states)
+            }
+            Stays::PerRow(distinct, per_row) => {
+                let mut keys_by_pane: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(per_row))];
+                keys_by_pane.extend(keys);
+                let states = self.partial_by_pane.update(&keys_by_pane, &args, &filters, rows)?;
+                let pane_of: Vec<i64> = datafusion::common::cast::as_int64_array(&states.keys[0])?.values().to_vec();
+                for (number, stay) in distinct.iter().enumerate() {
+                    let rows = (0u32..).zip(&pane_of).filter(|(_, pane)| usize::try_from(**pane) == Ok(number));
+                    let rows: UInt32Array = rows.map(|(row, _)| row).collect();
+                    let pick = |array: &ArrayRef| Ok(take(array, &rows, None)?);
+                    let picked = PartialStates {
+                        keys: states.keys[1..].iter().map(pick).collect::<Result<_>>()?,
+                        states: states.states.iter().map(|s| s.iter().map(pick).collect()).collect::<Result<_>>()?,
+                        groups: rows.len(),
+                    };
+                    self.file(*stay, &picked.keys, &picked)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Drops the rows that are outside for good and says when the others are inside.
+    fn stays(&mut self, batch: RecordBatch, times: &[ArrayRef]) -> Result<(RecordBatch, Stays)> {
+        if !self.window.is_bounded() {
+            return Ok((batch, Stays::One(Stay::FOREVER)));
+        }
+        let (batch, stays) = stays_of_rows(&mut self.window, batch, times)?;
+        let mut distinct: Vec<Stay> = Vec::new();
+        let mut numbers: HashMap<Stay, i64> = HashMap::new();
+        let mut per_row = Vec::with_capacity(stays.len());
+        let mut last: Option<(Stay, i64)> = None;
+        for stay in stays {
+            let number = match last {
+                Some((known, number)) if known == stay => number,
+                _ => *numbers.entry(stay).or_insert_with(|| {
+                    distinct.push(stay);
+                    i64::try_from(distinct.len() - 1).unwrap_or(i64::MAX)
+                }),
+            };
+            last = Some((stay, number));
+            per_row.push(number);
+        }
+        Ok((
+            batch,
+            match distinct.as_slice() {
+                [one] => Stays::One(*one),
+                _ => Stays::PerRow(distinct, per_row),
+            },
+        ))
+    }
+
+    /// Merges partial states of rows with one stay.
+    fn file(&mut self, stay: Stay, keys: &[ArrayRef], states: &PartialStates) -> Result<()> {
+        let inside = stay.enter_us == ALWAYS_US;
+        let mut ids = self.ids_of(keys, states.groups)?;
+        let mut part_states = states.states.clone();
+        if ids.contains(&NO_GROUP) {
+            self.truncated = true;
+            let kept: UInt32Array = (0u32..).zip(&ids).filter(|(_, id)| **id != NO_GROUP).map(|(row, _)| row).collect();
+            for column in part_states.iter_mut().flatten() {
+                *column = take(column, &kept, None)?;
+            }
+            ids.retain(|id| *id != NO_GROUP);
+        }
+        if inside {
+            for (total, states) in self.totals.iter_mut().zip(&part_states) {
+                total.merge(states, &ids)?;
+            }
+            for id in &ids {
+                self.make_live(*id);
+            }
+        } else {
+            self.resting.extend(ids.iter().filter(|id| !self.groups[**id as usize].live));
+        }
+        if let Some(panes) = &mut self.panes {
+            panes.push(stay, Part { groups: ids, states: part_states })?;
+        }
+        Ok(())
+    }
+
+    fn make_live(&mut self, id: GroupId) {
+        self.groups[id as usize].live = true;
+        self.touch(id);
+    }
+
+    fn touch(&mut self, id: GroupId) {
+        let group = &mut self.groups[id as usize];
+        if !group.dirty {
+            group.dirty = true;
+            self.dirty.push(id);
+        }
+    }
+
+    /// The ids of keys, made if they are new and there is room.
+    fn ids_of(&mut self, keys: &[ArrayRef], count: usize) -> Result<Vec<GroupId>> {
+        let Some(converter) = &self.converter else { return Ok(vec![0; count]) };
+        let rows = converter.convert_columns(keys)?;
+        let mut cells_by_column: Option<Vec<Vec<pulseboard_model::Cell>>> = None;
+        let mut ids = Vec::with_capacity(count);
+        for (number, row) in rows.iter().enumerate() {
+            if let Some(id) = self.ids.get(row.as_ref()) {
+                ids.push(*id);
+                continue;
+            }
+            if self.ids.len() >= self.groups_max {
+                ids.push(NO_GROUP);
+                continue;
+            }
+            let columns = cells_by_column.get_or_insert_with(|| keys.iter().map(cells).collect());
+            let key = RowKey::new(key_text(columns.iter().map(|column| &column[number])));
+            ids.push(self.insert(Arc::from(row.as_ref()), key)?);
+        }
+        Ok(ids)
+    }
+
+    fn insert(&mut self, bytes: Arc<[u8]>, key: RowKey) -> Result<GroupId> {
+        let group = Group { bytes: bytes.clone(), key, live: false, dirty: false };
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.groups[id as usize] = group;
+                id
+            }
+            None => {
+                self.groups.push(group);
+                let id = GroupId::try_from(self.groups.len() - 1).unwrap_or(NO_GROUP);
+                for total in &mut self.totals {
+                    total.resize(self.groups.len())?;
+                }
+                id
+            }
+        };
+        self.ids.insert(bytes, id);
+        Ok(id)
+    }
+
+    /// Moves the clock on.
+    pub(crate) fn advance(&mut self, now: TimeUs) -> Result<std::result::Result<(), MovedBack>> {
+        if let Err(moved_back) = self.window.advance(now)? {
+            return Ok(Err(moved_back));
+        }
+        let Some(panes) = &mut self.panes else { return Ok(Ok(())) };
+        let crossed = panes.advance(now.floor_to_second());
+        if !crossed.left.is_empty() {
+            // Groups that only gained could be merged into, but their parts are mixed with those of groups that lost.
+            let parts = crossed.left.iter().chain(&crossed.entered);
+            let touched: HashSet<GroupId> = parts.flat_map(|part| part.groups.iter().copied()).collect();
+            let parts = panes.states_of(&touched)?;
+            let mut ordered: Vec<GroupId> = touched.into_iter().collect();
+            ordered.sort_unstable();
+            for id in &ordered {
+                self.groups[*id as usize].live = false;
+                for total in &mut self.totals {
+                    total.reset(*id)?;
+                }
+            }
+            self.merge_parts(&parts)?;
+            for id in ordered {
+                self.touch(id);
+                if !self.groups[id as usize].live {
+                    self.resting.push(id);
+                }
+            }
+        } else if !crossed.entered.is_empty() {
+            self.merge_parts(&crossed.entered)?;
+        }
+        if self.converter.is_none() {
+            self.groups[0].live = true;
+        }
+        Ok(Ok(()))
+    }
+
+    fn merge_parts(&mut self, parts: &[Part]) -> Result<()> {
+        for part in parts {
+            for (total, states) in self.totals.iter_mut().zip(&part.states) {
+                total.merge(states, &part.groups)?;
+            }
+            for id in &part.groups {
+                self.make_live(*id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Marks every live group as changed: what is above reads the clock.
+    pub(crate) fn touch_all(&mut self) {
+        for id in 0..self.groups.len() {
+            if self.groups[id].live {
+                self.touch(GroupId::try_from(id).unwrap_or(NO_GROUP));
+            }
+        }
+    }
+
+    /// The groups that changed since the last call, with their rows.
+    pub(crate) fn take_changes(&mut self) -> Result<ChangedGroups> {
+        let dirty = std::mem::take(&mut self.dirty);
+        let (mut gone, mut keys, mut ids) = (Vec::new(), Vec::new(), Vec::with_capacity(dirty.len()));
+        for id in dirty {
+            let group = &mut self.groups[id as usize];
+            group.dirty = false;
+            if group.live {
+                keys.push(group.key.clone());
+                ids.push(id);
+            } else {
+                gone.push(group.key.clone());
+            }
+        }
+        let rows = self.rows_of(&ids)?;
+        self.free_resting()?;
+        Ok(ChangedGroups { gone, keys, rows })
+    }
+
+    fn rows_of(&mut self, ids: &[GroupId]) -> Result<RecordBatch> {
+        let aggregate = aggregate_of(&self.shape);
+        let mut columns = match &self.converter {
+            Some(converter) => {
+                let parser = converter.parser();
+                converter.convert_rows(ids.iter().map(|id| parser.parse(&self.groups[*id as usize].bytes)))?
+            }
+            None => Vec::new(),
+        };
+        for total in &mut self.totals {
+            columns.push(total.evaluate(ids)?);
+        }
+        let options = arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(ids.len()));
+        Ok(RecordBatch::try_new_with_options(aggregate.schema.clone(), columns, &options)?)
+    }
+
+    /// Gives back the ids of groups that are gone and have nothing waiting.
+    fn free_resting(&mut self) -> Result<()> {
+        if self.resting.is_empty() || self.converter.is_none() {
+            self.resting.clear();
+            return Ok(());
+        }
+        let waiting = self.panes.as_ref().map(Panes::waiting_groups).unwrap_or_default();
+        let mut resting = std::mem::take(&mut self.resting);
+        resting.sort_unstable();
+        resting.dedup();
+        for id in resting {
+            let group = &mut self.groups[id as usize];
+            if group.live || group.bytes.is_empty() {
+                continue;
+            }
+            if waiting.contains(&id) {
+                self.resting.push(id);
+                continue;
+            }
+            let bytes = std::mem::replace(&mut group.bytes, Arc::from([]));
+            self.ids.remove(&bytes);
+            self.free.push(id);
+            for total in &mut self.totals {
+                total.reset(id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The state for a dump: with a window its panes, else the totals. Keys as columns beside each part.
+    pub(crate) fn parts(&mut self) -> Result<Vec<DumpedPart>> {
+        let parts = match &self.panes {
+            Some(panes) => panes.all(),
+            None => {
+                let ids: Vec<GroupId> =
+                    (0u32..).zip(&self.groups).filter(|(_, group)| group.live).map(|(id, _)| id).collect();
+                let states = self.totals.iter_mut().map(|total| total.state(&ids)).collect::<Result<_>>()?;
+                vec![(Stay::FOREVER, Part { groups: ids, states })]
+            }
+        };
+        let mut with_keys = Vec::with_capacity(parts.len());
+        for (stay, part) in parts {
+            let keys = match &self.converter {
+                Some(converter) => {
+                    let parser = converter.parser();
+                    let rows = part.groups.iter().map(|id| parser.parse(&self.groups[*id as usize].bytes));
+                    converter.convert_rows(rows)?
+                }
+                None => Vec::new(),
+            };
+            with_keys.push((stay, keys, part.states));
+        }
+        Ok(with_keys)
+    }
+
+    /// Takes a dumped part in.
+    pub(crate) fn restore(
+        &mut self,
+        stay: Stay,
+        keys: &[ArrayRef],
+        states: Vec<Vec<ArrayRef>>,
+        rows: usize,
+    ) -> Result<()> {
+        if rows == 0 {
+            return Ok(());
+        }
+        let states = PartialStates { keys: Vec::new(), states, groups: rows };
+        self.file(stay, keys, &states)
+    }
+
+    pub(crate) fn set_truncated(&mut self, truncated: bool) {
+        self.truncated = truncated;
+    }
+}
+
+enum Stays {
+    One(Stay),
+    PerRow(Vec<Stay>, Vec<i64>),
+}
+
+fn aggregate_of(shape: &Shape) -> &AggregateShape {
+    shape.aggregate.as_ref().expect("a group state is only made for a shape with an aggregate")
+}
+
+/// Keeps the rows that are inside now or later, with their stays.
+pub(crate) fn stays_of_rows(
+    window: &mut Window,
+    batch: RecordBatch,
+    times: &[ArrayRef],
+) -> Result<(RecordBatch, Vec<Stay>)> {
+    let columns: Vec<_> = times.iter().map(|array| array.as_primitive::<TimestampMicrosecondType>()).collect();
+    let mut stays = Vec::with_capacity(batch.num_rows());
+    let mut keep = Vec::with_capacity(batch.num_rows());
+    let mut last: Option<(i64, Option<Stay>)> = None;
+    for row in 0..batch.num_rows() {
+        let time = |column: &&arrow::array::PrimitiveArray<TimestampMicrosecondType>| {
+            column.is_valid(row).then(|| column.value(row))
+        };
+        let stay = match (columns.as_slice(), last) {
+            ([one], Some((known, stay))) if one.is_valid(row) && one.value(row) == known => stay,
+            _ => window.stay(columns.iter().map(time))?,
+        };
+        if let [one] = columns.as_slice()
+            && one.is_valid(row)
+        {
+            last = Some((one.value(row), stay));
+        }
+        keep.push(stay.is_some());
+        stays.extend(stay);
+    }
+    if stays.len() == batch.num_rows() {
+        return Ok((batch, stays));
+    }
+    let batch = arrow::compute::filter_record_batch(&batch, &keep.into())?;
+    Ok((batch, stays))
+}

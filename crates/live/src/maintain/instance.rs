@@ -1,0 +1,192 @@
+//! One maintained query: fed with batches and the clock, it answers each step with a delta.
+//!
+//! A step is `push` for every batch of its stream, `advance` if the clock reached another second, then `finish`.
+//! Whether a batch comes from a live commit or from the log makes no difference here.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
+use arrow::datatypes::Int64Type;
+use datafusion::common::Result;
+use pulseboard_model::limits::ViewLimits;
+use pulseboard_model::{Column, Delta, Snapshot, TimeUs};
+
+use super::groups::Groups;
+use super::output::{Output, Placed};
+use super::rows::{Rows, Sorter, cut_of};
+use super::rowwise;
+use super::shape::Shape;
+use super::window::{MovedBack, Window};
+use crate::cells::cells;
+
+#[derive(Debug)]
+pub(crate) enum State {
+    Groups(Box<Groups>),
+    Rows(Box<Rows>),
+}
+
+/// One maintained query.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    shape: Arc<Shape>,
+    pub(super) state: State,
+    pub(super) output: Output,
+    sorter: Sorter,
+    now: TimeUs,
+    /// Whether anything came since the last `finish`.
+    touched: bool,
+}
+
+impl Instance {
+    pub(crate) fn new(shape: Arc<Shape>, limits: &ViewLimits, now: TimeUs) -> Result<Self> {
+        let now = now.floor_to_second();
+        let state = if shape.aggregate.is_some() {
+            State::Groups(Box::new(Groups::new(&shape, limits, now)?))
+        } else {
+            State::Rows(Box::new(Rows::new(&shape, limits, now)?))
+        };
+        Ok(Self {
+            output: Output::new(shape.columns.clone(), cut_of(&shape)),
+            sorter: Sorter::new(shape.order.as_ref())?,
+            state,
+            now,
+            touched: true,
+            shape,
+        })
+    }
+
+    pub(crate) fn columns(&self) -> &[Column] {
+        &self.shape.columns
+    }
+
+    pub(crate) fn now(&self) -> TimeUs {
+        self.now
+    }
+
+    fn window(&self) -> &Window {
+        match &self.state {
+            State::Groups(groups) => groups.window(),
+            State::Rows(rows) => rows.window(),
+        }
+    }
+
+    /// Events before this time cannot matter now or later.
+    pub(crate) fn time_from(&self) -> Option<TimeUs> {
+        self.window().time_from()
+    }
+
+    /// Whether the passing of time alone can change the answer.
+    pub(crate) fn depends_on_clock(&self) -> bool {
+        self.window().is_bounded() || self.shape.upper_reads_clock
+    }
+
+    /// Whether a group or row limit was hit.
+    pub(crate) fn is_truncated(&self) -> bool {
+        match &self.state {
+            State::Groups(groups) => groups.is_truncated(),
+            State::Rows(rows) => rows.is_truncated(),
+        }
+    }
+
+    /// Groups or rows held.
+    pub(crate) fn len(&self) -> usize {
+        match &self.state {
+            State::Groups(groups) => groups.len(),
+            State::Rows(_) => self.output.len(),
+        }
+    }
+
+    /// Roughly how many bytes it holds.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let state = match &self.state {
+            State::Groups(groups) => groups.size_bytes(),
+            State::Rows(_) => 0,
+        };
+        state + self.output.size_bytes()
+    }
+
+    /// Takes rows in, in the layout of the shape's input.
+    pub(crate) fn push(&mut self, batch: RecordBatch) -> Result<()> {
+        self.touched = true;
+        match &mut self.state {
+            State::Groups(groups) => groups.push(batch),
+            State::Rows(rows) => rows.push(batch),
+        }
+    }
+
+    /// Moves the clock on. If a bound moved back, the instance must be rebuilt from the log.
+    pub(crate) fn advance(&mut self, now: TimeUs) -> Result<std::result::Result<(), MovedBack>> {
+        let now = now.floor_to_second();
+        if now == self.now {
+            return Ok(Ok(()));
+        }
+        self.now = now;
+        if !self.depends_on_clock() {
+            return Ok(Ok(()));
+        }
+        self.touched = true;
+        match &mut self.state {
+            State::Groups(groups) => {
+                if self.shape.upper_reads_clock {
+                    groups.touch_all();
+                }
+                groups.advance(now)
+            }
+            State::Rows(rows) => rows.advance(now),
+        }
+    }
+
+    /// Ends the step: what changed for readers since the last one.
+    pub(crate) fn finish(&mut self) -> Result<Delta> {
+        if !std::mem::take(&mut self.touched) {
+            return Ok(Delta::default());
+        }
+        match &mut self.state {
+            State::Groups(_) => self.finish_groups(),
+            State::Rows(_) => Ok(self.settle_rows()),
+        }
+    }
+
+    fn settle_rows(&mut self) -> Delta {
+        let State::Rows(rows) = &mut self.state else { return Delta::default() };
+        let changes = rows.take_changes();
+        let delta = self.output.apply(changes);
+        if rows.needs_only_the_front() {
+            let forgotten = self.output.forget_beyond();
+            rows.forget(&forgotten);
+        }
+        delta
+    }
+
+    fn finish_groups(&mut self) -> Result<Delta> {
+        let State::Groups(groups) = &mut self.state else { return Ok(Delta::default()) };
+        self.shape.clock.set(self.now);
+        let changed = groups.take_changes()?;
+        let count = changed.rows.num_rows();
+        let numbers: ArrayRef = Arc::new((0..i64::try_from(count).unwrap_or(0)).collect::<Int64Array>());
+        let stepped = rowwise::run(&self.shape.upper, changed.rows, vec![numbers])?;
+        let numbers = stepped.kept[0].as_primitive::<Int64Type>();
+        let kept: Vec<usize> = numbers.values().iter().filter_map(|number| usize::try_from(*number).ok()).collect();
+        let columns: Vec<_> = stepped.batch.columns().iter().map(cells).collect();
+        let ordered = self.shape.order.is_some();
+        let sort_keys = if ordered {
+            let unique = kept.iter().map(|number| changed.keys[*number].as_str().as_bytes());
+            self.sorter.keys(&stepped.kept[1..], unique)?
+        } else {
+            vec![Arc::from([]); kept.len()]
+        };
+        // A group that HAVING does not let through is not in the result, as one that went.
+        let mut changes: Vec<_> = changed.gone.into_iter().map(|key| (key, None)).collect();
+        let mut placed: Vec<Option<Placed>> = (0..count).map(|_| None).collect();
+        for (row, (number, sort)) in kept.iter().zip(sort_keys).enumerate() {
+            placed[*number] = Some(Placed { row: columns.iter().map(|column| column[row].clone()).collect(), sort });
+        }
+        changes.extend(changed.keys.into_iter().zip(placed));
+        Ok(self.output.apply(changes))
+    }
+
+    /// The whole answer as last told.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.output.snapshot()
+    }
+}

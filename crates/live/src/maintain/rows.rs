@@ -1,0 +1,260 @@
+//! The state of a query without aggregate: its rows, in order, and when each leaves.
+//!
+//! If rows beyond the limit can never be needed again (nothing leaves, or the last leave first), they are dropped at
+//! once; a "last 50 orders" then holds 50 rows however many come.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::Int64Type;
+use arrow::row::{RowConverter, SortField};
+use datafusion::common::{Result, internal_datafusion_err};
+use pulseboard_model::limits::ViewLimits;
+use pulseboard_model::schema::OFFSET;
+use pulseboard_model::{RowKey, TimeUs};
+
+use super::groups::stays_of_rows;
+use super::output::{Cut, Placed, SortKey};
+use super::rowwise;
+use super::shape::{OrderShape, Shape};
+use super::window::{ALWAYS_US, MovedBack, NEVER_US, Stay, Window};
+use crate::cells::cells;
+
+/// Turns sort columns into bytes that compare as the query orders.
+#[derive(Debug)]
+pub(crate) struct Sorter {
+    converter: Option<RowConverter>,
+}
+
+impl Sorter {
+    pub(crate) fn new(order: Option<&OrderShape>) -> Result<Self> {
+        let converter = match order {
+            Some(order) if !order.options.is_empty() => {
+                let fields = order
+                    .options
+                    .iter()
+                    .map(|(data_type, options)| SortField::new_with_options(data_type.clone(), *options));
+                Some(RowConverter::new(fields.collect())?)
+            }
+            _ => None,
+        };
+        Ok(Self { converter })
+    }
+
+    /// One key per row; `unique` ends each, so that no two are equal.
+    pub(crate) fn keys<'a>(
+        &self,
+        columns: &[ArrayRef],
+        unique: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<Vec<SortKey>> {
+        let rows = self.converter.as_ref().map(|converter| converter.convert_columns(columns)).transpose()?;
+        let key = |(number, unique): (usize, &[u8])| {
+            let mut bytes = rows.as_ref().map_or_else(Vec::new, |rows| rows.row(number).as_ref().to_vec());
+            bytes.extend_from_slice(unique);
+            SortKey::from(bytes)
+        };
+        Ok(unique.enumerate().map(key).collect())
+    }
+}
+
+/// How a shape's result is cut; none if it asks for no order.
+pub(crate) fn cut_of(shape: &Shape) -> Option<Cut> {
+    shape.order.as_ref().map(|order| Cut { skip: order.skip, fetch: order.fetch })
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct StoredRow {
+    pub(crate) key: RowKey,
+    pub(crate) placed: Placed,
+    pub(crate) stay: Stay,
+}
+
+/// The state.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    shape: Arc<Shape>,
+    rows_max: usize,
+    window: Window,
+    sorter: Sorter,
+    /// How many rows at the front are ever needed, if that is known.
+    needed: Option<usize>,
+    /// Inside: when each row leaves, with its offset to keep the order fixed.
+    leaving: BTreeMap<(i64, i64), RowKey>,
+    waiting: BTreeMap<(i64, i64), StoredRow>,
+    changes: Vec<(RowKey, Option<Placed>)>,
+    /// Rows inside, including those in `changes`.
+    inside: usize,
+    truncated: bool,
+}
+
+impl Rows {
+    pub(crate) fn new(shape: &Arc<Shape>, limits: &ViewLimits, now: TimeUs) -> Result<Self> {
+        let needed = match &shape.order {
+            Some(OrderShape { skip, fetch: Some(fetch), .. }) if shape.tail_is_final => {
+                Some(skip.saturating_add(*fetch))
+            }
+            _ => None,
+        };
+        Ok(Self {
+            rows_max: limits.rows_max,
+            window: Window::new(&shape.bounds, now)?,
+            sorter: Sorter::new(shape.order.as_ref())?,
+            needed,
+            leaving: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            changes: Vec::new(),
+            inside: 0,
+            truncated: false,
+            shape: shape.clone(),
+        })
+    }
+
+    pub(crate) fn is_truncated(&self) -> bool {
+        self.truncated
+    }
+
+    pub(crate) fn set_truncated(&mut self, truncated: bool) {
+        self.truncated = truncated;
+    }
+
+    pub(crate) fn window(&self) -> &Window {
+        &self.window
+    }
+
+    pub(crate) fn needs_only_the_front(&self) -> bool {
+        self.needed.is_some()
+    }
+
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &StoredRow> {
+        self.waiting.values()
+    }
+
+    /// Takes a batch in the layout of the shape's input.
+    pub(crate) fn push(&mut self, batch: RecordBatch) -> Result<()> {
+        let offsets = batch
+            .column_by_name(OFFSET)
+            .cloned()
+            .ok_or_else(|| internal_datafusion_err!("a batch came without offsets"))?;
+        let shape = self.shape.clone();
+        let stepped = rowwise::run(&shape.lower, batch, vec![offsets])?;
+        let offsets = stepped.kept[0].clone();
+        let numbered = with_numbers(&stepped.batch, &offsets)?;
+        let (numbered, stays) = stays_of_rows(&mut self.window, numbered, &stepped.kept[1..])?;
+        let offsets = numbered.column(numbered.num_columns() - 1).clone();
+        let mut batch = numbered;
+        batch.remove_column(batch.num_columns() - 1);
+
+        let numbers: ArrayRef = Arc::new((0..i64::try_from(batch.num_rows()).unwrap_or(0)).collect::<Int64Array>());
+        let mut stepped = rowwise::run(&shape.upper, batch, vec![offsets, numbers])?;
+        let offset_bytes = |offsets: &ArrayRef| -> Vec<[u8; 8]> {
+            offsets.as_primitive::<Int64Type>().values().iter().map(|offset| offset.to_be_bytes()).collect()
+        };
+        let bytes = offset_bytes(&stepped.kept[0]);
+        let mut sort_keys = self.sorter.keys(&stepped.kept[2..], bytes.iter().map(<[u8; 8]>::as_slice))?;
+        if let Some(needed) = self.needed
+            && sort_keys.len() > needed
+        {
+            // Only the front of this batch can matter: do not even make cells of the rest.
+            let mut order: Vec<u32> = (0..u32::try_from(sort_keys.len()).unwrap_or(u32::MAX)).collect();
+            order.sort_unstable_by(|a, b| sort_keys[*a as usize].cmp(&sort_keys[*b as usize]));
+            order.truncate(needed);
+            order.sort_unstable();
+            sort_keys = order.iter().map(|row| sort_keys[*row as usize].clone()).collect();
+            let picked = UInt32Array::from(order);
+            stepped.batch = take_record_batch(&stepped.batch, &picked)?;
+            for kept in &mut stepped.kept {
+                *kept = arrow::compute::take(kept, &picked, None)?;
+            }
+        }
+        let columns: Vec<_> = stepped.batch.columns().iter().map(cells).collect();
+        let offsets = stepped.kept[0].as_primitive::<Int64Type>();
+        let numbers = stepped.kept[1].as_primitive::<Int64Type>();
+        for (number, sort) in sort_keys.into_iter().enumerate() {
+            let offset = offsets.value(number);
+            let stay = usize::try_from(numbers.value(number)).ok().and_then(|n| stays.get(n)).copied();
+            let stay = stay.unwrap_or(Stay::FOREVER);
+            let row = columns.iter().map(|column| column[number].clone()).collect();
+            let key = RowKey::new(offset.to_string());
+            self.place(offset, StoredRow { key, placed: Placed { row, sort }, stay });
+        }
+        Ok(())
+    }
+
+    /// Takes one row in, inside or waiting.
+    pub(crate) fn place(&mut self, offset: i64, stored: StoredRow) {
+        if self.needed.is_none() && self.inside + self.waiting.len() >= self.rows_max {
+            self.truncated = true;
+            return;
+        }
+        if stored.stay.enter_us != ALWAYS_US {
+            self.waiting.insert((stored.stay.enter_us, offset), stored);
+            return;
+        }
+        if stored.stay.leave_us != NEVER_US {
+            self.leaving.insert((stored.stay.leave_us, offset), stored.key.clone());
+        }
+        self.inside += 1;
+        self.changes.push((stored.key, Some(stored.placed)));
+    }
+
+    /// Moves the clock on.
+    pub(crate) fn advance(&mut self, now: TimeUs) -> Result<std::result::Result<(), MovedBack>> {
+        if let Err(moved_back) = self.window.advance(now)? {
+            return Ok(Err(moved_back));
+        }
+        let now_us = now.floor_to_second().0;
+        while let Some(entry) = self.waiting.first_entry() {
+            let (enter_us, offset) = *entry.key();
+            if enter_us > now_us {
+                break;
+            }
+            let mut stored = entry.remove();
+            stored.stay.enter_us = ALWAYS_US;
+            if stored.stay.leave_us > now_us {
+                self.place(offset, stored);
+            }
+        }
+        while let Some(entry) = self.leaving.first_entry() {
+            if entry.key().0 > now_us {
+                break;
+            }
+            self.inside = self.inside.saturating_sub(1);
+            self.changes.push((entry.remove(), None));
+        }
+        Ok(Ok(()))
+    }
+
+    /// The rows that came or went since the last call.
+    pub(crate) fn take_changes(&mut self) -> Vec<(RowKey, Option<Placed>)> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// Forgets rows that the output dropped because they cannot come back.
+    pub(crate) fn forget(&mut self, keys: &[RowKey]) {
+        if keys.is_empty() {
+            return;
+        }
+        self.inside = self.inside.saturating_sub(keys.len());
+        if !self.leaving.is_empty() {
+            let gone: hashbrown::HashSet<&RowKey> = keys.iter().collect();
+            self.leaving.retain(|_, key| !gone.contains(key));
+        }
+    }
+
+    /// When a row inside leaves.
+    pub(crate) fn leave_instants(&self) -> hashbrown::HashMap<&RowKey, i64> {
+        self.leaving.iter().map(|((leave_us, _), key)| (key, *leave_us)).collect()
+    }
+}
+
+/// Adds a column that follows the rows.
+fn with_numbers(batch: &RecordBatch, column: &ArrayRef) -> Result<RecordBatch> {
+    use arrow::datatypes::{Field, Schema};
+    let mut fields: Vec<_> = batch.schema().fields().iter().cloned().collect();
+    fields.push(Arc::new(Field::new("__offset_aside", column.data_type().clone(), true)));
+    let mut columns = batch.columns().to_vec();
+    columns.push(column.clone());
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+}

@@ -1,0 +1,422 @@
+//! Takes an analysed plan apart: row-wise steps, at most one aggregate, row-wise steps, order, limit.
+//!
+//! What does not fit this shape is not maintained; the reason is a sentence for the author of the query. Nothing here
+//! holds state: a [`Shape`] is shared by every rebuild of its instance.
+
+use std::sync::Arc;
+
+use arrow::compute::SortOptions;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::{DFSchema, DataFusionError};
+use datafusion::logical_expr::logical_plan::{Aggregate, FetchType, SkipType};
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::utils::{AggregateOrderSensitivity, split_conjunction};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlan as Plan};
+use datafusion::optimizer::optimize_projections::OptimizeProjections;
+use datafusion::optimizer::replace_distinct_aggregate::ReplaceDistinctWithAggregate;
+use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
+use datafusion::optimizer::{Optimizer, OptimizerRule};
+use datafusion::physical_expr::aggregate::{AggregateFunctionExpr, LoweredAggregateBuilder};
+use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
+use pulseboard_model::schema::OFFSET;
+use pulseboard_model::{Column, StreamName};
+
+use super::rowwise::RowStep;
+use super::window::{Bound, bound_of};
+use crate::cells::columns;
+use crate::sql::clock::ClockCell;
+use crate::sql::planning::{Planned, reads_clock};
+
+/// Why a query is not maintained, in a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unmaintained(pub(crate) String);
+
+impl From<DataFusionError> for Unmaintained {
+    fn from(error: DataFusionError) -> Self {
+        Self(format!("its plan could not be taken apart: {}", error.strip_backtrace()))
+    }
+}
+
+/// One aggregate function of the plan.
+#[derive(Debug, Clone)]
+pub(crate) struct AggregateCall {
+    pub(crate) function: Arc<AggregateFunctionExpr>,
+    /// Its arguments, then its ORDER BY expressions.
+    pub(crate) args: Vec<Arc<dyn PhysicalExpr>>,
+    pub(crate) filter: Option<Arc<dyn PhysicalExpr>>,
+}
+
+/// The lowest aggregate.
+#[derive(Debug, Clone)]
+pub(crate) struct AggregateShape {
+    pub(crate) keys: Vec<Arc<dyn PhysicalExpr>>,
+    pub(crate) key_fields: Vec<Field>,
+    pub(crate) calls: Vec<AggregateCall>,
+    /// The aggregate's output: keys, then results.
+    pub(crate) schema: SchemaRef,
+}
+
+/// The order of the result. The sort keys are what the `Keep` steps of `upper` take aside.
+#[derive(Debug, Clone)]
+pub(crate) struct OrderShape {
+    pub(crate) options: Vec<(DataType, SortOptions)>,
+    pub(crate) skip: usize,
+    pub(crate) fetch: Option<usize>,
+}
+
+/// A query taken apart.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    pub(crate) stream: StreamName,
+    /// The columns of the event layout that the steps start from.
+    pub(crate) input: Vec<Field>,
+    /// Below the aggregate. Its `Keep` steps take aside what `bounds` compare, in their order.
+    pub(crate) lower: Vec<RowStep>,
+    pub(crate) bounds: Vec<Bound>,
+    pub(crate) aggregate: Option<AggregateShape>,
+    /// Above the aggregate, or the rest of the steps if there is none.
+    pub(crate) upper: Vec<RowStep>,
+    pub(crate) order: Option<OrderShape>,
+    pub(crate) columns: Vec<Column>,
+    /// Whether the steps above the aggregate read the clock: every group then changes each second.
+    pub(crate) upper_reads_clock: bool,
+    /// For a result without aggregate: rows leave in the order in which the result ends, so rows beyond the limit are
+    /// never needed again.
+    pub(crate) tail_is_final: bool,
+    /// What the plan's clock functions read. Set by whoever runs the steps.
+    pub(crate) clock: ClockCell,
+}
+
+/// The analysed and lightly optimised plan: DISTINCT as aggregates, unused columns gone, no rewrite that adds a level.
+pub(crate) fn simplified(planned: &Planned) -> Result<LogicalPlan, DataFusionError> {
+    let state = &planned.state;
+    let analysed = state.analyzer().execute_and_check(planned.plan.clone(), state.config_options(), |_, _| {})?;
+    let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
+        Arc::new(SimplifyExpressions::new()),
+        Arc::new(ReplaceDistinctWithAggregate::new()),
+        Arc::new(OptimizeProjections::new()),
+    ];
+    Optimizer::with_rules(rules).optimize(analysed, state, |_, _| {})
+}
+
+/// Takes `planned` apart.
+///
+/// # Errors
+/// [`Unmaintained`] with the reason.
+pub(crate) fn take_apart(planned: &Planned) -> Result<Shape, Unmaintained> {
+    let plan = simplified(planned)?;
+    let mut builder = Builder { planned, steps: Vec::new(), order: None, reads_clock: false };
+    let (upper_plans, aggregate_plan, lower_plans, scan) = split(&plan)?;
+
+    let Plan::TableScan(scan) = scan else {
+        return Err(Unmaintained(format!("it reads {}, not one stream", describe(scan))));
+    };
+    let stream = StreamName::new(scan.table_name.table())
+        .map_err(|error| Unmaintained(format!("it does not read a stream: {error}")))?;
+    let mut input: Vec<Field> = scan.projected_schema.fields().iter().map(|field| field.as_ref().clone()).collect();
+
+    // A result without aggregate is one row per event: its keys are offsets, so the scan must give them.
+    let rows_only = aggregate_plan.is_none();
+    if rows_only && !input.iter().any(|field| field.name() == OFFSET) {
+        input.push(Field::new(OFFSET, DataType::Int64, false));
+    }
+
+    let mut bounds = Vec::new();
+    let (lower_source, upper_source): (Vec<&LogicalPlan>, Vec<&LogicalPlan>) =
+        if rows_only { (upper_plans, Vec::new()) } else { (lower_plans, upper_plans) };
+    for plan in lower_source.iter().rev() {
+        builder.lower(plan, &mut bounds)?;
+    }
+    let lower = std::mem::take(&mut builder.steps);
+    if rows_only {
+        if builder.reads_clock {
+            return Err(Unmaintained(
+                "its columns read the clock without an aggregate, so every row changes each second".into(),
+            ));
+        }
+        let (lower, upper) = split_at_keep(lower, bounds.len());
+        let order = builder.order.take();
+        let tail_is_final = bounds.is_empty() || order_follows_bounds(&plan, &bounds);
+        let schema: SchemaRef = Arc::new(plan.schema().as_arrow().clone());
+        return Ok(Shape {
+            stream,
+            input,
+            lower,
+            bounds,
+            aggregate: None,
+            upper,
+            order,
+            columns: columns(&schema),
+            upper_reads_clock: false,
+            tail_is_final,
+            clock: planned.clock.clone(),
+        });
+    }
+    if builder.reads_clock {
+        return Err(Unmaintained(
+            "it reads the clock below its aggregate in another way than as a bound on a time column".into(),
+        ));
+    }
+
+    let Some(aggregate_plan) = aggregate_plan else {
+        return Err(Unmaintained("it has no aggregate".into()));
+    };
+    let aggregate = builder.aggregate(aggregate_plan)?;
+    for plan in upper_source.iter().rev() {
+        builder.upper(plan)?;
+    }
+    let schema: SchemaRef = Arc::new(plan.schema().as_arrow().clone());
+    let mut columns = columns(&schema);
+    mark_keys(&mut columns, &upper_source, aggregate_plan);
+    Ok(Shape {
+        stream,
+        input,
+        lower,
+        bounds,
+        aggregate: Some(aggregate),
+        upper: std::mem::take(&mut builder.steps),
+        order: builder.order.take(),
+        columns,
+        upper_reads_clock: builder.reads_clock,
+        tail_is_final: false,
+        clock: planned.clock.clone(),
+    })
+}
+
+type Split<'a> = (Vec<&'a LogicalPlan>, Option<&'a Aggregate>, Vec<&'a LogicalPlan>, &'a LogicalPlan);
+
+/// Splits a straight plan into what is above its aggregate, the aggregate, what is below, and the scan; top first.
+fn split(plan: &LogicalPlan) -> Result<Split<'_>, Unmaintained> {
+    let (mut upper, mut aggregate, mut lower) = (Vec::new(), None, Vec::new());
+    let mut node = plan;
+    loop {
+        match node {
+            Plan::Projection(_) | Plan::Filter(_) | Plan::SubqueryAlias(_) | Plan::Sort(_) | Plan::Limit(_) => {
+                if aggregate.is_some() {
+                    if matches!(node, Plan::Sort(_) | Plan::Limit(_)) {
+                        return Err(Unmaintained("it aggregates over an ordered or limited subquery".into()));
+                    }
+                    lower.push(node);
+                } else {
+                    upper.push(node);
+                }
+            }
+            Plan::Aggregate(found) => {
+                if aggregate.is_some() {
+                    return Err(Unmaintained("it aggregates an aggregate".into()));
+                }
+                aggregate = Some(found);
+            }
+            _ => return Ok((upper, aggregate, lower, node)),
+        }
+        let inputs = node.inputs();
+        let [input] = inputs.as_slice() else {
+            return Err(Unmaintained(format!("it contains {}", describe(node))));
+        };
+        node = input;
+    }
+}
+
+fn describe(plan: &LogicalPlan) -> &'static str {
+    match plan {
+        Plan::Join(_) => "a join",
+        Plan::Union(_) => "a union",
+        Plan::Window(_) => "a window function",
+        Plan::Unnest(_) => "an unnest",
+        Plan::EmptyRelation(_) | Plan::Values(_) => "constants",
+        Plan::RecursiveQuery(_) => "a recursive query",
+        Plan::Subquery(_) => "a subquery",
+        _ => "something else",
+    }
+}
+
+/// Steps up to the last bound are the lower ones: rows that are out of the window are dropped before the rest runs.
+fn split_at_keep(mut steps: Vec<RowStep>, bounds: usize) -> (Vec<RowStep>, Vec<RowStep>) {
+    if bounds == 0 {
+        return (Vec::new(), steps);
+    }
+    let mut seen = 0;
+    let at = steps.iter().position(|step| {
+        seen += usize::from(matches!(step, RowStep::Keep(_)));
+        seen == bounds
+    });
+    let upper = steps.split_off(at.map_or(steps.len(), |at| at + 1));
+    (steps, upper)
+}
+
+/// Whether rows that leave are always the last of the result: ordered by the bounded time column, newest first.
+fn order_follows_bounds(plan: &LogicalPlan, bounds: &[Bound]) -> bool {
+    let mut node = plan;
+    loop {
+        match node {
+            Plan::Sort(sort) => {
+                return match sort.expr.first() {
+                    Some(first) if !first.asc => match &first.expr {
+                        Expr::Column(column) => {
+                            bounds.iter().all(|bound| bound.is_lower() && bound.column_name == column.name)
+                        }
+                        _ => false,
+                    },
+                    _ => false,
+                };
+            }
+            Plan::Projection(_) | Plan::Limit(_) | Plan::SubqueryAlias(_) => match node.inputs().first() {
+                Some(input) => node = input,
+                None => return false,
+            },
+            _ => return false,
+        }
+    }
+}
+
+/// Marks the result columns that are GROUP BY columns unchanged.
+fn mark_keys(columns: &mut [Column], upper: &[&LogicalPlan], aggregate: &Aggregate) {
+    let keys = aggregate.group_expr_len().unwrap_or(0);
+    let mut is_key: Vec<bool> = (0..aggregate.schema.fields().len()).map(|i| i < keys).collect();
+    for plan in upper.iter().rev() {
+        if let Plan::Projection(projection) = plan {
+            is_key = projection
+                .expr
+                .iter()
+                .map(|expr| match expr.clone().unalias() {
+                    Expr::Column(column) => {
+                        let index = projection.input.schema().maybe_index_of_column(&column);
+                        index.is_some_and(|index| is_key.get(index).copied().unwrap_or(false))
+                    }
+                    _ => false,
+                })
+                .collect();
+        }
+    }
+    for (column, key) in columns.iter_mut().zip(is_key) {
+        column.key = key;
+    }
+}
+
+struct Builder<'a> {
+    planned: &'a Planned,
+    steps: Vec<RowStep>,
+    order: Option<OrderShape>,
+    reads_clock: bool,
+}
+
+impl Builder<'_> {
+    fn physical(&self, expr: &Expr, schema: &DFSchema) -> Result<Arc<dyn PhysicalExpr>, Unmaintained> {
+        let props = self.planned.state.execution_props();
+        create_physical_expr(expr, schema, props, &PhysicalPlanningContext::default())
+            .map_err(|error| Unmaintained(format!("`{expr}` cannot be maintained: {}", error.strip_backtrace())))
+    }
+
+    /// A node below the aggregate (or any node, where there is none).
+    fn lower(&mut self, plan: &LogicalPlan, bounds: &mut Vec<Bound>) -> Result<(), Unmaintained> {
+        if let Plan::Filter(filter) = plan {
+            let schema = filter.input.schema();
+            for conjunct in split_conjunction(&filter.predicate) {
+                if reads_clock(conjunct) {
+                    if self.order.is_some() {
+                        return Err(Unmaintained("it filters by the clock after a limit".into()));
+                    }
+                    for (column, bound) in bound_of(conjunct, schema, self.planned)? {
+                        self.steps.push(RowStep::Keep(column));
+                        bounds.push(bound);
+                    }
+                } else {
+                    self.steps.push(RowStep::Filter(self.physical(conjunct, schema)?));
+                }
+            }
+            return Ok(());
+        }
+        self.upper(plan)
+    }
+
+    /// A node above the aggregate.
+    fn upper(&mut self, plan: &LogicalPlan) -> Result<(), Unmaintained> {
+        match plan {
+            Plan::SubqueryAlias(_) => {}
+            Plan::Projection(projection) => {
+                let input = projection.input.schema();
+                let exprs =
+                    projection.expr.iter().map(|expr| self.physical(expr, input)).collect::<Result<Vec<_>, _>>()?;
+                self.reads_clock |= projection.expr.iter().any(reads_clock);
+                let schema: SchemaRef = Arc::new(Schema::new(
+                    projection
+                        .schema
+                        .fields()
+                        .iter()
+                        .map(|f| f.as_ref().clone().with_metadata(Default::default()))
+                        .collect::<Vec<_>>(),
+                ));
+                self.steps.push(RowStep::Project(exprs, schema));
+            }
+            Plan::Filter(filter) => {
+                if self.order.as_ref().is_some_and(|order| order.fetch.is_some() || order.skip > 0) {
+                    return Err(Unmaintained("it filters after a limit".into()));
+                }
+                self.reads_clock |= reads_clock(&filter.predicate);
+                let predicate = self.physical(&filter.predicate, filter.input.schema())?;
+                self.steps.push(RowStep::Filter(predicate));
+            }
+            Plan::Sort(sort) => {
+                if self.order.is_some() {
+                    return Err(Unmaintained("it orders an ordered or limited subquery again".into()));
+                }
+                let schema = sort.input.schema();
+                let mut options = Vec::with_capacity(sort.expr.len());
+                for key in &sort.expr {
+                    let expr = self.physical(&key.expr, schema)?;
+                    self.reads_clock |= reads_clock(&key.expr);
+                    let data_type = expr.data_type(schema.as_arrow())?;
+                    options.push((data_type, SortOptions { descending: !key.asc, nulls_first: key.nulls_first }));
+                    self.steps.push(RowStep::Keep(expr));
+                }
+                self.order = Some(OrderShape { options, skip: 0, fetch: sort.fetch });
+            }
+            Plan::Limit(limit) => {
+                let order = match &mut self.order {
+                    Some(order) if order.fetch.is_none() && order.skip == 0 => order,
+                    Some(_) => return Err(Unmaintained("it limits a limited subquery again".into())),
+                    None => self.order.insert(OrderShape { options: Vec::new(), skip: 0, fetch: None }),
+                };
+                match (limit.get_skip_type()?, limit.get_fetch_type()?) {
+                    (SkipType::Literal(skip), FetchType::Literal(fetch)) => {
+                        order.skip = skip;
+                        order.fetch = fetch;
+                    }
+                    _ => return Err(Unmaintained("its limit is not a constant".into())),
+                }
+            }
+            other => return Err(Unmaintained(format!("it contains {}", describe(other)))),
+        }
+        Ok(())
+    }
+
+    fn aggregate(&self, aggregate: &Aggregate) -> Result<AggregateShape, Unmaintained> {
+        let input = aggregate.input.schema();
+        if aggregate.group_expr.iter().any(|expr| matches!(expr, Expr::GroupingSet(_))) {
+            return Err(Unmaintained("it uses grouping sets".into()));
+        }
+        if aggregate.group_expr.iter().chain(&aggregate.aggr_expr).any(reads_clock) {
+            return Err(Unmaintained("it reads the clock inside its GROUP BY or an aggregate".into()));
+        }
+        let keys = aggregate.group_expr.iter().map(|expr| self.physical(expr, input)).collect::<Result<Vec<_>, _>>()?;
+        let schema = aggregate.schema.as_arrow();
+        let key_fields = schema.fields().iter().take(keys.len()).map(|field| field.as_ref().clone()).collect();
+        let mut calls = Vec::with_capacity(aggregate.aggr_expr.len());
+        for expr in &aggregate.aggr_expr {
+            let context = PhysicalPlanningContext::default();
+            let props = self.planned.state.execution_props();
+            let lowered = LoweredAggregateBuilder::new(expr, input, input.as_arrow(), props, &context).build()?;
+            let function = lowered.aggregate;
+            let name = function.fun().name();
+            let ordered_hard = function.order_sensitivity() == AggregateOrderSensitivity::HardRequirement
+                && !function.order_bys().is_empty();
+            if ordered_hard || matches!(name, "nth_value" | "any_value" | "string_agg") {
+                return Err(Unmaintained(format!("`{name}` depends on the order of all its rows")));
+            }
+            let mut args = function.expressions();
+            args.extend(function.order_bys().iter().map(|sort| sort.expr.clone()));
+            calls.push(AggregateCall { function, args, filter: lowered.filter });
+        }
+        Ok(AggregateShape { keys, key_fields, calls, schema: Arc::new(schema.clone()) })
+    }
+}

@@ -1,0 +1,139 @@
+//! From DataFusion's errors to ours: who is at fault, where in the text, which names are near.
+
+use arrow::error::ArrowError;
+use datafusion::common::{DataFusionError, SchemaError};
+
+use crate::api::{QueryError, QueryErrorKind};
+
+/// How many near names an error lists.
+const NEAREST_MAX: usize = 3;
+
+impl QueryError {
+    pub(crate) fn new(kind: QueryErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), at: None, nearest: Vec::new() }
+    }
+
+    pub(crate) fn internal(error: &DataFusionError) -> Self {
+        Self::new(QueryErrorKind::Internal, first_line(&error.strip_backtrace()))
+    }
+
+    /// An error of parsing or planning: the text is at fault.
+    pub(crate) fn planning(error: &DataFusionError) -> Self {
+        let message = readable(error);
+        match error.find_root() {
+            DataFusionError::SchemaError(schema_error, _) => {
+                if let SchemaError::FieldNotFound { field, valid_fields } = schema_error.as_ref() {
+                    let known = valid_fields.iter().map(|valid| valid.name.as_str());
+                    return Self::unknown_column(&field.name, known);
+                }
+                Self::new(QueryErrorKind::BadSql, message)
+            }
+            DataFusionError::NotImplemented(_) => Self::new(QueryErrorKind::NotYet, message),
+            DataFusionError::Internal(_) => Self::new(QueryErrorKind::Internal, message),
+            _ => Self { at: place(&message), ..Self::new(QueryErrorKind::BadSql, message) },
+        }
+    }
+
+    /// An error of running: the data or a limit is at fault.
+    pub(crate) fn running(error: &DataFusionError) -> Self {
+        let message = readable(error);
+        match error.find_root() {
+            DataFusionError::ResourcesExhausted(_) => Self::new(
+                QueryErrorKind::LimitExceeded,
+                format!(
+                    "the query needs more memory than a query may take: narrow its time range or its groups ({message})"
+                ),
+            ),
+            DataFusionError::Internal(_) => Self::new(QueryErrorKind::Internal, message),
+            _ => Self::new(QueryErrorKind::Failed, message),
+        }
+    }
+
+    /// A column that does not exist.
+    pub(crate) fn unknown_column<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        let nearest = nearest(name, known);
+        let message = format!("there is no column `{name}`{}", did_you_mean(&nearest));
+        Self { nearest, ..Self::new(QueryErrorKind::UnknownColumn, message) }
+    }
+
+    /// A stream that does not exist.
+    pub(crate) fn unknown_stream<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        let nearest = nearest(name, known);
+        let message = format!("there is no stream `{name}`{}", did_you_mean(&nearest));
+        Self { nearest, ..Self::new(QueryErrorKind::UnknownStream, message) }
+    }
+}
+
+fn did_you_mean(nearest: &[String]) -> String {
+    match nearest {
+        [] => String::new(),
+        names => format!("; did you mean {}?", names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(" or ")),
+    }
+}
+
+/// The known names that look most like `name`, best first.
+fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let wanted = name.to_lowercase();
+    let mut scored: Vec<(f64, &str)> = known
+        .into_iter()
+        .filter(|candidate| !candidate.starts_with('_'))
+        .map(|candidate| (strsim::jaro_winkler(&wanted, &candidate.to_lowercase()), candidate))
+        .filter(|(score, _)| *score > 0.7)
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    scored.dedup_by(|a, b| a.1 == b.1);
+    scored.into_iter().take(NEAREST_MAX).map(|(_, candidate)| candidate.to_owned()).collect()
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().trim().to_owned()
+}
+
+/// The root cause without DataFusion's prefixes.
+fn readable(error: &DataFusionError) -> String {
+    let text = match error.find_root() {
+        DataFusionError::SQL(error, _) => error.to_string(),
+        DataFusionError::Plan(text)
+        | DataFusionError::Execution(text)
+        | DataFusionError::NotImplemented(text)
+        | DataFusionError::ResourcesExhausted(text) => text.clone(),
+        DataFusionError::ArrowError(error, _) => match error.as_ref() {
+            ArrowError::DivideByZero => "division by zero".to_owned(),
+            ArrowError::CastError(text)
+            | ArrowError::ComputeError(text)
+            | ArrowError::ArithmeticOverflow(text)
+            | ArrowError::ParseError(text) => text.clone(),
+            other => other.to_string(),
+        },
+        other => other.strip_backtrace(),
+    };
+    let line = first_line(&text);
+    line.strip_prefix("sql parser error: ").unwrap_or(&line).to_owned()
+}
+
+/// sqlparser puts the place into its message: `… at Line: 1, Column: 8`.
+fn place(message: &str) -> Option<(u64, u64)> {
+    let rest = message.split(" at Line: ").nth(1)?;
+    let (line, column) = rest.split_once(", Column: ")?;
+    let digits: String = column.chars().take_while(char::is_ascii_digit).collect();
+    Some((line.trim().parse().ok()?, digits.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_names_come_with_the_nearest() {
+        let error = QueryError::unknown_stream("order", ["orders", "visits", "_order"]);
+        assert_eq!(error.nearest, ["orders"]);
+        assert_eq!(error.message, "there is no stream `order`; did you mean `orders`?");
+        assert!(QueryError::unknown_stream("zzz", ["orders"]).nearest.is_empty());
+    }
+
+    #[test]
+    fn the_place_is_read_out_of_the_parsers_message() {
+        assert_eq!(place("Expected: an expression, found: FROM at Line: 2, Column: 8"), Some((2, 8)));
+        assert_eq!(place("no place"), None);
+    }
+}

@@ -1,0 +1,236 @@
+//! An order wherever SQL leaves one open, the same live and in batch (CONTRACT, *Equality*).
+//!
+//! Ties go by `_offset` (descending if the last ORDER BY key is, else ascending); groups by their GROUP BY columns
+//! ascending, nulls last. The logical plan is rewritten: hidden tie columns are carried through projections to where
+//! they are needed and dropped again above.
+
+use std::sync::Arc;
+
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchemaRef, Result};
+use datafusion::logical_expr::expr::{AggregateFunction, Sort as SortExpr};
+use datafusion::logical_expr::logical_plan::{Aggregate, Distinct, DistinctOn, Limit, Projection, Sort, SubqueryAlias};
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use pulseboard_model::schema::OFFSET;
+
+/// Aggregates whose answer depends on the order of their input.
+const ORDER_SENSITIVE: [&str; 6] = ["first_value", "last_value", "array_agg", "string_agg", "nth_value", "any_value"];
+
+/// What decides between rows that are otherwise equal.
+#[derive(Debug, Clone)]
+enum Tie {
+    /// `_offset` columns: follow the direction of the last ORDER BY key.
+    Offset(Expr),
+    /// Grouping columns: always ascending, nulls last.
+    Group(Expr),
+}
+
+impl Tie {
+    fn expr(&self) -> &Expr {
+        match self {
+            Self::Offset(expr) | Self::Group(expr) => expr,
+        }
+    }
+
+    fn with_expr(&self, expr: Expr) -> Self {
+        match self {
+            Self::Offset(_) => Self::Offset(expr),
+            Self::Group(_) => Self::Group(expr),
+        }
+    }
+
+    fn sort(&self, last_ascending: bool) -> SortExpr {
+        match self {
+            Self::Offset(expr) => SortExpr::new(expr.clone(), last_ascending, false),
+            Self::Group(expr) => SortExpr::new(expr.clone(), true, false),
+        }
+    }
+}
+
+/// Settles every open order of `plan`.
+pub(crate) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let settled = plan.transform_up_with_subqueries(|plan| {
+        Ok(match plan {
+            LogicalPlan::Sort(sort) => Transformed::yes(settle_sort(&sort)?),
+            LogicalPlan::Limit(limit) => Transformed::yes(settle_limit(limit)?),
+            LogicalPlan::Aggregate(aggregate) if aggregate.aggr_expr.iter().any(is_order_sensitive) => {
+                Transformed::yes(settle_aggregate(aggregate)?)
+            }
+            LogicalPlan::Distinct(Distinct::On(distinct)) => Transformed::yes(settle_distinct_on(distinct)?),
+            other => Transformed::no(other),
+        })
+    })?;
+    Ok(settled.data)
+}
+
+/// `plan` with its tie columns in reach, and those columns. None where a plan has no row order of its own.
+fn carry(plan: &LogicalPlan) -> Result<(LogicalPlan, Vec<Tie>)> {
+    match plan {
+        LogicalPlan::TableScan(scan) => {
+            let offset = scan.projected_schema.qualified_field_with_unqualified_name(OFFSET);
+            let ties = offset.into_iter().map(|found| Tie::Offset(Expr::Column(Column::from(found)))).collect();
+            Ok((plan.clone(), ties))
+        }
+        LogicalPlan::Filter(_) | LogicalPlan::Sort(_) | LogicalPlan::Limit(_) => {
+            let inputs = plan.inputs();
+            let [input] = inputs.as_slice() else { return Ok((plan.clone(), Vec::new())) };
+            let (input, ties) = carry(input)?;
+            Ok((plan.with_new_exprs(plan.expressions(), vec![input])?, ties))
+        }
+        LogicalPlan::SubqueryAlias(alias) => {
+            let (input, ties) = carry(&alias.input)?;
+            let carried = SubqueryAlias::try_new(Arc::new(input), alias.alias.clone())?;
+            let ties = ties
+                .iter()
+                .filter_map(|tie| match tie.expr() {
+                    Expr::Column(column) => {
+                        Some(tie.with_expr(Expr::Column(Column::new(Some(alias.alias.clone()), column.name.clone()))))
+                    }
+                    _ => None,
+                })
+                .collect();
+            Ok((LogicalPlan::SubqueryAlias(carried), ties))
+        }
+        LogicalPlan::Projection(projection) => {
+            let (input, ties) = carry(&projection.input)?;
+            let mut exprs = projection.expr.clone();
+            let mut carried = Vec::with_capacity(ties.len());
+            for tie in &ties {
+                // Reuse the column if the projection has it under its own name, else add it under a hidden one.
+                if let Some(found) = exprs.iter().find(|expr| *expr == tie.expr()) {
+                    let (qualifier, name) = found.qualified_name();
+                    carried.push(tie.with_expr(Expr::Column(Column::new(qualifier, name))));
+                } else {
+                    let name = format!("__tie_{}", exprs.len());
+                    exprs.push(tie.expr().clone().alias(&name));
+                    carried.push(tie.with_expr(Expr::Column(Column::new_unqualified(name))));
+                }
+            }
+            Ok((LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(input))?), carried))
+        }
+        LogicalPlan::Aggregate(aggregate) => {
+            let groups = aggregate.schema.iter().take(aggregate.group_expr_len()?);
+            let ties = groups.map(|field| Tie::Group(Expr::Column(Column::from(field)))).collect();
+            Ok((plan.clone(), ties))
+        }
+        LogicalPlan::Distinct(Distinct::All(input)) => {
+            let ties = input.schema().iter().map(|field| Tie::Group(Expr::Column(Column::from(field)))).collect();
+            Ok((plan.clone(), ties))
+        }
+        LogicalPlan::Join(_) | LogicalPlan::Window(_) => {
+            // Both keep their inputs' columns: the ties of the inputs stay in reach if they already are.
+            let inputs = plan.inputs();
+            let ties = inputs.iter().map(|input| carry(input).map(|(_, ties)| ties)).collect::<Result<Vec<_>>>()?;
+            let reachable = |tie: &Tie| match tie.expr() {
+                Expr::Column(column) => plan.schema().has_column(column),
+                _ => false,
+            };
+            Ok((plan.clone(), ties.into_iter().flatten().filter(reachable).collect()))
+        }
+        _ => Ok((plan.clone(), Vec::new())),
+    }
+}
+
+fn settle_sort(sort: &Sort) -> Result<LogicalPlan> {
+    let (input, ties) = carry(&sort.input)?;
+    let last_ascending = sort.expr.last().is_none_or(|last| last.asc);
+    let mut exprs = sort.expr.clone();
+    for tie in &ties {
+        if !exprs.iter().any(|known| &known.expr == tie.expr()) {
+            exprs.push(tie.sort(last_ascending));
+        }
+    }
+    let wanted = sort.input.schema().clone();
+    let sorted = LogicalPlan::Sort(Sort { expr: exprs, input: Arc::new(input), fetch: sort.fetch });
+    restore(sorted, &wanted)
+}
+
+fn settle_limit(limit: Limit) -> Result<LogicalPlan> {
+    if is_sorted(&limit.input) {
+        return Ok(LogicalPlan::Limit(limit));
+    }
+    let (input, ties) = carry(&limit.input)?;
+    if ties.is_empty() {
+        return Ok(LogicalPlan::Limit(limit));
+    }
+    let wanted = limit.input.schema().clone();
+    let expr = ties.iter().map(|tie| tie.sort(true)).collect();
+    let sorted = LogicalPlan::Sort(Sort { expr, input: Arc::new(input), fetch: None });
+    let input = Arc::new(restore(sorted, &wanted)?);
+    Ok(LogicalPlan::Limit(Limit { skip: limit.skip, fetch: limit.fetch, input }))
+}
+
+/// Whether a sort decides the order of `plan`.
+fn is_sorted(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Sort(_) => true,
+        LogicalPlan::Projection(Projection { input, .. })
+        | LogicalPlan::SubqueryAlias(SubqueryAlias { input, .. })
+        | LogicalPlan::Limit(Limit { input, .. }) => is_sorted(input),
+        _ => false,
+    }
+}
+
+fn is_order_sensitive(expr: &Expr) -> bool {
+    let mut found = false;
+    let visited = expr.apply(|expr| {
+        if let Expr::AggregateFunction(function) = expr {
+            found |= ORDER_SENSITIVE.contains(&function.func.name());
+        }
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    });
+    visited.is_ok() && found
+}
+
+fn settle_aggregate(aggregate: Aggregate) -> Result<LogicalPlan> {
+    let (input, ties) = carry(&aggregate.input)?;
+    if ties.is_empty() {
+        return Ok(LogicalPlan::Aggregate(aggregate));
+    }
+    let wanted = aggregate.schema.clone();
+    let mut settled = Vec::with_capacity(aggregate.aggr_expr.len());
+    for expr in &aggregate.aggr_expr {
+        let with_ties = expr.clone().transform_down(|expr| {
+            Ok(match expr {
+                Expr::AggregateFunction(AggregateFunction { func, mut params })
+                    if ORDER_SENSITIVE.contains(&func.name()) && !params.distinct =>
+                {
+                    let last_ascending = params.order_by.last().is_none_or(|last| last.asc);
+                    params.order_by.extend(ties.iter().map(|tie| tie.sort(last_ascending)));
+                    Transformed::yes(Expr::AggregateFunction(AggregateFunction { func, params }))
+                }
+                other => Transformed::no(other),
+            })
+        })?;
+        // The name follows from the text: keep the one that everything above refers to.
+        let (qualifier, name) = expr.qualified_name();
+        settled.push(if with_ties.transformed {
+            with_ties.data.alias_qualified(qualifier, name)
+        } else {
+            with_ties.data
+        });
+    }
+    let aggregate = Aggregate::try_new(Arc::new(input), aggregate.group_expr, settled)?;
+    restore(LogicalPlan::Aggregate(aggregate), &wanted)
+}
+
+fn settle_distinct_on(distinct: DistinctOn) -> Result<LogicalPlan> {
+    let (input, ties) = carry(&distinct.input)?;
+    let mut sort = distinct
+        .sort_expr
+        .clone()
+        .unwrap_or_else(|| distinct.on_expr.iter().map(|expr| SortExpr::new(expr.clone(), true, false)).collect());
+    let last_ascending = sort.last().is_none_or(|last| last.asc);
+    sort.extend(ties.iter().map(|tie| tie.sort(last_ascending)));
+    let settled = DistinctOn::try_new(distinct.on_expr, distinct.select_expr, Some(sort), Arc::new(input))?;
+    Ok(LogicalPlan::Distinct(Distinct::On(settled)))
+}
+
+/// Brings a plan that carries tie columns back to the columns it is expected to have.
+fn restore(plan: LogicalPlan, wanted: &DFSchemaRef) -> Result<LogicalPlan> {
+    if plan.schema().fields().len() == wanted.fields().len() {
+        return Ok(plan);
+    }
+    let columns = wanted.iter().map(|field| Expr::Column(Column::from(field))).collect();
+    Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(plan))?))
+}

@@ -1,0 +1,283 @@
+//! Random events × splits × queries × clock steps × zones × restarts: live equals batch, and deltas rebuild snapshots.
+
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+use chrono_tz::Tz;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use pulseboard_model::limits::{QueryLimits, ViewLimits};
+use pulseboard_model::schema::OFFSET;
+use pulseboard_model::{Cell, LogOffset, Row, Snapshot, TimeUs};
+
+use super::grammar;
+use super::world::{Event, Happening, STREAM, World};
+use crate::api::{History, Params, QuerySpec};
+use crate::batch;
+use crate::input::InputLayout;
+use crate::maintain::instance::Instance;
+use crate::maintain::shape::{Shape, take_apart};
+use crate::maintain::{dump, shape::Unmaintained};
+use crate::sql::clock::ClockCell;
+use crate::sql::planning::{self, Rows};
+
+/// How many cases the normal run takes; `PULSEBOARD_DIFFERENTIAL_CASES` overrides it.
+const CASES: u32 = 2_000;
+
+/// What else happens to the instance after a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Restart {
+    No,
+    /// Rebuilt by replaying the log.
+    Replay,
+    /// Written to bytes and read back.
+    Bytes,
+}
+
+#[derive(Debug, Clone)]
+struct Case {
+    timezone: Tz,
+    /// Where the world's clock starts.
+    start_us: i64,
+    sql: String,
+    happenings: Vec<(Happening, Restart)>,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    // Mostly around the clock's own pace, sometimes late by hours, sometimes early.
+    let time = prop_oneof![
+        6 => -120_000_000i64..120_000_000,
+        2 => (-120i64..120).prop_map(|s| s * 1_000_000),
+        2 => -90_000_000_000i64..3_600_000_000,
+    ];
+    let kind = prop::option::weighted(0.9, prop::sample::select(&["a", "b", "ab", ""][..]));
+    (
+        time,
+        kind,
+        prop::option::weighted(0.9, -2i64..8),
+        prop::option::weighted(0.9, -40i32..40),
+        prop::option::weighted(0.9, -500i32..5_000),
+        prop::option::weighted(0.8, any::<bool>()),
+    )
+        .prop_map(|(time_us, kind, n, quarters, cents, flag)| Event { time_us, kind, n, quarters, cents, flag })
+}
+
+fn happening() -> impl Strategy<Value = (Happening, Restart)> {
+    let pause = prop_oneof![4 => 0i64..3_000_000, 2 => 0i64..100_000_000, 1 => 0i64..7_200_000_000];
+    let seconds = prop_oneof![4 => 1i64..5, 2 => 1i64..400, 1 => 1i64..100_000];
+    let restart = prop_oneof![8 => Just(Restart::No), 1 => Just(Restart::Replay), 1 => Just(Restart::Bytes)];
+    let happening = prop_oneof![
+        3 => (pause, prop::collection::vec(event(), 1..12)).prop_map(|(after_us, events)| Happening::Commit { after_us, events }),
+        2 => seconds.prop_map(|after_s| Happening::Tick { after_s }),
+    ];
+    (happening, restart)
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let timezone = prop::sample::select(
+        &[Tz::UTC, Tz::Europe__Berlin, Tz::America__New_York, Tz::Australia__Lord_Howe, Tz::Asia__Kathmandu][..],
+    );
+    // An ordinary day; both DST changes of Berlin and New York; Lord Howe's half hour; a leap day.
+    let start = prop::sample::select(
+        &[
+            1_780_000_000_000_000i64,
+            1_774_743_000_000_000,
+            1_792_882_800_000_000,
+            1_772_951_400_000_000,
+            1_793_507_400_000_000,
+            1_775_314_800_000_000,
+            1_709_161_200_000_000,
+        ][..],
+    );
+    (timezone, start, 0i64..1_000_000, grammar::query(), prop::collection::vec(happening(), 1..10)).prop_map(
+        |(timezone, start, fraction, sql, happenings)| Case { timezone, start_us: start + fraction, sql, happenings },
+    )
+}
+
+/// A live instance over the world, as the engine would run it.
+struct Live {
+    instance: Instance,
+    layout: InputLayout,
+    client: Snapshot,
+}
+
+fn plan(spec: &QuerySpec, world: &Arc<World>) -> Result<Result<Arc<Shape>, Unmaintained>, TestCaseError> {
+    let clock = ClockCell::new(world.head().now());
+    let planned = planning::plan(spec, world.as_ref(), &clock, &Rows::None, None, 1 << 16)
+        .map_err(|error| TestCaseError::fail(format!("planning: {error}")))?;
+    Ok(take_apart(&planned).map(Arc::new))
+}
+
+fn layout(shape: &Shape, world: &World, timezone: Tz) -> InputLayout {
+    InputLayout::new(shape, &world.schema(STREAM).expect("the stream"), timezone).expect("the columns exist")
+}
+
+fn start(shape: &Arc<Shape>, spec: &QuerySpec, world: &Arc<World>) -> Result<Live, TestCaseError> {
+    let layout = layout(shape, world, spec.timezone);
+    let mut instance = Instance::new(shape.clone(), &limits(), world.head().now()).map_err(fail)?;
+    let stream = &world.streams()[0];
+    for batch in world.scan(stream, LogOffset::START, world.head().offset, instance.time_from()) {
+        instance.push(layout.apply(&batch.map_err(fail)?).map_err(fail)?).map_err(fail)?;
+        instance.finish().map_err(fail)?;
+    }
+    instance.finish().map_err(fail)?;
+    let client = instance.snapshot();
+    Ok(Live { instance, layout, client })
+}
+
+fn limits() -> ViewLimits {
+    ViewLimits { groups_max: 100_000, rows_max: 100_000 }
+}
+
+fn fail(error: impl std::fmt::Display) -> TestCaseError {
+    TestCaseError::fail(error.to_string())
+}
+
+impl Live {
+    fn step(&mut self, batch: Option<&RecordBatch>, now: TimeUs) -> Result<bool, TestCaseError> {
+        // A bound that moved back asks for a rebuild.
+        if self.instance.advance(now).map_err(fail)?.is_err() {
+            return Ok(false);
+        }
+        if let Some(batch) = batch {
+            self.instance.push(self.layout.apply(batch).map_err(fail)?).map_err(fail)?;
+        }
+        let delta = self.instance.finish().map_err(fail)?;
+        for change in &delta.set {
+            let really = match self.client.rows.get(&change.key) {
+                Some(old) => pulseboard_model::delta::ColumnSet::of_difference(old, &change.row),
+                None => pulseboard_model::delta::ColumnSet::All,
+            };
+            prop_assert_eq!(&change.changed, &really, "the delta carries exactly the changed fields");
+            prop_assert!(!really.is_empty(), "an unchanged row was sent");
+        }
+        self.client.apply(&delta);
+        let mut expected = self.instance.snapshot();
+        sort_rows(&mut expected);
+        sort_rows(&mut self.client);
+        prop_assert_eq!(&self.client, &expected, "deltas rebuild the snapshot");
+        Ok(true)
+    }
+}
+
+/// Row maps compare in insertion order nowhere but here.
+fn sort_rows(snapshot: &mut Snapshot) {
+    snapshot.rows.sort_keys();
+}
+
+fn check(case: &Case) -> Result<(), TestCaseError> {
+    let world = World::starting_at(case.start_us);
+    let spec = QuerySpec { sql: case.sql.clone(), timezone: case.timezone, params: Params::new() };
+    let shape = match plan(&spec, &world)? {
+        Ok(shape) => shape,
+        Err(reason) => return Err(TestCaseError::fail(format!("not maintained: {}", reason.0))),
+    };
+    let mut live = start(&shape, &spec, &world)?;
+    compare(case, &spec, &world, &live)?;
+    for (happening, restart) in &case.happenings {
+        let batch = match happening {
+            Happening::Commit { after_us, events } => {
+                // Times are relative to the clock as it will be.
+                let base = world.head().clock.0 + after_us;
+                Some(world.commit(base, *after_us, events))
+            }
+            Happening::Tick { after_s } => {
+                world.tick(*after_s);
+                None
+            }
+        };
+        if !live.step(batch.as_ref(), world.head().now())? {
+            live = start(&shape, &spec, &world)?;
+        }
+        match restart {
+            Restart::No => {}
+            Restart::Replay => live = start(&shape, &spec, &world)?,
+            Restart::Bytes => {
+                let before = live.instance.snapshot();
+                let bytes = dump::dump(&mut live.instance).map_err(fail)?;
+                let mut restored = dump::restore(&shape, &limits(), &bytes).map_err(fail)?;
+                restored.finish().map_err(fail)?;
+                live.instance = restored;
+                live.client = live.instance.snapshot();
+                let (mut before, mut after) = (before, live.client.clone());
+                sort_rows(&mut before);
+                sort_rows(&mut after);
+                assert_rows_close(
+                    case,
+                    &before.rows.values().cloned().collect::<Vec<_>>(),
+                    &after.rows.values().cloned().collect::<Vec<_>>(),
+                )?;
+            }
+        }
+        compare(case, &spec, &world, &live)?;
+    }
+    Ok(())
+}
+
+fn compare(case: &Case, spec: &QuerySpec, world: &Arc<World>, live: &Live) -> Result<(), TestCaseError> {
+    let history: Arc<dyn History> = world.clone();
+    let limits = QueryLimits::default();
+    let batch = runtime().block_on(batch::run(spec, &history, world.head(), &limits)).map_err(fail)?;
+    let names = |columns: &[pulseboard_model::Column]| {
+        columns.iter().map(|c| (c.name.clone(), c.column_type)).collect::<Vec<_>>()
+    };
+    prop_assert_eq!(names(live.instance.columns()), names(&batch.columns));
+    let snapshot = live.instance.snapshot();
+    let mut rows: Vec<Row> = snapshot.ordered_rows().map(|(_, row)| row.clone()).collect();
+    let mut expected = batch.rows;
+    if snapshot.order.is_none() {
+        rows.sort_by_key(unordered_key);
+        expected.sort_by_key(unordered_key);
+    }
+    assert_rows_close(case, &expected, &rows)
+}
+
+/// Everything but floats, then floats: equal rows meet even if their floats differ in the last digit.
+fn unordered_key(row: &Row) -> (Vec<String>, Vec<String>) {
+    let (floats, rest): (Vec<&Cell>, Vec<&Cell>) = row.iter().partition(|cell| matches!(cell, Cell::Float(_)));
+    let text = |cells: Vec<&Cell>| cells.iter().map(|cell| format!("{cell:?}")).collect();
+    (text(rest), text(floats))
+}
+
+fn assert_rows_close(case: &Case, expected: &[Row], found: &[Row]) -> Result<(), TestCaseError> {
+    prop_assert_eq!(expected.len(), found.len(), "rows; batch {:?} live {:?} for {}", expected, found, case.sql);
+    for (expected, found) in expected.iter().zip(found) {
+        for (a, b) in expected.iter().zip(found.iter()) {
+            let close = match (a, b) {
+                // Values are below 10 and cases below 200 events, so what is summed on the way is below 1e5.
+                (Cell::Float(a), Cell::Float(b)) => a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-9 * 1e5,
+                (a, b) => a == b,
+            };
+            prop_assert!(close, "batch {:?}, live {:?} for {}", expected, found, case.sql);
+        }
+    }
+    Ok(())
+}
+
+fn runtime() -> &'static tokio::runtime::Runtime {
+    static RUNTIME: std::sync::OnceLock<tokio::runtime::Runtime> = std::sync::OnceLock::new();
+    RUNTIME.get_or_init(|| tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime"))
+}
+
+#[test]
+fn live_equals_batch() {
+    let asked: Option<u32> = std::env::var("PULSEBOARD_DIFFERENTIAL_CASES").ok().and_then(|n| n.parse().ok());
+    let config =
+        Config { cases: asked.unwrap_or(CASES), failure_persistence: None, max_shrink_iters: 400, ..Config::default() };
+    // The normal run takes the same cases each time, so that a change is judged and not chance; a long run takes new ones.
+    let mut runner = match asked {
+        Some(_) => TestRunner::new(config),
+        None => TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
+    };
+    if let Err(error) = runner.run(&case(), |case| check(&case)) {
+        panic!("{error}");
+    }
+}
+
+#[test]
+fn the_offset_column_is_where_rows_are_keyed_by() {
+    let world = World::starting_at(1_780_000_000_000_000);
+    let spec = QuerySpec { sql: "SELECT n FROM events LIMIT 1".into(), timezone: Tz::UTC, params: Params::new() };
+    let shape = plan(&spec, &world).expect("plans").expect("is maintained");
+    assert!(shape.input.iter().any(|field| field.name() == OFFSET));
+}

@@ -1,0 +1,6 @@
+//! The main test of the engine: live equals batch at the same position, whatever the query, the split, the clock, the
+//! zone and the restarts.
+
+mod differential;
+mod grammar;
+mod world;

@@ -1,0 +1,76 @@
+//! The command line: `pulseboard serve` and the commands that talk to a running server.
+//!
+//! A command prints its answer on stdout and everything else on stderr. Exit codes: 0 done, 1 refused or failed, 2 wrong
+//! configuration or use, a busy port, a locked directory.
+
+mod args;
+mod check;
+mod connect;
+mod explain;
+mod ingest;
+mod query;
+mod serve;
+mod sse;
+mod table;
+mod tail;
+
+use std::process::ExitCode;
+
+pub use args::{Cli, Command};
+
+/// Why a command failed: what it says, and its exit code.
+#[derive(Debug)]
+pub struct Failure {
+    /// One clear line per problem.
+    pub lines: Vec<String>,
+    /// 1 for what was asked, 2 for how it was set up.
+    pub code: u8,
+}
+
+impl Failure {
+    /// What was asked for cannot be done.
+    pub fn refused(line: impl Into<String>) -> Self {
+        Self { lines: vec![line.into()], code: 1 }
+    }
+
+    /// The set-up is wrong.
+    pub fn setup(line: impl Into<String>) -> Self {
+        Self { lines: vec![line.into()], code: 2 }
+    }
+}
+
+/// Runs the command that the arguments ask for.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("pulseboard: cannot start: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Serve(args) => serve::run(args).await,
+            Command::Check(args) => check::run(&args),
+            Command::Query(args) => query::run(&args).await,
+            Command::Explain(args) => explain::run(&args).await,
+            Command::Tail(args) => tail::run(&args).await,
+            Command::Ingest(args) => ingest::run(&args).await,
+            Command::Bench(args) => {
+                pulseboard_bench::run(args).await.map_err(|error| Failure::refused(error.to_string()))
+            }
+        }
+    });
+    // Threads that only wait for the terminal or the disk need not hold the process up.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            for line in &failure.lines {
+                eprintln!("pulseboard: {line}");
+            }
+            ExitCode::from(failure.code)
+        }
+    }
+}

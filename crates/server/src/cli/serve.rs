@@ -1,0 +1,57 @@
+//! `pulseboard serve`: starts the server, says where it listens, ends in order on SIGTERM or Ctrl-C.
+
+use std::io::Write;
+
+use pulseboard_runtime::{Shutdown, SystemClock};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
+
+use super::Failure;
+use super::args::ServeArgs;
+use crate::app::App;
+use crate::config::{Overrides, load};
+
+pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("PULSEBOARD_LOG")
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
+        )
+        .init();
+    let overrides = Overrides { listen: args.listen, data_dir: args.data_dir };
+    let config = load(args.config.as_deref(), &overrides)
+        .map_err(|problems| Failure { lines: problems.iter().map(ToString::to_string).collect(), code: 2 })?;
+    raise_descriptor_limit();
+    let app = App::start(config, SystemClock::shared()).await.map_err(|error| Failure { lines: error.0, code: 2 })?;
+
+    let stop = Shutdown::default();
+    let mut term =
+        signal(SignalKind::terminate()).map_err(|error| Failure::setup(format!("cannot wait for signals: {error}")))?;
+    let mut int =
+        signal(SignalKind::interrupt()).map_err(|error| Failure::setup(format!("cannot wait for signals: {error}")))?;
+    let serving = app.address();
+    println!("http://{serving}");
+    // Whoever started us may wait for this line.
+    let _flushed = std::io::stdout().flush().is_ok();
+    info!(address = %serving, "listening");
+    let mut running = std::pin::pin!(app.serve(stop.clone()));
+    let served = tokio::select! {
+        served = &mut running => served,
+        _ = term.recv() => { stop.trigger(); running.await }
+        _ = int.recv() => { stop.trigger(); running.await }
+    };
+    served.map_err(|error| Failure::refused(format!("the listener failed: {error}")))
+}
+
+/// Each connection is a descriptor: take as many as the system allows.
+fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        limit.current = limit.maximum;
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
+            warn!(%error, "the limit on open files stays as it is");
+        }
+    }
+}

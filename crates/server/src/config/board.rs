@@ -1,0 +1,164 @@
+//! A board file: what it shows, where, and which view is behind each panel.
+
+use chrono_tz::Tz;
+use pulseboard_gateway::{Board, BoardPanel, NamedView};
+use pulseboard_live::{Params, QuerySpec};
+use pulseboard_model::ViewName;
+use pulseboard_model::ids::check_name;
+use serde_json::{Map, Value as Json, json};
+use toml::{Table, Value};
+
+use super::reader::{Problem, Reader, wrong};
+
+/// The kinds of panels.
+const PANEL_TYPES: [&str; 4] = ["stat", "timeseries", "bars", "table"];
+/// The width of the grid.
+const GRID_COLUMNS: i64 = 12;
+
+/// A board and the views that its panels bring along.
+#[derive(Debug)]
+pub(super) struct BoardFile {
+    pub(super) board: Board,
+    pub(super) views: Vec<NamedView>,
+}
+
+/// Reads a board; its id is the file's name.
+pub(super) fn read_board(
+    id: &str,
+    file: &str,
+    text: &str,
+    default: Tz,
+    problems: &mut Vec<Problem>,
+) -> Option<BoardFile> {
+    let before = problems.len();
+    if let Err(error) = check_name("board", id) {
+        problems.push(Problem { file: file.to_owned(), key: String::new(), what: error.to_string() });
+        return None;
+    }
+    let table: Table = match text.parse() {
+        Ok(table) => table,
+        Err(error) => {
+            problems.push(super::syntax(file, &error));
+            return None;
+        }
+    };
+    let mut reader = Reader::new(file, "", table);
+    let title = reader.text("title", problems).unwrap_or_else(|| id.to_owned());
+    let description = reader.text("description", problems);
+    let timezone = reader.read("timezone", problems, super::timezone).unwrap_or(default);
+    let panels = reader.read("panels", problems, |value| {
+        let tables = value
+            .as_array()
+            .and_then(|panels| panels.iter().map(|p| p.as_table().cloned()).collect::<Option<Vec<_>>>());
+        tables.ok_or_else(|| wrong("a list of tables (`[[panels]]`)", value))
+    });
+    reader.finish(problems);
+
+    let (mut shown, mut behind, mut views) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, table) in panels.unwrap_or_default().into_iter().enumerate() {
+        let mut panel = Reader::new(file, format!("panels[{number}]"), table);
+        if let Some(read) = read_panel(id, &mut panel, timezone, problems) {
+            if behind.iter().any(|known: &BoardPanel| known.id == read.panel.id) {
+                panel.problem("id", format!("`{}` is the id of another panel too", read.panel.id), problems);
+            }
+            shown.push(read.definition);
+            behind.push(read.panel);
+            views.extend(read.view);
+        }
+        panel.finish(problems);
+    }
+    if problems.len() > before {
+        return None;
+    }
+    let mut definition = json!({"id": id, "title": title, "timezone": timezone.name(), "panels": shown});
+    if let (Some(description), Json::Object(members)) = (description, &mut definition) {
+        members.insert("description".to_owned(), description.into());
+    }
+    Some(BoardFile { board: Board { id: id.to_owned(), definition, panels: behind }, views })
+}
+
+struct PanelFile {
+    definition: Json,
+    panel: BoardPanel,
+    view: Option<NamedView>,
+}
+
+fn read_panel(board: &str, panel: &mut Reader<'_>, timezone: Tz, problems: &mut Vec<Problem>) -> Option<PanelFile> {
+    let mut out = Map::new();
+    let id = panel.text("id", problems);
+    let Some(id) = id else {
+        panel.problem("id", "is missing: every panel has an id, unique on its board", problems);
+        return None;
+    };
+    if let Err(error) = check_name("panel", &id) {
+        panel.problem("id", error.to_string(), problems);
+    }
+    let kind = panel.text("type", problems).unwrap_or_default();
+    if !PANEL_TYPES.contains(&kind.as_str()) {
+        panel.problem("type", format!("`{kind}` is not a panel type: use {}", PANEL_TYPES.join(", ")), problems);
+    }
+    let title = panel.text("title", problems).unwrap_or_else(|| id.clone());
+    out.insert("id".to_owned(), id.clone().into());
+    out.insert("type".to_owned(), kind.into());
+    out.insert("title".to_owned(), title.into());
+    for key in ["x", "y", "w", "h"] {
+        let read = |value: &Value| {
+            value.as_integer().filter(|n| (0..=1_000).contains(n)).ok_or_else(|| wrong("a whole number from 0", value))
+        };
+        if let Some(number) = panel.read(key, problems, read) {
+            if (key == "x" || key == "w") && number > GRID_COLUMNS {
+                panel.problem(key, format!("the grid has {GRID_COLUMNS} columns"), problems);
+            }
+            out.insert(key.to_owned(), number.into());
+        }
+    }
+    for key in ["unit", "stale_after"] {
+        if let Some(text) = panel.text(key, problems) {
+            out.insert(key.to_owned(), text.into());
+        }
+    }
+    for key in ["thresholds", "options", "max_hz"] {
+        if let Some(value) = panel.take(key) {
+            out.insert(key.to_owned(), to_json(&value));
+        }
+    }
+    let (sql, view) = (panel.text("sql", problems), panel.text("view", problems));
+    let (view_name, own) = match (sql, view) {
+        (Some(sql), None) => {
+            let name = format!("{board}.{id}");
+            out.insert("sql".to_owned(), sql.trim().into());
+            (name, Some(sql))
+        }
+        (None, Some(view)) => {
+            out.insert("view".to_owned(), view.clone().into());
+            (view, None)
+        }
+        _ => {
+            panel.problem("", "needs either `sql` (a query) or `view` (the name of one)", problems);
+            return None;
+        }
+    };
+    let name = match ViewName::new(&view_name) {
+        Ok(name) => name,
+        Err(error) => {
+            panel.problem("view", error.to_string(), problems);
+            return None;
+        }
+    };
+    out.insert("channel".to_owned(), format!("view:{name}").into());
+    let view =
+        own.map(|sql| NamedView { name: name.clone(), spec: QuerySpec { sql, timezone, params: Params::new() } });
+    Some(PanelFile { definition: Json::Object(out), panel: BoardPanel { id, view: name }, view })
+}
+
+fn to_json(value: &Value) -> Json {
+    match value {
+        Value::String(text) => text.as_str().into(),
+        Value::Integer(number) => (*number).into(),
+        Value::Float(number) => (*number).into(),
+        Value::Boolean(flag) => (*flag).into(),
+        Value::Datetime(time) => time.to_string().into(),
+        Value::Array(items) => items.iter().map(to_json).collect(),
+        Value::Table(table) => Json::Object(table.iter().map(|(key, value)| (key.clone(), to_json(value))).collect()),
+    }
+}

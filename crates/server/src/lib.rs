@@ -1,0 +1,11 @@
+//! Configuration, wiring and command line of Pulseboard. Tests embed it as a library; the binary is a thin `main`.
+//!
+//! Nothing depends on this crate. It joins crates that do not know each other by channels of model types.
+
+pub mod app;
+pub mod cli;
+pub mod config;
+mod feeder;
+mod log_history;
+mod source_sink;
+mod web;

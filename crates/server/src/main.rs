@@ -1,0 +1,14 @@
+//! The binary `pulseboard`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use pulseboard_server::cli::{Cli, run};
+
+/// Frames and rows are many small allocations on several threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    run(Cli::parse())
+}

@@ -1,0 +1,77 @@
+/** A board: its panels on the grid, all of one subscription, so that they always stand at the same instant. */
+
+import { useEffect, useMemo, useState } from 'react';
+import { boardClock } from '../charts';
+import type { Board, Panel as PanelInfo } from '../shared/api';
+import { localZone } from '../shared/format';
+import { useConnection, useSubscription } from '../shared/live';
+import { TopBar } from '../shell';
+import { Panel } from './panel';
+import { useBoard } from './useBoard';
+
+export function BoardPage({ name }: { readonly name: string }) {
+  const { board, problem } = useBoard(name);
+  if (board === null) {
+    return (
+      <>
+        <TopBar title={problem === null ? ' ' : 'No board'} context={problem ?? ' '} />
+        {problem === null ? <BoardSkeleton /> : <p className="page-message">{problem}</p>}
+      </>
+    );
+  }
+  return <LoadedBoard board={board} />;
+}
+
+function LoadedBoard({ board }: { readonly board: Board }) {
+  const panels = useMemo(() => inReadingOrder(board.panels), [board]);
+  const channels = useMemo(() => [...new Set(panels.map(({ channel }) => channel))], [panels]);
+  const subscription = useSubscription(channels);
+  const connection = useConnection();
+  const [paused, setPaused] = useState(false);
+  useEffect(() => {
+    boardClock.setPaused(paused);
+    if (paused) {
+      subscription?.pause();
+    } else {
+      subscription?.resume();
+    }
+    return () => boardClock.setPaused(false);
+  }, [subscription, paused]);
+  const zone = board.timezone ?? undefined;
+  const context = [board.description, zone ?? localZone()].filter(Boolean).join(' · ');
+  return (
+    <>
+      <TopBar title={board.title} context={context} zone={zone} play={{ paused, setPaused }} />
+      <div className="board" data-offline={connection.status !== 'open' && connection.status !== 'idle'}>
+        {subscription === null
+          ? null
+          : panels.map((panel) => (
+              <Panel key={panel.id} panel={panel} subscription={subscription} zone={zone} paused={paused} />
+            ))}
+      </div>
+    </>
+  );
+}
+
+/** On a phone panels stand one below the other, in the order in which a reader meets them on the wide board. */
+function inReadingOrder(panels: readonly PanelInfo[]): PanelInfo[] {
+  return [...panels].sort((a, b) => a.y - b.y || a.x - b.x);
+}
+
+/** Only ever seen on the very first visit, while the definition is on its way. */
+function BoardSkeleton() {
+  return (
+    <div className="board" aria-hidden="true">
+      {[0, 2, 4, 6, 8, 10].map((x) => (
+        <div
+          key={x}
+          className="panel"
+          data-type="stat"
+          style={{ '--x': x + 1, '--y': 1, '--w': 2, '--h': 2 } as never}
+        />
+      ))}
+      <div className="panel" style={{ '--x': 1, '--y': 3, '--w': 8, '--h': 5 } as never} />
+      <div className="panel" style={{ '--x': 9, '--y': 3, '--w': 4, '--h': 5 } as never} />
+    </div>
+  );
+}

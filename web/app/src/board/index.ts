@@ -1,0 +1,2 @@
+export { BoardPage } from './boardPage';
+export { notice } from './notice';

@@ -1,0 +1,103 @@
+/** What a panel says beside its data: in a word or two, with the reason at hand. */
+
+import type { ErrorBody, ViewState } from '@pulseboard/client';
+import { formatAge } from '../shared/format';
+
+export type Tone = 'quiet' | 'warning' | 'critical';
+
+export interface Notice {
+  readonly tone: Tone;
+  readonly icon: 'clock' | 'warning' | 'wait';
+  /** The word or two. */
+  readonly label: string;
+  /** One line: why, and what to do where there is something to do. */
+  readonly detail: string;
+  /** Whether the data on screen is not what it should be and is dimmed. */
+  readonly dims: boolean;
+}
+
+export interface Facts {
+  readonly state: ViewState | null;
+  /** Why the server refused the channel. */
+  readonly refused: ErrorBody | null;
+  /** How old the newest event in the data is; null if unknown. */
+  readonly age_ms: number | null;
+  /** From which age on the data counts as old; null for never. */
+  readonly stale_after_ms: number | null;
+}
+
+const NO_NEWER = 'no newer events have come';
+const REBUILT = 'being rebuilt from the log';
+
+/** The one thing to say; null if all is well. */
+export function notice(facts: Facts): Notice | null {
+  const { state, refused, age_ms, stale_after_ms } = facts;
+  if (refused !== null) {
+    return { tone: 'critical', icon: 'warning', label: 'refused', detail: refused.message, dims: true };
+  }
+  const said = state === null ? null : noticeOfState(state, age_ms);
+  if (said !== null && said.tone !== 'quiet') {
+    return said;
+  }
+  if (age_ms !== null && stale_after_ms !== null && age_ms > stale_after_ms) {
+    return { tone: 'warning', icon: 'clock', label: `${formatAge(age_ms)} old`, detail: NO_NEWER, dims: true };
+  }
+  return said;
+}
+
+function noticeOfState(state: ViewState, age_ms: number | null): Notice | null {
+  const reason = state.reason ?? '';
+  const age = age_ms === null ? state.status : `${formatAge(age_ms)} old`;
+  switch (state.status) {
+    case 'error':
+      return { tone: 'critical', icon: 'warning', label: 'error', detail: reason || 'the query failed', dims: true };
+    case 'waiting':
+      return { tone: 'quiet', icon: 'wait', label: 'waiting', detail: reason || 'for its stream', dims: false };
+    case 'backfilling':
+      return { tone: 'quiet', icon: 'wait', label: progressLabel(state), detail: REBUILT, dims: false };
+    case 'stale':
+      return { tone: 'warning', icon: 'clock', label: age, detail: reason || 'what feeds it is away', dims: true };
+    case 'cached':
+      return {
+        tone: 'warning',
+        icon: 'clock',
+        label: `cached, ${age}`,
+        detail: reason || 'the last known answer',
+        dims: true,
+      };
+    case 'partial':
+      return {
+        tone: 'warning',
+        icon: 'warning',
+        label: 'partial',
+        detail: reason || 'some sources are missing',
+        dims: false,
+      };
+    case 'truncated':
+      return { tone: 'warning', icon: 'warning', label: 'truncated', detail: reason || 'a limit was hit', dims: false };
+    case 'rerun':
+      return {
+        tone: 'quiet',
+        icon: 'wait',
+        label: 're-run',
+        detail: reason || 'asked again at intervals',
+        dims: false,
+      };
+    case 'live':
+      return null;
+  }
+}
+
+function progressLabel({ progress }: ViewState): string {
+  if (progress === undefined || progress.total === 0) {
+    return 'rebuilding';
+  }
+  return `rebuilding ${Math.floor((100 * progress.done) / progress.total)} %`;
+}
+
+/** Reads `5s`, `500ms`, `2m`, `1h`; null if it is none of these. */
+export function parseSpan(text: string | null | undefined): number | null {
+  const found = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)$/.exec(text ?? '');
+  const unit_ms = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[found?.[2] ?? ''];
+  return found === null || unit_ms === undefined ? null : Number(found[1]) * unit_ms;
+}

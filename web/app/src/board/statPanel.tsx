@@ -1,0 +1,111 @@
+/** One big number with its sparkline. The text is written straight into the page; React only lays it out. */
+
+import { type KeyedTable, numeric, SeriesBuffer, type TableChanges } from '@pulseboard/client';
+import { useEffect, useRef } from 'react';
+import { Sparkline, seriesToken } from '../charts';
+import type { Panel, PanelOptions } from '../shared/api';
+import { formatUnit, unitText } from '../shared/format';
+import { Headline } from './headline';
+import { parseSpan } from './notice';
+import type { PanelBodyProps } from './panel';
+import { fillTemplate } from './template';
+import { level } from './threshold';
+
+const RANGE_MS = 120_000;
+
+/** What the newest row says; the time column is only there when the query makes a series. */
+interface Reading {
+  readonly times: readonly number[];
+  readonly values: readonly (number | null)[];
+  readonly last: (column: string) => number | null;
+}
+
+export function StatPanel({ panel, channel }: PanelBodyProps) {
+  const root = useRef<HTMLDivElement>(null);
+  const canvas = useRef<HTMLCanvasElement>(null);
+  useEffect(() => {
+    if (root.current === null || canvas.current === null) {
+      return;
+    }
+    const options = panel.options ?? {};
+    const spark = new Sparkline({
+      canvas: canvas.current,
+      color: seriesToken((options.color ?? 1) - 1),
+      range_ms: parseSpan(options.range) ?? RANGE_MS,
+      min: options.min,
+      max: options.max,
+    });
+    const show = writer(root.current, panel);
+    const read = reader(options);
+    const stop = channel.listen((changes) => {
+      const reading = read(channel.table, changes);
+      spark.set(reading.times, reading.values);
+      show(reading);
+    });
+    return () => {
+      stop();
+      spark.destroy();
+    };
+  }, [panel, channel]);
+  return (
+    <div ref={root} className="relative flex min-h-0 flex-1 flex-col">
+      <div className="stat-value" data-level="">
+        <span data-part="value">–</span>
+        <span data-part="unit" className="stat-unit" />
+      </div>
+      <div data-part="detail" className="truncate text-[12px] leading-[18px] text-t3" />
+      <canvas ref={canvas} className="stat-spark" />
+    </div>
+  );
+}
+
+function reader(options: PanelOptions): (table: KeyedTable, changes: TableChanges) => Reading {
+  let buffer: SeriesBuffer | null = null;
+  return (table, changes) => {
+    const time = options.time ?? table.columns.find(({ type }) => type === 'time')?.name ?? null;
+    const columns = table.columns.map(({ name }) => name).filter((name) => name !== time);
+    const wanted = options.value ?? columns[0] ?? '';
+    if (time === null) {
+      const row = table.rows().next().value?.[1];
+      return { times: [], values: [], last: (column) => numeric(row?.[table.columnIndex(column)] ?? null) };
+    }
+    if (changes.replaced || buffer === null) {
+      buffer = new SeriesBuffer({ time, by: null, values: columns });
+      buffer.apply(table, { replaced: true, changed: new Map(), removed: new Set() });
+    } else {
+      buffer.apply(table, changes);
+    }
+    const series = new Map(buffer.series.map(({ name, values }) => [name, values]));
+    return {
+      times: buffer.times,
+      values: series.get(wanted) ?? [],
+      last: (column) => series.get(column)?.at(-1) ?? null,
+    };
+  };
+}
+
+/** Writes a reading into the elements, and only what is different. */
+function writer(root: HTMLElement, panel: Panel): (reading: Reading) => void {
+  const part = (name: string) => root.querySelector<HTMLElement>(`[data-part=${name}]`);
+  const [value, unit, detail] = [part('value'), part('unit'), part('detail')];
+  const headline = value === null ? null : new Headline(value);
+  const options = panel.options ?? {};
+  const unitOf = (column: string) => options.units?.[column] ?? panel.unit ?? '';
+  return ({ last, values }) => {
+    const current = options.value === undefined ? (values.at(-1) ?? null) : last(options.value);
+    const formatted = formatUnit(current, panel.unit ?? '', options.decimals);
+    headline?.show(formatted.text, current);
+    setText(unit, formatted.unit);
+    if (value?.parentElement) {
+      value.parentElement.dataset.level = level(current, panel.thresholds) ?? '';
+      value.parentElement.title = unitText(current, panel.unit ?? '');
+    }
+    setText(detail, options.detail === undefined ? '' : fillTemplate(options.detail, last, unitOf));
+  };
+}
+
+function setText(element: HTMLElement | null, text: string): void {
+  if (element !== null && element.textContent !== text) {
+    element.textContent = text;
+  }
+}

@@ -1,0 +1,12 @@
+/** Texts with values in them, as boards write them: `{used} of {total}`. */
+
+import { unitText } from '../shared/format';
+
+/** Fills `{column}` with formatted values. A column that is unknown becomes an en dash. */
+export function fillTemplate(
+  template: string,
+  value: (column: string) => number | null,
+  unit: (column: string) => string,
+): string {
+  return template.replace(/\{(\w+)\}/g, (_, column: string) => unitText(value(column), unit(column)));
+}

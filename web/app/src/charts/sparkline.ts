@@ -1,0 +1,132 @@
+/** A line along the bottom edge of a stat: canvas only, no axes, moving with the clock. */
+
+import { boardClock } from './boardClock';
+import { glide } from './glide';
+import { alpha, token } from './palette';
+
+export interface SparklineOptions {
+  readonly canvas: HTMLCanvasElement;
+  /** The token of its colour. */
+  readonly color: string;
+  readonly range_ms: number;
+  /** The values that the edges stand for; data beyond them widens the picture. */
+  readonly min?: number | undefined;
+  readonly max?: number | undefined;
+}
+
+const LINE_PX = 1.5;
+/** Below this part of its own size a series counts as flat and lies low, instead of magnifying noise. */
+const FLAT = 0.02;
+
+export class Sparkline {
+  readonly #options: SparklineOptions;
+  readonly #observer: ResizeObserver;
+  readonly #stop: () => void;
+  #times: readonly number[] = [];
+  #values: readonly (number | null)[] = [];
+  #width = 0;
+  #height = 0;
+
+  constructor(options: SparklineOptions) {
+    this.#options = options;
+    this.#observer = new ResizeObserver(() => this.#resize());
+    this.#observer.observe(options.canvas);
+    this.#resize();
+    const self = this;
+    this.#stop = glide({
+      get step_ms() {
+        return (options.range_ms / Math.max(1, self.#width)) * 0.5;
+      },
+      draw: () => this.draw(),
+    });
+  }
+
+  set(times: readonly number[], values: readonly (number | null)[]): void {
+    this.#times = times;
+    this.#values = values;
+    this.draw();
+  }
+
+  destroy(): void {
+    this.#stop();
+    this.#observer.disconnect();
+  }
+
+  draw(): void {
+    const { canvas, color, range_ms } = this.#options;
+    const context = canvas.getContext('2d');
+    if (context === null || this.#width === 0) {
+      return;
+    }
+    const ratio = devicePixelRatio;
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, this.#width, this.#height);
+    const end_ms = boardClock.now_ms();
+    const points = this.#points(end_ms, range_ms);
+    if (points.length < 2) {
+      return;
+    }
+    const stroke = token(color);
+    context.beginPath();
+    points.forEach(([x, y], index) => {
+      if (index === 0) {
+        context.moveTo(x, y);
+      } else {
+        context.lineTo(x, y);
+      }
+    });
+    context.lineWidth = LINE_PX;
+    context.lineJoin = 'round';
+    context.strokeStyle = stroke;
+    context.stroke();
+    context.lineTo(points.at(-1)?.[0] ?? 0, this.#height);
+    context.lineTo(points[0]?.[0] ?? 0, this.#height);
+    context.closePath();
+    context.fillStyle = alpha(stroke, 0.12);
+    context.fill();
+  }
+
+  #points(end_ms: number, range_ms: number): [number, number][] {
+    const known = this.#values.filter((value) => value !== null);
+    const [low, high] = this.#extent(known);
+    const top = LINE_PX + 1;
+    const bottom = this.#height - LINE_PX - 1;
+    const points: [number, number][] = [];
+    for (let index = 0; index < this.#times.length; index += 1) {
+      const value = this.#values[index];
+      const time_ms = this.#times[index];
+      if (value === null || value === undefined || time_ms === undefined) {
+        continue;
+      }
+      const x = this.#width * (1 - (end_ms - time_ms) / range_ms);
+      const part = high > low ? (value - low) / (high - low) : 0;
+      points.push([x, bottom - part * (bottom - top)]);
+    }
+    // The last value holds until now: the line reaches the edge.
+    const last = points.at(-1);
+    if (last !== undefined && last[0] < this.#width) {
+      points.push([this.#width, last[1]]);
+    }
+    return points;
+  }
+
+  #extent(known: readonly number[]): [number, number] {
+    const low = Math.min(...known);
+    const high = Math.max(...known);
+    const floor = this.#options.min ?? 0;
+    const span = high - low;
+    if (span <= Math.abs(high) * FLAT) {
+      return [Math.min(floor, low), Math.max(high * 3, floor + 1e-9)];
+    }
+    return [low - span * 0.25, high + span * 0.1];
+  }
+
+  #resize(): void {
+    const { canvas } = this.#options;
+    this.#width = canvas.clientWidth;
+    this.#height = canvas.clientHeight;
+    canvas.width = Math.round(this.#width * devicePixelRatio);
+    canvas.height = Math.round(this.#height * devicePixelRatio);
+    this.draw();
+  }
+}

@@ -1,0 +1,223 @@
+/**
+ * Numbers, sizes, ages and times as text. Unknown is always an en dash, never zero.
+ *
+ * Widths are kept steady: how many decimals a value gets depends on its magnitude only, so digits do not come and go.
+ */
+
+import { type Cell, numeric } from '@pulseboard/client';
+
+/** What stands where nothing is known. */
+export const UNKNOWN = '–';
+
+/** A value and its unit, apart because the unit is set more quietly. */
+export interface Formatted {
+  readonly text: string;
+  readonly unit: string;
+}
+
+const BINARY = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
+const DECIMAL = ['B/s', 'kB/s', 'MB/s', 'GB/s', 'TB/s'];
+const COUNTS = ['', 'K', 'M', 'B', 'T'];
+
+/** Numbers are written as the reader is used to; outside a browser (tests) there is no reader. */
+const LOCALE = typeof document === 'undefined' ? 'en-US' : navigator.language;
+
+const numberFormats = new Map<string, Intl.NumberFormat>();
+
+/** A number with grouping and a fixed count of decimals. */
+export function fixed(value: number, decimals: number): string {
+  const key = String(decimals);
+  let format = numberFormats.get(key);
+  if (format === undefined) {
+    format = new Intl.NumberFormat(LOCALE, { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+    numberFormats.set(key, format);
+  }
+  // A true minus sign is as wide as a digit, and "-0" is a lie of rounding.
+  return format
+    .format(value)
+    .replace(/^-(?=[0.,]*$)/, '')
+    .replace('-', '−');
+}
+
+/** Formats a number in a board's unit. */
+export function formatUnit(value: number | null, unit: string, decimals?: number): Formatted {
+  if (value === null || !Number.isFinite(value)) {
+    return { text: UNKNOWN, unit: '' };
+  }
+  switch (unit) {
+    case 'percent':
+      return { text: fixed(value, decimals ?? (Math.abs(value) >= 99.95 ? 0 : 1)), unit: '%' };
+    case 'bytes':
+      return scaled(value, 1_024, BINARY, decimals);
+    case 'bytes/s':
+      return scaled(value, 1_000, DECIMAL, decimals);
+    case 'seconds':
+      return { text: formatDuration(value * 1_000), unit: '' };
+    case 'ms':
+      return { text: fixed(value, decimals ?? (Math.abs(value) < 10 ? 1 : 0)), unit: 'ms' };
+    case '':
+      return plain(value, decimals);
+    default:
+      return { ...plain(value, decimals), unit };
+  }
+}
+
+/** The same as one text. */
+export function unitText(value: number | null, unit: string, decimals?: number): string {
+  const formatted = formatUnit(value, unit, decimals);
+  return formatted.unit === '' ? formatted.text : `${formatted.text} ${formatted.unit}`;
+}
+
+function scaled(value: number, base: number, names: readonly string[], decimals?: number): Formatted {
+  let step = 0;
+  let size = Math.abs(value);
+  // 999.5 would round up to a fourth digit, so it already belongs to the next unit.
+  while (size >= base - 0.5 && step < names.length - 1) {
+    size /= base;
+    step += 1;
+  }
+  const digits = decimals ?? (step === 0 ? 0 : size < 99.95 ? 1 : 0);
+  return { text: fixed(Math.sign(value) * size, digits), unit: names[step] ?? '' };
+}
+
+function plain(value: number, decimals?: number): Formatted {
+  if (decimals !== undefined) {
+    return { text: fixed(value, decimals), unit: '' };
+  }
+  if (Math.abs(value) >= 1e6) {
+    return scaled(value, 1_000, COUNTS, 2);
+  }
+  return { text: fixed(value, Number.isInteger(value) ? 0 : Math.abs(value) < 100 ? 2 : 1), unit: '' };
+}
+
+/** A span of time in its two largest parts: `4 d 3 h`, `2 min 5 s`, `340 ms`. */
+export function formatDuration(span_ms: number): string {
+  if (span_ms < 1_000) {
+    return `${Math.round(span_ms)} ms`;
+  }
+  const parts: [number, string][] = [
+    [86_400_000, 'd'],
+    [3_600_000, 'h'],
+    [60_000, 'min'],
+    [1_000, 's'],
+  ];
+  const first = parts.findIndex(([size]) => span_ms >= size);
+  let rest = span_ms;
+  return parts
+    .slice(first, first + 2)
+    .flatMap(([size, name]) => {
+      const count = Math.floor(rest / size);
+      rest -= count * size;
+      return count === 0 ? [] : [`${count} ${name}`];
+    })
+    .join(' ');
+}
+
+/** How long ago, in one part: `now`, `14 s`, `3 min`, `2 h`, `5 d`. */
+export function formatAge(age_ms: number): string {
+  const seconds = Math.floor(age_ms / 1_000);
+  if (seconds < 1) {
+    return 'now';
+  }
+  if (seconds < 60) {
+    return `${seconds} s`;
+  }
+  if (seconds < 3_600) {
+    return `${Math.floor(seconds / 60)} min`;
+  }
+  return seconds < 86_400 ? `${Math.floor(seconds / 3_600)} h` : `${Math.floor(seconds / 86_400)} d`;
+}
+
+const timeFormats = new Map<string, Intl.DateTimeFormat>();
+
+function timeFormat(zone: string | undefined, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const key = `${zone} ${JSON.stringify(options)}`;
+  let format = timeFormats.get(key);
+  if (format === undefined) {
+    format = new Intl.DateTimeFormat('en-GB', { ...options, ...(zone === undefined ? {} : { timeZone: zone }) });
+    timeFormats.set(key, format);
+  }
+  return format;
+}
+
+const CLOCK: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit', second: '2-digit' };
+
+/** `21:04:33` in `zone` (an IANA name; the browser's own if undefined). */
+export function formatClock(time_ms: number, zone?: string): string {
+  return timeFormat(zone, CLOCK).format(time_ms);
+}
+
+/** `21:04:33.218`. */
+export function formatInstant(time_ms: number, zone?: string): string {
+  return timeFormat(zone, { ...CLOCK, fractionalSecondDigits: 3 }).format(time_ms);
+}
+
+/** `21:04`. */
+export function formatMinute(time_ms: number, zone?: string): string {
+  return timeFormat(zone, { hour: '2-digit', minute: '2-digit' }).format(time_ms);
+}
+
+/** `23 Nov 21:04:33`: for times that may be of another day. */
+export function formatDateTime(time_ms: number, zone?: string): string {
+  return timeFormat(zone, { ...CLOCK, day: '2-digit', month: 'short' })
+    .format(time_ms)
+    .replace(',', '');
+}
+
+/** The name of the browser's own zone. */
+export function localZone(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
+/** How a column's cells become text. */
+export interface CellStyle {
+  readonly type: string;
+  readonly unit?: string;
+  readonly zone?: string | undefined;
+  /** A key names a row; its digits are not grouped. */
+  readonly key?: boolean;
+}
+
+/** Whether cells of a type stand to the right. */
+export function isNumeric(type: string): boolean {
+  return type === 'int' || type === 'float' || type === 'duration' || type.startsWith('decimal');
+}
+
+/** One cell of a table as text. */
+export function formatCell(cell: Cell | undefined, style: CellStyle): string {
+  if (cell === null || cell === undefined) {
+    return UNKNOWN;
+  }
+  if (style.unit !== undefined) {
+    return unitText(numeric(cell), style.unit);
+  }
+  if (typeof cell === 'object') {
+    return JSON.stringify(cell);
+  }
+  if (style.type === 'time' && typeof cell === 'number') {
+    return formatTimeCell(cell / 1_000, style.zone);
+  }
+  if (style.type === 'duration' && typeof cell === 'number') {
+    return formatDuration(cell / 1_000);
+  }
+  if (typeof cell === 'number') {
+    return style.key === true ? String(cell) : formatNumberCell(cell, style.type);
+  }
+  return String(cell);
+}
+
+function formatTimeCell(time_ms: number, zone: string | undefined): string {
+  const recent = Math.abs(Date.now() - time_ms) < 12 * 3_600_000;
+  return recent ? formatInstant(time_ms, zone) : formatDateTime(time_ms, zone);
+}
+
+function formatNumberCell(value: number, type: string): string {
+  if (type === 'int') {
+    return fixed(value, 0);
+  }
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 0.001 || size >= 1e15)) {
+    return value.toExponential(3);
+  }
+  return fixed(value, size < 1 ? 4 : size < 1_000 ? 2 : 1);
+}

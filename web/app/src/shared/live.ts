@@ -1,0 +1,56 @@
+/** The one client of this page, and what React may know of it: slow facts only, never data. */
+
+import { type Channel, type ConnectionState, PulseClient, type Subscription } from '@pulseboard/client';
+import { useCallback, useEffect, useState, useSyncExternalStore } from 'react';
+import { API_URL } from './api';
+
+export const client = new PulseClient({ url: API_URL, linger_ms: Number.POSITIVE_INFINITY });
+client.connect();
+
+export function useConnection(): ConnectionState {
+  return useSyncExternalStore(
+    useCallback((changed) => client.onConnection(changed), []),
+    () => client.connection,
+  );
+}
+
+/** Renders again at a beat, for ages and countdowns. */
+export function useBeat(every_ms: number): void {
+  const [, setBeat] = useState(0);
+  useEffect(() => {
+    const timer = setInterval(() => setBeat((beat) => beat + 1), every_ms);
+    return () => clearInterval(timer);
+  }, [every_ms]);
+}
+
+/** Follows channels while the component is mounted. Channels are compared by their text. */
+export function useSubscription(channels: readonly string[], last?: number): Subscription | null {
+  const key = channels.join('\n');
+  const [subscription, setSubscription] = useState<Subscription | null>(null);
+  useEffect(() => {
+    if (key === '') {
+      setSubscription(null);
+      return;
+    }
+    const made = client.subscribe({ channels: key.split('\n'), ...(last === undefined ? {} : { last }) });
+    setSubscription(made);
+    return () => made.close();
+  }, [key, last]);
+  return subscription;
+}
+
+/** Something slow about a channel: its state, whether there is data. Renders only when `read` gives something else. */
+export function useChannel<T>(channel: Channel, read: () => T): T {
+  return useSyncExternalStore(
+    useCallback((changed) => channel.listen(() => changed()), [channel]),
+    read,
+  );
+}
+
+/** Whether and why a subscription was refused. */
+export function useSubscriptionStatus(subscription: Subscription | null) {
+  return useSyncExternalStore(
+    useCallback((changed) => subscription?.onStatus(changed) ?? (() => {}), [subscription]),
+    () => subscription?.status ?? 'pending',
+  );
+}

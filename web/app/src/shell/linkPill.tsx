@@ -1,0 +1,82 @@
+/** How the link to the server is: a word, and the measured time from event to screen. */
+
+import { boardClock } from '../charts';
+import { formatClock } from '../shared/format';
+import { OfflineIcon } from '../shared/icons';
+import { client, useBeat, useConnection } from '../shared/live';
+
+const BEAT_MS = 500;
+
+export function LinkPill({ zone }: { readonly zone: string | undefined }) {
+  const connection = useConnection();
+  useBeat(BEAT_MS);
+  switch (connection.status) {
+    case 'open':
+      return <OpenPill over={connection.transport === 'sse' ? 'over SSE' : 'over WebSocket'} />;
+    case 'idle':
+      return (
+        <Pill tone="quiet" title="Nothing on this page is live">
+          <span className="pill-word">Idle</span>
+        </Pill>
+      );
+    case 'connecting':
+    case 'waiting':
+    case 'closed':
+      return <OfflinePill zone={zone} />;
+  }
+}
+
+function OpenPill({ over }: { readonly over: string }) {
+  const { latency_ms } = client;
+  const shown = latency_ms === null ? null : latency_ms < 9.95 ? latency_ms.toFixed(1) : String(Math.round(latency_ms));
+  const title = `Connected ${over}${shown === null ? '' : `; the last events took ${shown} ms from acceptance to the screen`}`;
+  return (
+    <Pill tone="ok" title={title}>
+      <i className="pill-dot" />
+      <span className="pill-word">Live</span>
+      {shown === null ? null : <span className="pill-figure">{shown} ms</span>}
+    </Pill>
+  );
+}
+
+function OfflinePill({ zone }: { readonly zone: string | undefined }) {
+  const connection = useConnection();
+  const known_ms = boardClock.lastInstant_ms;
+  if (known_ms === null && connection.status === 'connecting') {
+    return (
+      <Pill tone="quiet" title="Connecting">
+        <span className="pill-word">Connecting</span>
+      </Pill>
+    );
+  }
+  const parts = ['offline'];
+  if (known_ms !== null) {
+    parts.push(`last known ${formatClock(known_ms, zone)}`);
+  }
+  if (connection.status === 'waiting') {
+    const seconds = Math.max(0, Math.ceil((connection.retry_at_ms - Date.now()) / 1_000));
+    parts.push(seconds === 0 ? 'retrying now' : `retrying in ${seconds} s`);
+  } else {
+    parts.push(connection.status === 'closed' ? `ended by the server: ${connection.reason}` : 'retrying now');
+  }
+  return (
+    <button type="button" className="pill" data-tone="warning" onClick={() => client.retryNow()} title="Try now">
+      <OfflineIcon size={14} />
+      <span role="status">{parts.join(', ')}</span>
+    </button>
+  );
+}
+
+interface PillProps {
+  readonly tone: 'ok' | 'quiet';
+  readonly title: string;
+  readonly children: React.ReactNode;
+}
+
+function Pill({ tone, title, children }: PillProps) {
+  return (
+    <div className="pill" data-tone={tone} title={title} role="status">
+      {children}
+    </div>
+  );
+}

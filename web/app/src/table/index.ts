@@ -1,0 +1,2 @@
+export { LiveTable } from './liveTable';
+export { KeyedRows, type RowSource, TailRows } from './rows';

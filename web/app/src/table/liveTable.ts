@@ -1,0 +1,276 @@
+/**
+ * A table that follows live rows without React: only rows in view exist, only cells that changed are written.
+ *
+ * New rows are tinted and fade, changed cells flash briefly in their direction's colour. Rows do not change places under
+ * the pointer: while it rests on the table the order stands still.
+ */
+
+import { type Column, numeric, type TableChanges } from '@pulseboard/client';
+import { type CellStyle, formatCell, isNumeric } from '../shared/format';
+import { ColumnWidths } from './columnWidths';
+import { heldOrder } from './order';
+import type { RowSource } from './rows';
+
+export interface LiveTableOptions {
+  readonly host: HTMLElement;
+  /** What the table is, for screen readers. */
+  readonly label: string;
+  readonly zone: string | undefined;
+  /** Whether few columns share the whole width; otherwise they stay as wide as they need. Default true. */
+  readonly stretch?: boolean;
+  /** The unit of a column, if it has one. */
+  readonly unit?: (column: string) => string | undefined;
+}
+
+const ROW_PX = 30;
+/** Rows kept beyond the edges, so that a quick scroll shows no blanks. */
+const OVERSCAN = 6;
+const FLASH_MS = 420;
+const NEW_ROW_MS = 1_600;
+
+interface RowElement {
+  readonly element: HTMLTableRowElement;
+  id: string;
+  readonly flashedAt_ms: Map<number, number>;
+}
+
+export class LiveTable {
+  readonly #options: LiveTableOptions;
+  readonly #scroller = make('div', 'live-table');
+  readonly #table = make('table', '');
+  readonly #columns = make('colgroup', '');
+  readonly #head = make('tr', '');
+  readonly #above = make('tbody', '');
+  readonly #body = make('tbody', '');
+  readonly #below = make('tbody', '');
+  readonly #widths = new ColumnWidths();
+  readonly #observer: ResizeObserver;
+  readonly #still = matchMedia('(prefers-reduced-motion: reduce)');
+  #source: RowSource | null = null;
+  #order: readonly string[] = [];
+  #rows: RowElement[] = [];
+  #styles: CellStyle[] = [];
+  #columnsKey = '';
+  #held = false;
+  #highest = -1;
+
+  constructor(options: LiveTableOptions) {
+    this.#options = options;
+    const head = make('thead', '');
+    head.append(this.#head);
+    this.#table.append(this.#columns, head, this.#above, this.#body, this.#below);
+    this.#table.setAttribute('aria-label', options.label);
+    this.#scroller.append(this.#table);
+    this.#scroller.tabIndex = 0;
+    this.#scroller.setAttribute('role', 'group');
+    this.#scroller.setAttribute('aria-label', options.label);
+    this.#scroller.addEventListener('scroll', () => this.#render(null), { passive: true });
+    this.#scroller.addEventListener('pointerenter', ({ pointerType }) => {
+      this.#held = pointerType === 'mouse';
+    });
+    this.#scroller.addEventListener('pointerleave', () => {
+      this.#held = false;
+      this.#refresh(null);
+    });
+    // The whole value of a cell that is cut off, made only when somebody asks for it.
+    this.#body.addEventListener('pointerover', ({ target }) => {
+      if (target instanceof HTMLTableCellElement) {
+        target.title = target.scrollWidth > target.clientWidth ? (target.textContent ?? '') : '';
+      }
+    });
+    options.host.append(this.#scroller);
+    this.#observer = new ResizeObserver(() => this.#render(null));
+    this.#observer.observe(this.#scroller);
+  }
+
+  /** Shows the rows as they are now. `changes` says what to flash; null for nothing. */
+  show(source: RowSource, changes: TableChanges | null): void {
+    this.#source = source;
+    this.#refresh(changes);
+  }
+
+  destroy(): void {
+    this.#observer.disconnect();
+    this.#scroller.remove();
+  }
+
+  #refresh(changes: TableChanges | null): void {
+    const source = this.#source;
+    if (source === null) {
+      return;
+    }
+    this.#order = this.#held ? heldOrder(this.#order, source.ids()) : source.ids();
+    if (this.#widths.fit(source, this.#order, (column) => this.#style(column))) {
+      this.#layout(source.columns);
+    }
+    this.#render(changes);
+  }
+
+  #style(column: Column): CellStyle {
+    const { zone, unit } = this.#options;
+    const named = unit?.(column.name);
+    return { type: column.type, zone, key: column.key === true, ...(named === undefined ? {} : { unit: named }) };
+  }
+
+  #layout(columns: readonly Column[]): void {
+    const { widths, min_chars } = this.#widths.layout(columns, this.#options.stretch ?? true);
+    this.#table.style.minWidth = `${min_chars}ch`;
+    const key = columns.map(({ name, type }) => `${name} ${type}`).join('\u0000');
+    if (key !== this.#columnsKey) {
+      this.#columnsKey = key;
+      this.#styles = columns.map((column) => this.#style(column));
+      this.#head.replaceChildren(...columns.map(headCell), fillerCell('th'));
+      // The last column holds nothing: it takes the room that the others do not need.
+      this.#columns.replaceChildren(...[...columns, null].map(() => document.createElement('col')));
+      this.#rows = [];
+      this.#body.replaceChildren();
+    }
+    [...this.#columns.children].forEach((col, index) => {
+      (col as HTMLElement).style.width = widths[index] ?? '';
+    });
+  }
+
+  #render(changes: TableChanges | null): void {
+    const source = this.#source;
+    if (source === null) {
+      return;
+    }
+    const { scrollTop, clientHeight } = this.#scroller;
+    const from = Math.max(0, Math.floor(scrollTop / ROW_PX) - OVERSCAN);
+    const to = Math.min(this.#order.length, Math.ceil((scrollTop + clientHeight) / ROW_PX) + OVERSCAN);
+    spacer(this.#above, from);
+    spacer(this.#below, this.#order.length - to);
+    this.#table.setAttribute('aria-rowcount', String(this.#order.length));
+    const wanted = this.#order.slice(from, to);
+    const before = new Map(this.#rows.map((row) => [row.id, row]));
+    const spare = this.#rows.filter(({ id }) => !wanted.includes(id));
+    const arrivals = this.#arrivals(source, changes);
+    this.#rows = wanted.map((id, index) => {
+      const known = before.get(id);
+      const row = known ?? this.#reuse(spare.pop(), id);
+      if (this.#body.children[index] !== row.element) {
+        this.#body.insertBefore(row.element, this.#body.children[index] ?? null);
+      }
+      this.#write(row, source, changes !== null && known !== undefined ? changes : null);
+      if (arrivals(id)) {
+        this.#tint(row.element);
+      }
+      return row;
+    });
+    while (this.#body.children.length > wanted.length) {
+      this.#body.lastElementChild?.remove();
+    }
+  }
+
+  /** Which rows are new since the last look: by the changes, or for a tail by their running number. */
+  #arrivals(source: RowSource, changes: TableChanges | null): (id: string) => boolean {
+    if (!source.numbered) {
+      return (id) => changes?.changed.get(id) === 'new';
+    }
+    const seen = this.#highest;
+    const numbers = this.#order.slice(0, 1).map(Number);
+    this.#highest = Math.max(seen, ...numbers.filter((number) => !Number.isNaN(number)));
+    return seen < 0 ? () => false : (id) => Number(id) > seen;
+  }
+
+  #reuse(spare: RowElement | undefined, id: string): RowElement {
+    if (spare !== undefined) {
+      spare.id = id;
+      spare.flashedAt_ms.clear();
+      for (const animation of spare.element.getAnimations({ subtree: true })) {
+        animation.cancel();
+      }
+      return spare;
+    }
+    const element = make('tr', '');
+    for (const style of this.#styles) {
+      const cell = make('td', isNumeric(style.type) || style.unit !== undefined ? 'number' : '');
+      cell.dataset.type = style.type;
+      element.append(cell);
+    }
+    element.append(fillerCell('td'));
+    return { element, id, flashedAt_ms: new Map() };
+  }
+
+  #write(row: RowElement, source: RowSource, changes: TableChanges | null): void {
+    const cells = source.cells(row.id);
+    row.element.classList.toggle('gap', cells === null);
+    const changed = changes?.changed.get(row.id);
+    this.#styles.forEach((style, index) => {
+      const element = row.element.children[index] as HTMLTableCellElement | undefined;
+      if (element === undefined) {
+        return;
+      }
+      const value = cells === null ? null : (cells[index] ?? null);
+      const text = cells === null ? (index === 0 ? source.message(row.id) : '') : formatCell(value, style);
+      if (element.textContent === text) {
+        return;
+      }
+      const from = element.dataset.number;
+      element.textContent = text;
+      element.classList.toggle('unknown', cells !== null && value === null);
+      const number = numeric(value);
+      element.dataset.number = number === null ? '' : String(number);
+      if (changed instanceof Set && changed.has(index)) {
+        this.#flash(row, element, index, number !== null && from ? Math.sign(number - Number(from)) : 0);
+      }
+    });
+  }
+
+  #flash(row: RowElement, element: HTMLElement, index: number, direction: number): void {
+    const now_ms = performance.now();
+    // Nothing flashes more than three times a second.
+    if (this.#still.matches || now_ms - (row.flashedAt_ms.get(index) ?? 0) < FLASH_MS) {
+      return;
+    }
+    row.flashedAt_ms.set(index, now_ms);
+    const token = direction > 0 ? '--up' : direction < 0 ? '--down' : '--accent';
+    const color = `color-mix(in srgb, var(${token}) 22%, transparent)`;
+    element.animate([{ backgroundColor: color }, { backgroundColor: 'transparent' }], { duration: FLASH_MS });
+  }
+
+  #tint(element: HTMLElement): void {
+    if (!this.#still.matches) {
+      const tinted = {
+        backgroundColor: 'color-mix(in srgb, var(--accent) 14%, transparent)',
+        boxShadow: 'inset 2px 0 0 var(--accent)',
+      };
+      const plain = { backgroundColor: 'transparent', boxShadow: 'inset 2px 0 0 transparent' };
+      element.animate([tinted, { ...tinted, offset: 0.5 }, plain], { duration: NEW_ROW_MS });
+    }
+  }
+}
+
+function headCell({ name, type }: Column): HTMLElement {
+  const cell = make('th', isNumeric(type) ? 'number' : '');
+  cell.scope = 'col';
+  cell.textContent = name;
+  cell.title = `${name}: ${type}`;
+  return cell;
+}
+
+function fillerCell(tag: 'td' | 'th'): HTMLElement {
+  const cell = make(tag, 'filler');
+  cell.setAttribute('aria-hidden', 'true');
+  return cell;
+}
+
+function spacer(body: HTMLElement, rows: number): void {
+  body.style.height = `${rows * ROW_PX}px`;
+  body.hidden = rows === 0;
+  if (rows > 0 && body.firstElementChild === null) {
+    body.append(make('tr', ''));
+  }
+  const row = body.firstElementChild as HTMLElement | null;
+  if (row !== null) {
+    row.style.height = `${rows * ROW_PX}px`;
+  }
+}
+
+function make<K extends keyof HTMLElementTagNameMap>(tag: K, className: string): HTMLElementTagNameMap[K] {
+  const element = document.createElement(tag);
+  if (className !== '') {
+    element.className = className;
+  }
+  return element;
+}

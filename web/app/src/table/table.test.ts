@@ -1,0 +1,53 @@
+import type { Column, TailBuffer } from '@pulseboard/client';
+import { describe, expect, it } from 'vitest';
+import { ColumnWidths } from './columnWidths';
+import { heldOrder } from './order';
+import { type RowSource, TailRows } from './rows';
+
+const columns: Column[] = [
+  { name: 'n', type: 'int' },
+  { name: 'text', type: 'string' },
+];
+
+function source(rows: Record<string, (string | number)[]>): RowSource {
+  return { columns, numbered: false, ids: () => Object.keys(rows), cells: (id) => rows[id] ?? null, message: () => '' };
+}
+
+describe('column widths', () => {
+  it('only grow, so that nothing moves while data runs', () => {
+    const widths = new ColumnWidths();
+    const style = ({ type }: Column) => ({ type });
+    const wide = source({ a: [1, 'a long text here'] });
+    expect(widths.fit(wide, ['a'], style)).toBe(true);
+    const before = widths.layout(columns, true);
+    expect(widths.fit(source({ a: [1, 'x'] }), ['a'], style)).toBe(false);
+    expect(widths.layout(columns, true)).toEqual(before);
+    expect(widths.fit(source({ a: [1, 'an even longer text here'] }), ['a'], style)).toBe(true);
+  });
+});
+
+describe('a held order', () => {
+  it('keeps rows in their places, drops what went and puts new ones last', () => {
+    expect(heldOrder(['a', 'b', 'c'], ['d', 'c', 'a'])).toEqual(['a', 'c', 'd']);
+  });
+});
+
+describe('rows of a tail', () => {
+  it('are newest first with gaps where they are', () => {
+    const tail = {
+      columns,
+      rows: [
+        [1, 'a'],
+        [2, 'b'],
+        [3, 'c'],
+      ],
+      first: 10,
+      gaps: [{ before: 12, reason: 'skipped', missed: 7 }],
+    } as unknown as TailBuffer;
+    const rows = new TailRows(tail);
+    expect(rows.ids()).toEqual(['12', 'gap 12', '11', '10']);
+    expect(rows.cells('11')).toEqual([2, 'b']);
+    expect(rows.cells('gap 12')).toBeNull();
+    expect(rows.message('gap 12')).toBe('7 events missing here (skipped)');
+  });
+});
