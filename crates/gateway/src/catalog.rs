@@ -15,6 +15,7 @@ use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::{Channel, InvalidChannel};
 use pulseboard_runtime::{Clock, Shutdown};
 use serde_json::{Map, Value};
+use tracing::error;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::query_error;
@@ -84,10 +85,9 @@ pub struct Catalog(Arc<Inner>);
 pub(crate) type Resolved = Vec<ChannelSpec>;
 
 impl Catalog {
-    /// Starts all named views.
-    ///
-    /// # Errors
-    /// One line per view that is refused.
+    /// Starts all named views. One that cannot be answered with the streams as they are says so in its state: data that
+    /// somebody sent must never keep the server from starting.
+    #[must_use]
     pub fn start(
         views: Vec<NamedView>,
         boards: Vec<Board>,
@@ -95,25 +95,19 @@ impl Catalog {
         log: Arc<dyn Log>,
         meta: MetaStore,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, Vec<String>> {
-        let (mut held, mut refused) = (BTreeMap::new(), Vec::new());
+    ) -> Self {
+        let mut held = BTreeMap::new();
         for view in views {
             match engine.acquire(&view.spec, Missing::Wait) {
                 Ok(instance) => {
                     held.insert(view.name.clone(), Held { view, _running: instance });
                 }
-                Err(error) => {
-                    let place = error.at.map(|(line, column)| format!(" (line {line}, column {column})"));
-                    refused.push(format!("view `{}`: {}{}", view.name, error.message, place.unwrap_or_default()));
-                }
+                Err(error) => error!(view = %view.name, %error, "a view is not kept"),
             }
-        }
-        if !refused.is_empty() {
-            return Err(refused);
         }
         let boards = boards.into_iter().map(|board| (board.id.clone(), board)).collect();
         let queries = Arc::new(AdHocQueries::new(meta, clock));
-        Ok(Self(Arc::new(Inner { engine, log, views: held, boards, queries })))
+        Self(Arc::new(Inner { engine, log, views: held, boards, queries }))
     }
 
     /// All named views.
@@ -238,9 +232,17 @@ impl Catalog {
     }
 }
 
-/// A parameter of a channel's name: a number if it reads as one, else text.
+/// A parameter of a channel's name: a number if it is written as one would write it (`7`, `-2.5`), else text (`007`, `NAN`).
 pub(crate) fn text_cell(text: &str) -> Cell {
-    text.parse().map(Cell::Int).or_else(|_| text.parse().map(Cell::Float)).unwrap_or_else(|_| Cell::Str(text.into()))
+    if let Ok(number) = text.parse::<i64>()
+        && number.to_string() == text
+    {
+        return Cell::Int(number);
+    }
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && text.contains('.') && number.to_string() == text => Cell::Float(number),
+        _ => Cell::Str(text.into()),
+    }
 }
 
 /// Hash of what a view stands for.
@@ -260,4 +262,18 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
     let mut scored: Vec<(f64, &str)> = known.into_iter().map(score).filter(|(score, _)| *score > 0.7).collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     scored.into_iter().take(NEAREST_MAX).map(|(_, candidate)| candidate.to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_written_as_a_number_is_one() {
+        assert_eq!(text_cell("7"), Cell::Int(7));
+        assert_eq!(text_cell("-2.5"), Cell::Float(-2.5));
+        for text in ["NAN", "INF", "1E5", "007", "1.50", "NVDA", "", "9223372036854775808"] {
+            assert_eq!(text_cell(text), Cell::Str(text.into()));
+        }
+    }
 }

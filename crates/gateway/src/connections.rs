@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::http::ConnectionAnswer;
 use pulseboard_runtime::Shutdown;
+use tokio::sync::Notify;
 
 #[derive(Debug)]
 struct Entry {
@@ -25,6 +26,7 @@ struct Inner {
     next: AtomicU64,
     open: Mutex<BTreeMap<u64, Arc<Entry>>>,
     drain: Shutdown,
+    left: Notify,
 }
 
 /// All connections that follow channels. Cheap to clone.
@@ -77,6 +79,24 @@ impl Connections {
         self.0.drain.trigger();
     }
 
+    /// Resolves when the last connection is gone.
+    pub(crate) async fn empty(&self) {
+        loop {
+            let left = self.0.left.notified();
+            if self.0.open.lock().is_empty() {
+                return;
+            }
+            left.await;
+        }
+    }
+
+    /// How full the list is, 0 to 1.
+    pub(crate) fn load(&self, max: usize) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "some thousands")]
+        let load = self.0.open.lock().len() as f64 / max.max(1) as f64;
+        load
+    }
+
     /// Resolves when connections are to end.
     pub(crate) fn draining(&self) -> Shutdown {
         self.0.drain.clone()
@@ -113,6 +133,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.connections.0.open.lock().remove(&self.id);
+        self.connections.0.left.notify_one();
         metrics::gauge!("pulseboard_connections", "transport" => self.entry.transport).decrement(1.0);
         metrics::counter!("pulseboard_frames_total").increment(self.entry.frames.load(Ordering::Relaxed));
         metrics::counter!("pulseboard_frame_bytes_total").increment(self.entry.bytes.load(Ordering::Relaxed));

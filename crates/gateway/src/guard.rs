@@ -46,8 +46,13 @@ fn is_allowed_origin(config: &GatewayConfig, origin: &str) -> bool {
 
 /// Checks a request's headers; gives the origin to answer to, if it names one.
 fn check(config: &GatewayConfig, uri: &Uri, headers: &HeaderMap) -> Result<Option<HeaderValue>, ApiError> {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).and_then(host_of);
-    let host = host.or_else(|| uri.host().map(str::to_owned));
+    let host = match headers.get(header::HOST) {
+        Some(host) => {
+            let read = host.to_str().ok().and_then(host_of);
+            Some(read.ok_or_else(|| ApiError::new(Code::ForbiddenOrigin, "the `Host` header cannot be read"))?)
+        }
+        None => uri.host().map(str::to_owned),
+    };
     if let Some(host) = host
         && !is_allowed_host(config, &host)
     {

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -14,7 +14,12 @@ use axum::response::{IntoResponse, Response};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use pulseboard_protocol::http::ReadyAnswer;
 
+use pulseboard_runtime::Shutdown;
+
 use crate::deps::Deps;
+
+/// How often metrics are brought together.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// The state of health.
 #[derive(Debug, Clone)]
@@ -35,6 +40,16 @@ impl Health {
             tracing::debug!("metrics are already recorded elsewhere");
         }
         Self { started: Instant::now(), draining: Arc::default(), metrics }
+    }
+
+    /// Brings the histograms together now and then; without it every sample would be kept until somebody asks.
+    pub(crate) async fn run(self, shutdown: Shutdown) {
+        loop {
+            tokio::select! {
+                () = shutdown.wait() => return,
+                () = tokio::time::sleep(UPKEEP_EVERY) => self.metrics.run_upkeep(),
+            }
+        }
     }
 
     /// From now on not ready: connections are being closed.
@@ -96,9 +111,12 @@ pub(crate) async fn get_metrics(State((deps, health)): State<(Deps, Health)>) ->
 /// Measures every request to the API.
 pub(crate) async fn measure(State(deps): State<Deps>, request: Request, next: Next) -> Response {
     let started = Instant::now();
+    // A request that asked to wait says nothing about how fast the server is.
+    let waits = request.uri().query().is_some_and(|query| query.contains("wait="));
     let response = next.run(request).await;
-    let our_fault = response.status().is_server_error();
-    deps.figures.answered(started.elapsed(), our_fault);
+    let refused = [StatusCode::NOT_IMPLEMENTED, StatusCode::GATEWAY_TIMEOUT];
+    let our_fault = response.status().is_server_error() && !refused.contains(&response.status());
+    deps.figures.answered((!waits).then(|| started.elapsed()), our_fault);
     let status = response.status().as_u16().to_string();
     metrics::counter!("pulseboard_http_requests_total", "status" => status).increment(1);
     metrics::histogram!("pulseboard_http_request_seconds").record(started.elapsed().as_secs_f64());

@@ -21,6 +21,9 @@ use xxhash_rust::xxh3::xxh3_128;
 /// How long a query is kept after its last use.
 const KEPT_US: i64 = 24 * 3_600 * 1_000_000;
 
+/// The most ad-hoc queries that are kept; more are refused.
+const KNOWN_MAX: usize = 10_000;
+
 /// How often uses are noted and unused queries forgotten.
 const TIDY_EVERY: Duration = Duration::from_secs(600);
 
@@ -28,8 +31,14 @@ const TIDY_EVERY: Duration = Duration::from_secs(600);
 struct Known {
     spec: QuerySpec,
     used_us: i64,
-    /// The instance that followers keep running, while there are any.
-    followed: Weak<InstanceRef>,
+    /// What followers hold, one for each way of following; gone ones are dropped now and then.
+    followed: Vec<Weak<InstanceRef>>,
+}
+
+impl Known {
+    fn is_followed(&self) -> bool {
+        self.followed.iter().any(|instance| instance.strong_count() > 0)
+    }
 }
 
 /// All ad-hoc queries.
@@ -51,6 +60,13 @@ impl AdHocQueries {
         let text = format!("{}\0{}\0{params}", normalise_sql(&spec.sql), spec.timezone.name());
         let hash = format!("{:032x}", xxh3_128(text.as_bytes()));
         let used_us = self.clock.now_us();
+        {
+            let known = self.known.lock();
+            if known.len() >= KNOWN_MAX && !known.contains_key(&hash) {
+                let message = format!("{KNOWN_MAX} ad-hoc queries are kept already; each is forgotten a day after its last use");
+                return Err(ApiError::new(Code::LimitExceeded, message));
+            }
+        }
         let query = LiveQuery {
             hash: hash.clone(),
             sql: spec.sql.clone(),
@@ -62,7 +78,13 @@ impl AdHocQueries {
             warn!(%error, "an ad-hoc query could not be kept");
             ApiError::new(Code::Unavailable, "the query cannot be kept now: the disk may be full")
         })?;
-        self.known.lock().insert(hash.clone(), Known { spec, used_us, followed: Weak::new() });
+        let mut known = self.known.lock();
+        match known.get_mut(&hash) {
+            Some(query) => query.used_us = query.used_us.max(used_us),
+            None => {
+                known.insert(hash.clone(), Known { spec, used_us, followed: Vec::new() });
+            }
+        }
         Ok(hash)
     }
 
@@ -71,7 +93,7 @@ impl AdHocQueries {
         let now_us = self.clock.now_us();
         let mut known = self.known.lock();
         if let Some(query) = known.get_mut(hash) {
-            if now_us - query.used_us > KEPT_US && query.followed.strong_count() == 0 {
+            if now_us - query.used_us > KEPT_US && !query.is_followed() {
                 known.remove(hash);
                 return Err(unknown(hash));
             }
@@ -87,17 +109,16 @@ impl AdHocQueries {
         let timezone = Tz::from_str(&kept.timezone).map_err(|_| unknown(hash))?;
         let params: Map<String, Value> = serde_json::from_str(&kept.params).map_err(|_| unknown(hash))?;
         let spec = QuerySpec { sql: kept.sql, timezone, params: param_cells(&params)? };
-        let query = Known { spec: spec.clone(), used_us: now_us, followed: Weak::new() };
+        let query = Known { spec: spec.clone(), used_us: now_us, followed: Vec::new() };
         self.known.lock().insert(hash.to_owned(), query);
         Ok(spec)
     }
 
-    /// Somebody follows the query through `instance`, and may go on after a second one has come and gone.
+    /// Somebody follows the query through `instance`.
     pub(crate) fn followed(&self, hash: &str, instance: &Arc<InstanceRef>) {
-        if let Some(query) = self.known.lock().get_mut(hash)
-            && query.followed.strong_count() == 0
-        {
-            query.followed = Arc::downgrade(instance);
+        if let Some(query) = self.known.lock().get_mut(hash) {
+            query.followed.retain(|held| held.strong_count() > 0);
+            query.followed.push(Arc::downgrade(instance));
         }
     }
 
@@ -107,7 +128,7 @@ impl AdHocQueries {
         let used: Vec<(String, i64)> = {
             let mut known = self.known.lock();
             known.retain(|_, query| {
-                if query.followed.strong_count() > 0 {
+                if query.is_followed() {
                     query.used_us = now_us;
                 }
                 now_us - query.used_us <= KEPT_US

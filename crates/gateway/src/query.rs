@@ -12,8 +12,8 @@ use axum::response::{IntoResponse, Response};
 use chrono_tz::Tz;
 use pulseboard_journal::PositionCheck;
 use pulseboard_live::{Explain, QueryAnswer, QuerySpec};
-use pulseboard_model::Position;
-use pulseboard_protocol::change::{write_columns, write_row};
+use pulseboard_model::{Mode, Position, Status, ViewState};
+use pulseboard_protocol::change::{write_columns, write_row, write_state};
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::http::{ExplainAnswer, ExplainFigures, QueryRequest, param_cells};
 
@@ -57,7 +57,8 @@ pub(crate) fn wait_of(text: Option<&str>) -> Result<Option<Duration>, ApiError> 
     let ms = ms.filter(|ms| ms.is_finite() && *ms >= 0.0).ok_or_else(|| {
         ApiError::new(Code::BadRequest, format!("`{text}` is not a span to wait: use `5s` or `500ms`, at most 60 s"))
     })?;
-    Ok(Some(Duration::from_secs_f64(ms / 1_000.0).min(WAIT_MAX)))
+    let max_ms = WAIT_MAX.as_secs_f64() * 1_000.0;
+    Ok(Some(Duration::from_secs_f64(ms.min(max_ms) / 1_000.0)))
 }
 
 /// Reads a position and checks that it is one of this log.
@@ -72,6 +73,10 @@ pub(crate) fn known_position(deps: &Deps, text: &str) -> Result<Position, ApiErr
             "the position is of another epoch of the log: the log lost or changed events since",
         )),
         PositionCheck::Ahead => Err(ApiError::new(Code::Ahead, "the position is beyond the end of the log")),
+        // An offset we have, at a time we have not come to.
+        PositionCheck::Known | PositionCheck::Gap if position.clock > deps.log.head().clock => {
+            Err(ApiError::new(Code::Ahead, "the position is of a later time than the log has come to"))
+        }
         PositionCheck::Known | PositionCheck::Gap => Ok(position),
     }
 }
@@ -110,7 +115,10 @@ pub(crate) async fn post_query(
         }
         None => None,
     };
-    let answer = deps.engine.query(&spec, at).await.map_err(|error| query_error(&error))?;
+    let mut answer = deps.engine.query(&spec, at).await.map_err(|error| query_error(&error))?;
+    if at.is_none() {
+        answer.newest = answer.newest.or(deps.hub.newest());
+    }
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accept.contains("text/csv") {
         csv(&answer)
@@ -142,20 +150,27 @@ fn json(answer: &QueryAnswer) -> Response {
         None => out.extend_from_slice(b"null"),
     }
     out.push(b',');
-    write_columns(&mut out, &answer.columns);
+    write_answer(&mut out, answer);
+    out.push(b'}');
+    typed(out, "application/json", answer)
+}
+
+/// `"state":…,"columns":…,"rows":…` and, after retention, `"complete_from":…` of a query that was run once.
+pub(crate) fn write_answer(out: &mut Vec<u8>, answer: &QueryAnswer) {
+    write_state(out, &ViewState::new(Status::Live, Mode::Rerun));
+    out.push(b',');
+    write_columns(out, &answer.columns);
     out.extend_from_slice(b",\"rows\":[");
     for (number, row) in answer.rows.iter().enumerate() {
         if number > 0 {
             out.push(b',');
         }
-        write_row(&mut out, row);
+        write_row(out, row);
     }
     out.push(b']');
     if let Some(from) = answer.complete_from {
         out.extend_from_slice(format!(",\"complete_from\":{}", from.0).as_bytes());
     }
-    out.push(b'}');
-    typed(out, "application/json", answer)
 }
 
 fn unwritable(format: &str, error: &dyn std::fmt::Display) -> ApiError {
@@ -223,6 +238,7 @@ mod tests {
         assert_eq!(wait_of(Some("500ms")).expect("good"), Some(Duration::from_millis(500)));
         assert_eq!(wait_of(Some("2s")).expect("good"), Some(Duration::from_secs(2)));
         assert_eq!(wait_of(Some("900")).expect("good"), Some(WAIT_MAX));
+        assert_eq!(wait_of(Some("1e30s")).expect("good"), Some(WAIT_MAX));
         for bad in ["", "x", "-1s", "NaNs"] {
             assert_eq!(wait_of(Some(bad)).expect_err(bad).code, Code::BadRequest, "{bad}");
         }

@@ -6,7 +6,7 @@ use axum::extract::{DefaultBodyLimit, FromRef, Request};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Router, middleware::Next};
 use pulseboard_protocol::error::{ApiError, Code};
 
@@ -92,7 +92,8 @@ pub(crate) fn router(gateway: &Gateway) -> Router {
         .route("/boards/{board}", get(get_board).put(not_yet).delete(not_yet))
         .route("/sources", get(get_sources))
         .route("/connections", get(get_connections))
-        .route("/alerts", get(not_yet))
+        .route("/alerts", any(not_yet))
+        .route("/alerts/{*rest}", any(not_yet))
         .route("/live/poll", get(not_yet))
         .route("/openapi.json", get(get_openapi))
         .layer(from_fn_with_state(gateway.deps.clone(), measure));
@@ -100,7 +101,7 @@ pub(crate) fn router(gateway: &Gateway) -> Router {
     let live = Router::new().route("/live", get(get_websocket)).route("/live/sse", get(get_sse));
     Router::new()
         .nest("/api/v1", api.merge(live))
-        .route("/api/{*rest}", axum::routing::any(nothing_here))
+        .route("/api/{*rest}", any(nothing_here))
         .route("/socket.io/", get(not_yet).post(not_yet))
         .route("/health/live", get(get_live))
         .route("/health/ready", get(get_ready))
@@ -133,13 +134,14 @@ async fn plain_errors(request: Request, next: Next) -> Response {
         StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge,
         StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::UnsupportedType,
         StatusCode::NOT_FOUND => Code::NotFound,
-        StatusCode::BAD_REQUEST => Code::BadJson,
-        StatusCode::UNPROCESSABLE_ENTITY | StatusCode::UPGRADE_REQUIRED => Code::BadRequest,
+        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY | StatusCode::UPGRADE_REQUIRED => Code::BadRequest,
         _ => return response,
     };
     let allow = response.headers().get(header::ALLOW).cloned();
     let body = axum::body::to_bytes(response.into_body(), 4 << 10).await.unwrap_or_default();
     let mut message = String::from_utf8_lossy(&body).trim().to_owned();
+    // axum tells a body that is no JSON from a path or query that cannot be read only by its words.
+    let code = if message.starts_with("Failed to parse the request body as JSON") { Code::BadJson } else { code };
     if message.is_empty() {
         status.canonical_reason().unwrap_or("refused").to_lowercase().clone_into(&mut message);
     }

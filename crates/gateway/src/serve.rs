@@ -28,6 +28,8 @@ impl Gateway {
         });
         let (catalog, tasks) = (self.deps.catalog.clone(), &self.deps.tasks);
         tasks.spawn("ad-hoc-queries", catalog.run(tasks.shutdown()));
+        tasks.spawn("metrics", self.health.clone().run(tasks.shutdown()));
+        let connections = self.connections.clone();
         let (gateway, stopping) = (self.clone(), stop.clone());
         let server = axum::serve(listener, service).with_graceful_shutdown(async move {
             stopping.wait().await;
@@ -41,7 +43,12 @@ impl Gateway {
             tokio::time::sleep(DRAIN_MAX).await;
         };
         tokio::select! {
-            served = async { server.await } => served,
+            served = async {
+                let served = server.await;
+                // A WebSocket is no request any more once it is upgraded: nobody else waits for its farewell.
+                connections.empty().await;
+                served
+            } => served,
             () = deadline => {
                 warn!("connections were still open when the time to drain was over");
                 Ok(())

@@ -8,8 +8,9 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use pulseboard_hub::ViewRead;
-use pulseboard_live::{Missing, Params};
-use pulseboard_protocol::change::{write_columns, write_row, write_state};
+use pulseboard_live::{InstanceRef, Missing, Params, QuerySpec};
+use pulseboard_model::{InstanceId, Position, Status};
+use pulseboard_protocol::change::write_state;
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::etag::{if_none_match, weak_etag};
 use pulseboard_protocol::http::{LiveQueryAnswer, QueryRequest, ViewAnswer};
@@ -21,7 +22,7 @@ use crate::connections::Connections;
 use crate::deps::Deps;
 use crate::error::{HttpResult, query_error};
 use crate::live::timezone_of;
-use crate::query::{known_position, reach, spec_of, wait_of};
+use crate::query::{WAIT_DEFAULT, known_position, spec_of, wait_of, write_answer};
 
 /// `GET /api/v1/views`.
 pub(crate) async fn get_views(State(deps): State<Deps>) -> Json<Value> {
@@ -37,6 +38,7 @@ pub(crate) async fn get_views(State(deps): State<Deps>) -> Json<Value> {
 /// `GET /api/v1/views/{view}`.
 pub(crate) async fn get_view(
     State(deps): State<Deps>,
+    State(connections): State<Connections>,
     Path(name): Path<String>,
     Query(query): Query<BTreeMap<String, String>>,
     headers: HeaderMap,
@@ -46,13 +48,9 @@ pub(crate) async fn get_view(
     let timezone = timezone_of(query.get("timezone").map(String::as_str))?;
     let spec = deps.catalog.view_spec(&name, &params, timezone)?;
     let wait = wait_of(query.get("wait").map(String::as_str))?;
+    let mut wanted = None;
     if let Some(text) = query.get("min_position") {
-        let position = known_position(&deps, text)?;
-        reach(&deps, &position, wait).await?;
-        // The engine stands there; the hub hears of it on the same thread, a moment later.
-        if !deps.hub.reach(&position, Duration::from_secs(1)).await {
-            return Err(ApiError::new(Code::NotReached, "the position was not reached in time").into());
-        }
+        wanted = Some(known_position(&deps, text)?);
     }
     if let Some(text) = query.get("at") {
         let position = known_position(&deps, text)?;
@@ -60,10 +58,13 @@ pub(crate) async fn get_view(
         return Ok(past(&answer));
     }
 
-    let instance = deps.catalog.acquire(&spec, Missing::Wait)?;
     let hash = spec_hash(&spec);
-    let mut read = deps.hub.read(instance.id());
-    let mut etag = weak_etag(&read.changed, hash);
+    let instance = acquire(&deps, spec).await?;
+    let mut read = match &wanted {
+        Some(position) => included(&deps, instance.id(), position, wait.unwrap_or(WAIT_DEFAULT)).await?,
+        None => deps.hub.read(instance.id()),
+    };
+    let mut etag = weak_etag(&read.changed.0, read.changed.1, hash);
     let unchanged = |etag: &str| {
         let header = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
         header.is_some_and(|header| if_none_match(header, etag))
@@ -73,11 +74,14 @@ pub(crate) async fn get_view(
         let deadline = Instant::now() + wait;
         while unchanged(&etag) {
             let changed = deps.hub.changed_after(instance.id(), read.changed);
-            if tokio::time::timeout_at(deadline, changed).await.is_err() {
-                break;
+            let draining = connections.draining();
+            tokio::select! {
+                () = changed => {}
+                () = tokio::time::sleep_until(deadline) => break,
+                () = draining.wait() => break,
             }
             read = deps.hub.read(instance.id());
-            etag = weak_etag(&read.changed, hash);
+            etag = weak_etag(&read.changed.0, read.changed.1, hash);
         }
     }
     let mut response = if unchanged(&etag) { StatusCode::NOT_MODIFIED.into_response() } else { current(&read) };
@@ -87,6 +91,38 @@ pub(crate) async fn get_view(
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     Ok(response)
+}
+
+/// The instance that answers `spec`. Planning takes a moment, and the engine's queue may be full.
+async fn acquire(deps: &Deps, spec: QuerySpec) -> HttpResult<InstanceRef> {
+    let catalog = deps.catalog.clone();
+    let acquired = tokio::task::spawn_blocking(move || catalog.acquire(&spec, Missing::Wait)).await;
+    Ok(acquired.map_err(|error| {
+        tracing::error!(%error, "planning panicked");
+        ApiError::new(Code::Internal, "the query could not be planned by a fault of the server")
+    })??)
+}
+
+/// The answer once its own rows include `position`, which a re-run or a rebuild may do later than the others. What has no
+/// rows for another reason than being on its way says so in its state.
+async fn included(deps: &Deps, id: InstanceId, position: &Position, wait: Duration) -> HttpResult<ViewRead> {
+    let deadline = Instant::now() + wait;
+    let not_reached =
+        || ApiError::new(Code::NotReached, format!("the position was not reached in {} s", wait.as_secs_f64()));
+    if !deps.hub.reach(position, wait).await {
+        return Err(not_reached().into());
+    }
+    loop {
+        let read = deps.hub.read(id);
+        let settled = read.members.is_some() || matches!(read.state.status, Status::Waiting | Status::Error);
+        if settled && read.position.offset.includes(position.offset) {
+            return Ok(read);
+        }
+        let changed = deps.hub.changed_after(id, read.changed);
+        if tokio::time::timeout_at(deadline, changed).await.is_err() {
+            return Err(not_reached().into());
+        }
+    }
 }
 
 fn head(position: &pulseboard_model::Position, newest: Option<pulseboard_model::TimeUs>) -> Vec<u8> {
@@ -106,25 +142,19 @@ fn current(read: &ViewRead) -> Response {
         Some(members) => out.extend_from_slice(members),
         None => out.extend_from_slice(b"\"columns\":null,\"keys\":null,\"rows\":null"),
     }
+    if let Some(since) = read.state.since {
+        out.extend_from_slice(format!(",\"complete_from\":{}", since.0).as_bytes());
+    }
     out.push(b'}');
     as_json(out)
 }
 
 fn past(answer: &pulseboard_live::QueryAnswer) -> Response {
     let mut out = head(&answer.position, answer.newest);
-    write_columns(&mut out, &answer.columns);
-    out.extend_from_slice(b",\"rows\":[");
-    for (number, row) in answer.rows.iter().enumerate() {
-        if number > 0 {
-            out.push(b',');
-        }
-        write_row(&mut out, row);
-    }
-    out.push(b']');
-    if let Some(from) = answer.complete_from {
-        out.extend_from_slice(format!(",\"complete_from\":{}", from.0).as_bytes());
-    }
-    out.push(b'}');
+    write_answer(&mut out, answer);
+    // The past has no rows that change, so their numbers are keys enough.
+    let keys: Vec<String> = (0..answer.rows.len()).map(|number| format!("\"{number}\"")).collect();
+    out.extend_from_slice(format!(",\"keys\":[{}]}}", keys.join(",")).as_bytes());
     as_json(out)
 }
 

@@ -66,6 +66,7 @@ impl Signal {
 
     /// Before looking: what comes from now on raises it again.
     pub(crate) fn lower(&self) {
-        self.pending.store(false, Ordering::Release);
+        // A swap, not a store: what the raiser wrote before it found the flag up must be seen by the look that follows.
+        self.pending.swap(false, Ordering::AcqRel);
     }
 }

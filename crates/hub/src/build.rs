@@ -356,7 +356,7 @@ impl Assembly<'_> {
     }
 
     fn encode(&self, mark: &Mark, parts: &[Members], continued: bool) -> Frame {
-        let cursor = Cursor { position: mark.position, tag: Some(self.set.tag()) };
+        let cursor = Cursor { position: mark.position, round: mark.round, tag: Some(self.set.tag()) };
         let newest = mark.newest_since(self.reader.sent);
         let resumed = self.reader.first.then_some(continued);
         let mut builder = FrameBuilder::new(FrameHead { sub: self.reader.sub, cursor, newest, resumed });

@@ -61,12 +61,12 @@ struct Pending {
 /// One view's whole answer, for `GET`.
 #[derive(Debug, Clone)]
 pub struct ViewRead {
-    /// Where it stands.
+    /// Where its rows stand.
     pub position: Position,
     /// `_arrived_at` of the newest event included.
     pub newest: Option<TimeUs>,
-    /// Where it, or its state, last changed.
-    pub changed: Position,
+    /// Where it, or its state, last changed, and at which of the steps there.
+    pub changed: (Position, u32),
     /// Its state.
     pub state: Arc<ViewState>,
     /// `"columns":…,"keys":…,"rows":…`; `None` while there is no answer.
@@ -84,7 +84,7 @@ impl Hub {
         tasks: &Tasks,
     ) -> Self {
         // Steps count from 1, so that a reader at step 0 knows nothing.
-        let mark = Mark { step: 1, position: start, newest: newest.map(|at| (1, at)) };
+        let mark = Mark { step: 1, position: start, round: 0, newest: newest.map(|at| (1, at)) };
         let inner = Inner {
             config,
             log,
@@ -107,6 +107,12 @@ impl Hub {
     #[must_use]
     pub fn position(&self) -> Position {
         self.inner.now.borrow().position
+    }
+
+    /// `_arrived_at` of the newest event that the live answers include.
+    #[must_use]
+    pub fn newest(&self) -> Option<TimeUs> {
+        self.inner.now.borrow().newest.map(|(_, at)| at)
     }
 
     pub(crate) fn now(&self) -> Mark {
@@ -136,8 +142,10 @@ impl Hub {
     pub fn apply(&self, output: &StepOutput) {
         let inner = &*self.inner;
         let step = inner.step.load(Ordering::Relaxed) + 1;
-        let newest = output.newest.map(|at| (step, at)).or(inner.now.borrow().newest);
-        let mark = Mark { step, position: output.position, newest };
+        let before = self.now();
+        let newest = output.newest.map(|at| (step, at)).or(before.newest);
+        let round = if output.position == before.position { before.round + 1 } else { 0 };
+        let mark = Mark { step, position: output.position, round, newest };
         let at = Instant::now();
 
         // First everything goes into the rings, where nobody looks beyond what is published …
@@ -147,11 +155,14 @@ impl Hub {
                 inner.instances.write().remove(&change.instance);
                 continue;
             }
-            let instance = self.instance_at(change.instance, mark);
+            // One that nobody looked at yet begins before this step, so that the step is its first change.
+            let instance = self.instance_at(change.instance, before);
             instance.push(change, mark, at, &inner.config);
             instances.push(instance);
         }
-        let tails = self.release(mark);
+        // Held until the step is published: a tail that is new meanwhile would think that it has the step's events.
+        let followed = inner.tails.read();
+        let tails = self.release(mark, &followed);
 
         // … then it is published as one, and those who follow any of it are listed once.
         let mut dirty = Vec::new();
@@ -163,6 +174,7 @@ impl Hub {
         }
         inner.now.send_replace(mark);
         inner.step.store(step, Ordering::Release);
+        drop(followed);
         instances.iter().for_each(|instance| instance.followers.list(&mut dirty));
         tails.iter().for_each(|tail| tail.followers.list(&mut dirty));
         if !dirty.is_empty() {
@@ -172,20 +184,19 @@ impl Hub {
     }
 
     /// Moves the commits that the step included into the tails that are followed.
-    fn release(&self, mark: Mark) -> Vec<Arc<Tail>> {
+    fn release(&self, mark: Mark, followed: &HashMap<StreamName, Arc<Tail>>) -> Vec<Arc<Tail>> {
         let inner = &*self.inner;
         let mut changed: Vec<Arc<Tail>> = Vec::new();
         let mut pending = inner.pending.lock();
         if pending.lost.is_some_and(|lost| covers(&mark.position, &lost)) {
             pending.lost = None;
-            changed = inner.tails.read().values().cloned().collect();
+            changed = followed.values().cloned().collect();
             changed.iter().for_each(|tail| tail.lose(mark));
         }
         while pending.commits.front().is_some_and(|commit| covers(&mark.position, &commit.position)) {
             let Some(commit) = pending.commits.pop_front() else { break };
-            let tails = inner.tails.read();
             for part in &commit.parts {
-                let Some(tail) = tails.get(&part.stream) else { continue };
+                let Some(tail) = followed.get(&part.stream) else { continue };
                 tail.push(part, mark, &inner.config);
                 if !changed.iter().any(|held| Arc::ptr_eq(held, tail)) {
                     changed.push(Arc::clone(tail));
@@ -211,16 +222,16 @@ impl Hub {
         let now = self.now();
         instance.fold(&mut base, now.step, Instant::now(), &self.inner.config);
         ViewRead {
-            position: now.position,
+            position: base.state().as_of.unwrap_or(now.position),
             newest: now.newest.map(|(_, at)| at),
-            changed: base.changed().position,
+            changed: (base.changed().position, base.changed().round),
             state: Arc::clone(base.state()),
             members: base.encoded_members(),
         }
     }
 
     /// Waits until the answer of an instance, or its state, changes after `changed` (as [`ViewRead::changed`] told).
-    pub async fn changed_after(&self, id: InstanceId, changed: Position) {
+    pub async fn changed_after(&self, id: InstanceId, changed: (Position, u32)) {
         let instance = self.instance_at(id, self.now());
         let mut now = self.inner.now.subscribe();
         loop {
@@ -228,7 +239,7 @@ impl Hub {
             let moved = {
                 let mut base = instance.lock_base();
                 instance.fold(&mut base, self.now().step, Instant::now(), &self.inner.config);
-                base.changed().position != changed
+                (base.changed().position, base.changed().round) != changed
             };
             if moved {
                 return;

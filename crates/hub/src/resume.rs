@@ -7,7 +7,7 @@ use std::sync::Arc;
 use pulseboard_model::{LogOffset, ResetReason};
 use pulseboard_protocol::Cursor;
 
-use crate::mark::{Mark, covers};
+use crate::mark::Mark;
 use crate::set::{ChannelSet, Feed};
 use crate::tail_log::TailLog;
 
@@ -48,7 +48,7 @@ pub(crate) fn plan(set: &ChannelSet, since: Option<&Cursor>, now: &Mark, log: &A
         return all(set, Start::Reset(ResetReason::Changed));
     }
     let other_schema = cursor.tag.is_some_and(|theirs| theirs.schema != tag.schema);
-    let knows = |mark: &Mark| covers(&cursor.position, &mark.position);
+    let knows = |mark: &Mark| mark.is_known_to(cursor);
     // The clock of a reader may be beyond ours if the machine's clock went back over a restart.
     let clock_ahead = cursor.position.clock > now.position.clock;
     let mut known = 0;

@@ -148,10 +148,11 @@ impl ChannelSet {
     /// What cursors of this set carry now.
     pub(crate) fn tag(&self) -> CursorTag {
         let columns = self.members.iter().filter_map(|member| match &member.feed {
-            Feed::View(instance) => Some(instance.columns_hash()),
+            Feed::View(instance) => Some(short_hash(format!("{}\0{}", member.name, instance.columns_hash()).as_bytes())),
             _ => None,
         });
-        let schema = columns.fold(0_u32, |all, one| all.rotate_left(5).wrapping_mul(0x9E37_79B1) ^ one);
+        // The order in which a client names its channels makes no difference.
+        let schema = columns.fold(0_u32, |all, one| all ^ one);
         CursorTag { channels: self.channels_hash, definitions: self.definitions_hash, schema }
     }
 

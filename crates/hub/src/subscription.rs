@@ -48,8 +48,9 @@ pub struct Subscription {
     signal: Arc<Signal>,
     /// The reader knows the changes of all channels up to this step; those in `owed` apart.
     sent: u64,
-    /// Where the reader stands.
+    /// Where the reader stands, and at which of the steps there.
     position: Position,
+    round: u32,
     /// What single channels still need besides. Empty almost always.
     owed: Vec<Option<Owed>>,
     first: bool,
@@ -94,6 +95,7 @@ impl Hub {
             signal,
             sent: plan.known,
             position: options.since.map_or(now.position, |cursor| cursor.position),
+            round: options.since.map_or(now.round, |cursor| cursor.round),
             owed,
             first: true,
             continued,
@@ -149,9 +151,9 @@ impl Subscription {
         let now = self.hub.now();
         let idle = !self.first && self.owed.iter().all(Option::is_none) && self.set.changed() <= self.sent;
         if idle {
-            self.position = now.position;
+            (self.position, self.round) = (now.position, now.round);
         }
-        Cursor { position: self.position, tag: Some(self.set.tag()) }
+        Cursor { position: self.position, round: self.round, tag: Some(self.set.tag()) }
     }
 
     /// One frame with everything that changed since the last one; the first always comes, later ones only if something did.
@@ -166,7 +168,7 @@ impl Subscription {
             }
             Cached::Build => self.build().await?,
         };
-        self.position = frame.position;
+        (self.position, self.round) = (frame.position, frame.round);
         self.first = false;
         if self.interval.is_some() {
             self.last_sent = Some(Instant::now());

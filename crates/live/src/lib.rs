@@ -21,7 +21,7 @@ pub use api::{
 pub use batch::query_once;
 pub use engine::{Engine, InstanceRef, Missing};
 pub use live_query::LiveQuery;
-pub use sql::names::normalise as normalise_sql;
+pub use sql::names::{check_sql, normalise as normalise_sql};
 
 #[cfg(test)]
 mod tests;

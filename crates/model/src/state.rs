@@ -1,5 +1,6 @@
 //! How good an answer is right now: what clients are told beside the rows.
 
+use crate::position::Position;
 use crate::time::TimeUs;
 
 /// The first that applies, in this order (CONTRACT, *Live delivery*).
@@ -85,8 +86,8 @@ pub struct ViewState {
     pub since: Option<TimeUs>,
     /// `_arrived_at` of the newest event that this query could see.
     pub input_at: Option<TimeUs>,
-    /// For answers that are not of the frame's instant: the clock they are of.
-    pub as_of: Option<TimeUs>,
+    /// For answers that are not of the frame's instant: where their rows stand. Clients are told its clock.
+    pub as_of: Option<Position>,
     /// For `backfilling`.
     pub progress: Option<Progress>,
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::channel::LAST_ROWS_MAX;
 use crate::error::{ApiError, Code};
 
 /// The most channels of one subscription.
@@ -153,6 +154,9 @@ fn read_body(wire: Wire<'_>) -> Result<ClientMessage, ApiError> {
             };
             if channels.is_empty() || channels.len() > CHANNELS_MAX {
                 return Err(bad(&format!("`channels` names 1 to {CHANNELS_MAX} channels")));
+            }
+            if wire.last.is_some_and(|last| last > LAST_ROWS_MAX) {
+                return Err(bad(&format!("`last` is a number from 0 to {LAST_ROWS_MAX}")));
             }
             let pace = Pace::new(wire.max_hz, wire.batch_ms)?;
             Ok(ClientMessage::Subscribe(Subscribe {

@@ -1,7 +1,8 @@
 //! The cursor: one opaque text that says where a reader stands and what it was reading.
 //!
 //! It is a position and, after `~`, three hashes: of the set of channels, of their definitions, and of the columns they
-//! had. A bare position is a cursor without hashes, and is not checked against them.
+//! had; then, where several steps stand at one position (an answer that became ready between two commits), `.` and which
+//! of them. A bare position is a cursor without hashes, and is not checked against them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,6 +25,8 @@ pub struct CursorTag {
 pub struct Cursor {
     /// Everything up to here has reached the reader.
     pub position: Position,
+    /// Which of the steps at this position, from 0: what came at the same position later has not reached the reader.
+    pub round: u32,
     /// What it was reading, unless it gave a bare position.
     pub tag: Option<CursorTag>,
 }
@@ -37,9 +40,10 @@ impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.position)?;
         match self.tag {
-            Some(tag) => write!(f, "~{:08x}{:08x}{:08x}", tag.channels, tag.definitions, tag.schema),
-            None => Ok(()),
+            Some(tag) => write!(f, "~{:08x}{:08x}{:08x}", tag.channels, tag.definitions, tag.schema)?,
+            None => return Ok(()),
         }
+        if self.round > 0 { write!(f, ".{}", self.round) } else { Ok(()) }
     }
 }
 
@@ -48,11 +52,17 @@ impl FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Self, InvalidCursor> {
         let invalid = || InvalidCursor(text.chars().take(120).collect());
-        let (position, tag) = match text.split_once('~') {
-            Some((position, tag)) => (position, Some(parse_tag(tag).ok_or_else(invalid)?)),
-            None => (text, None),
+        let (position, tag, round) = match text.split_once('~') {
+            Some((position, rest)) => {
+                let (tag, round) = match rest.split_once('.') {
+                    Some((tag, round)) => (tag, round.parse().map_err(|_| invalid())?),
+                    None => (rest, 0),
+                };
+                (position, Some(parse_tag(tag).ok_or_else(invalid)?), round)
+            }
+            None => (text, None, 0),
         };
-        Ok(Self { position: position.parse().map_err(|_| invalid())?, tag })
+        Ok(Self { position: position.parse().map_err(|_| invalid())?, round, tag })
     }
 }
 
@@ -73,11 +83,14 @@ mod tests {
     #[test]
     fn a_cursor_is_read_as_it_is_written() {
         let position: Position = "00000000000000ab:42:1700000000123456".parse().expect("position");
-        let bare = Cursor { position, tag: None };
+        let bare = Cursor { position, round: 0, tag: None };
         assert_eq!(bare.to_string().parse(), Ok(bare));
-        let full = Cursor { tag: Some(CursorTag { channels: 1, definitions: u32::MAX, schema: 0 }), position };
+        let full = Cursor { tag: Some(CursorTag { channels: 1, definitions: u32::MAX, schema: 0 }), position, round: 0 };
         assert_eq!(full.to_string(), "00000000000000ab:42:1700000000123456~00000001ffffffff00000000");
         assert_eq!(full.to_string().parse(), Ok(full));
+        let later = Cursor { round: 3, ..full };
+        assert_eq!(later.to_string(), format!("{full}.3"));
+        assert_eq!(later.to_string().parse(), Ok(later));
     }
 
     proptest! {

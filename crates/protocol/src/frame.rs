@@ -30,6 +30,8 @@ pub struct FrameHead {
 pub struct Frame {
     /// Where the reader stands after it.
     pub position: Position,
+    /// Which of the steps at that position.
+    pub round: u32,
     /// The cursor as text, for SSE's `id:`.
     pub cursor: Arc<str>,
     /// The JSON.
@@ -103,7 +105,14 @@ impl FrameBuilder {
     #[must_use]
     pub fn finish(mut self) -> Frame {
         self.out.extend_from_slice(b"]}");
-        Frame { position: self.head.cursor.position, cursor: self.cursor, json: self.out.into(), changes: self.changes }
+        Frame {
+            position: self.head.cursor.position,
+            round: self.head.cursor.round,
+            cursor: self.cursor,
+            json: self.out.into(),
+            changes: self.changes,
+            sse: OnceLock::new(),
+        }
     }
 }
 
@@ -130,7 +139,7 @@ mod tests {
     #[test]
     fn a_frame_names_the_place_of_each_change() {
         let position: Position = "00000000000000ab:42:1700000000123456".parse().expect("position");
-        let cursor = Cursor { position, tag: None };
+        let cursor = Cursor { position, round: 0, tag: None };
         let mut builder = FrameBuilder::new(FrameHead { sub: 1, cursor, newest: None, resumed: Some(true) });
         builder.change(&"view:a".into(), br#""delta":{"set":{},"del":["x"]}"#);
         builder.change(&"view:b".into(), b"");

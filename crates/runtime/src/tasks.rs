@@ -12,6 +12,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+/// The stack of a thread: plans of SQL are trees, and walking one recurses.
+pub const STACK_BYTES: usize = 16 << 20;
+
 /// Tells a task that it is time to end.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown(CancellationToken);
@@ -107,7 +110,7 @@ impl Tasks {
         F: FnOnce() + Send + 'static,
     {
         let running = self.register(name);
-        std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        std::thread::Builder::new().name(name.to_owned()).stack_size(STACK_BYTES).spawn(move || {
             let _running = running;
             work();
         })?;

@@ -16,6 +16,7 @@ use bytes::{Bytes, BytesMut};
 use pulseboard_hub::{Bell, Due, SubscribeOptions, Subscription};
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::frame::sse_event;
+use pulseboard_protocol::channel::LAST_ROWS_MAX;
 use pulseboard_protocol::{Channel, Frame, Pace};
 use pulseboard_runtime::Shutdown;
 use rand::Rng;
@@ -31,6 +32,13 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const CHANNELS_MAX: usize = 256;
 /// A reader comes back after between these, each at its own moment.
 const RETRY_MS: std::ops::Range<u64> = 700..1_300;
+
+/// When a reader shall come back: about a second when there is room, several when the server is nearly full.
+fn retry_ms(load: f64) -> u64 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 5")]
+    let factor = 1 + (load.clamp(0.0, 1.0) * 4.0).round() as u64;
+    rand::rng().random_range(RETRY_MS) * factor
+}
 
 #[derive(Debug, Default)]
 struct Asked {
@@ -64,6 +72,9 @@ fn read_query(query: &str) -> Result<Asked, ApiError> {
             _ => {}
         }
     }
+    if asked.last.is_some_and(|last| last > LAST_ROWS_MAX) {
+        return Err(bad(format!("`last` is a number from 0 to {LAST_ROWS_MAX}")));
+    }
     if asked.channels.is_empty() || asked.channels.len() > CHANNELS_MAX {
         return Err(bad(format!("name 1 to {CHANNELS_MAX} channels: `?channel=view:NAME&channel=stream:NAME`")));
     }
@@ -80,8 +91,11 @@ pub(crate) async fn get_sse(
     let asked = read_query(query.as_deref().unwrap_or_default())?;
     let pace = Pace::new(asked.max_hz, asked.batch_ms)?;
     let timezone = timezone_of(asked.timezone.as_deref())?;
-    let last_event_id = headers.get("last-event-id").and_then(|value| value.to_str().ok()).filter(|id| !id.is_empty());
-    let since = cursor_of(last_event_id.or(asked.since.as_deref()))?;
+    let since = match headers.get("last-event-id").filter(|id| !id.is_empty()) {
+        // The browser sends it by itself, and would give up for good on an error: begin afresh instead.
+        Some(id) => id.to_str().ok().and_then(|id| id.parse().ok()),
+        None => cursor_of(asked.since.as_deref())?,
+    };
     reach_cursor(&live.deps, since.as_ref()).await;
     let (channels, mut refused) = resolve(&live.deps, asked.channels, asked.last, timezone).await;
     if let Some((channel, error)) = refused.pop() {
@@ -140,12 +154,17 @@ impl Stream {
         if self.stage == Stage::Init {
             self.stage = Stage::Following;
             let frame = self.subscription.pull().await?;
-            let retry = format!("retry: {}\n\n", rand::rng().random_range(RETRY_MS));
+            let load = self.live.connections.load(self.live.deps.config.connections_max);
+            let retry = format!("retry: {}\n\n", retry_ms(load));
             let mut out = BytesMut::from(retry.as_bytes());
             out.extend_from_slice(&self.events(&frame, "init"));
             return Some(self.give(out.freeze()));
         }
         loop {
+            if Instant::now() >= self.beat_at {
+                let out = self.heartbeat();
+                return Some(self.give(out));
+            }
             let wake = match self.subscription.due(Instant::now()) {
                 Due::Now => match self.subscription.pull().await {
                     Some(frame) => {
@@ -159,12 +178,7 @@ impl Stream {
             };
             tokio::select! {
                 () = self.bell.rung() => {}
-                () = sleep_until(wake) => {
-                    if Instant::now() >= self.beat_at {
-                        let out = self.heartbeat();
-                        return Some(self.give(out));
-                    }
-                }
+                () = sleep_until(wake) => {}
                 () = self.draining.wait() => {
                     self.stage = Stage::Ended;
                     let after_ms = rand::rng().random_range(RETRY_MS);
@@ -175,13 +189,13 @@ impl Stream {
         }
     }
 
-    fn give(mut self, out: Bytes) -> (Result<Bytes, Infallible>, Self) {
-        self.beat_at = Instant::now() + HEARTBEAT;
+    fn give(self, out: Bytes) -> (Result<Bytes, Infallible>, Self) {
         self.place.sent(out.len());
         (Ok(out), self)
     }
 
     fn heartbeat(&mut self) -> Bytes {
+        self.beat_at = Instant::now() + HEARTBEAT;
         let cursor = self.subscription.cursor();
         let time = self.live.deps.clock.now_us();
         let data = format!(
@@ -224,7 +238,7 @@ mod tests {
         let asked = read_query("channel=view%3Aa&channel=stream:b&max_hz=0.5&events=named&_=123").expect("good");
         assert_eq!(asked.channels, ["view:a", "stream:b"]);
         assert_eq!((asked.max_hz, asked.named), (Some(0.5), true));
-        for bad in ["", "channel=a&max_hz=x", "channel=a&events=all"] {
+        for bad in ["", "channel=a&max_hz=x", "channel=a&events=all", "channel=stream:a&last=4294967295"] {
             assert_eq!(read_query(bad).expect_err(bad).code, Code::BadRequest, "{bad}");
         }
     }

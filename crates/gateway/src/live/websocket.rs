@@ -18,7 +18,7 @@ use pulseboard_model::decode::BodyFormat;
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::http::RowError;
 use pulseboard_protocol::server::Published;
-use pulseboard_protocol::{ClientMessage, Close, ServerMessage, Subscribe, Tagged, read_client_message};
+use pulseboard_protocol::{Channel, ClientMessage, Close, ServerMessage, Subscribe, Tagged, read_client_message};
 use rand::Rng;
 use serde_json::Value;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
@@ -61,7 +61,6 @@ pub(crate) async fn get_websocket(
     let upgrade = upgrade
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
-        .max_write_buffer_size(16 << 20)
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX);
     let response: Response = upgrade.on_upgrade(move |socket| async move {
@@ -217,7 +216,13 @@ impl Connection {
         match message {
             ClientMessage::Subscribe(subscribe) => self.subscribe(id, subscribe).await,
             ClientMessage::Unsubscribe { sub, channel } => {
-                let found = self.subscriptions.iter().position(|subscription| match (&sub, &channel) {
+                // A tail is followed without its `last`, a view with its parameters in their order.
+                let canonical = channel.as_ref().map(|channel| match channel.parse() {
+                    Ok(Channel::Stream { name, .. }) => format!("stream:{name}"),
+                    Ok(parsed) => parsed.to_string(),
+                    Err(_) => channel.clone(),
+                });
+                let found = self.subscriptions.iter().position(|subscription| match (&sub, &canonical) {
                     (Some(sub), _) => subscription.number() == *sub,
                     (None, Some(channel)) => subscription.channels().any(|name| **name == **channel),
                     (None, None) => false,

@@ -4,6 +4,7 @@
 //! between a rebuild and now, and never waits for a job.
 
 use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -32,6 +33,8 @@ const GRACE_US: i64 = 30_000_000;
 const GAP_EVENTS_MAX: u64 = 50_000;
 /// A query that is re-run is run at most this often.
 const RERUN_EVERY_US: i64 = 1_000_000;
+/// How often it is tried again to maintain a query that had to fall back to re-running.
+const RETRY_EVERY_US: i64 = 60_000_000;
 /// How often the thread looks whether it should end.
 const IDLE: Duration = Duration::from_millis(100);
 
@@ -61,6 +64,8 @@ pub(crate) struct Parts {
 pub(crate) struct Core {
     parts: Parts,
     position: Position,
+    /// Where the answers stood before the step that is being taken.
+    before: Position,
     instances: BTreeMap<InstanceId, Running>,
     by_stream: HashMap<StreamName, Vec<InstanceId>>,
     /// The newest schema version seen of each stream: a new one may be what somebody waits for.
@@ -74,6 +79,7 @@ impl Core {
         Self {
             parts,
             position,
+            before: position,
             instances: BTreeMap::new(),
             by_stream: HashMap::new(),
             versions: HashMap::new(),
@@ -95,6 +101,7 @@ impl Core {
     fn take(&mut self, command: Command) {
         let mut newest = None;
         let is_step = matches!(command, Command::Step(_));
+        self.before = self.position;
         match command {
             Command::Step(Step::Commit(commit)) => {
                 if !commit.parts.is_empty() {
@@ -152,7 +159,7 @@ impl Core {
                 match &mut running.kind {
                     Kind::Maintained(maintained) => {
                         let started = Instant::now();
-                        match maintained.push(part, running.spec.timezone) {
+                        match guarded(|| maintained.push(part, running.spec.timezone)) {
                             Ok(Some(())) => {
                                 running.events += part.rows.num_rows() as u64;
                                 running.cost += started.elapsed();
@@ -184,14 +191,14 @@ impl Core {
         for id in ids {
             let Some(running) = self.instances.get_mut(&id) else { continue };
             match &mut running.kind {
-                Kind::Maintained(maintained) => match maintained.instance.advance(now) {
-                    Ok(Ok(())) => self.finish(id, true),
-                    Ok(Err(_moved_back)) => self.replan(id, None),
-                    Err(error) => {
-                        let error = QueryError::running(&error);
-                        self.fall_back(id, &error);
+                Kind::Maintained(maintained) => {
+                    let advance = || maintained.instance.advance(now).map_err(|error| QueryError::running(&error));
+                    match guarded(advance) {
+                        Ok(Ok(())) => self.finish(id, true),
+                        Ok(Err(_moved_back)) => self.replan(id, None),
+                        Err(error) => self.fall_back(id, &error),
                     }
-                },
+                }
                 Kind::Rerun(rerun) => rerun.dirty |= rerun.reads_clock,
                 Kind::Waiting | Kind::Rebuilding { .. } | Kind::Failed => {}
             }
@@ -202,12 +209,10 @@ impl Core {
         let position = self.position;
         let Some(running) = self.instances.get_mut(&id) else { return };
         let Kind::Maintained(maintained) = &mut running.kind else { return };
-        let delta = match maintained.instance.finish() {
+        let finish = || maintained.instance.finish().map_err(|error| QueryError::running(&error));
+        let delta = match guarded(finish) {
             Ok(delta) => delta,
-            Err(error) => {
-                let error = QueryError::running(&error);
-                return self.fall_back(id, &error);
-            }
+            Err(error) => return self.fall_back(id, &error),
         };
         let status = if maintained.instance.is_truncated() { Status::Truncated } else { Status::Live };
         let reason = (status == Status::Truncated).then(|| {
@@ -230,15 +235,22 @@ impl Core {
 
     fn register(&mut self, id: InstanceId, spec: QuerySpec, outcome: Outcome) {
         self.instances.insert(id, Running::new(spec));
-        self.begin(id, outcome, None);
+        match outcome {
+            // What was missing may have come since it was planned.
+            Outcome::Waiting { .. } | Outcome::Failed { .. } => self.replan(id, None),
+            outcome => self.begin(id, outcome, None),
+        }
     }
 
     /// Starts an instance, or starts it anew, the way its plan says.
     fn begin(&mut self, id: InstanceId, outcome: Outcome, reset: Option<ResetReason>) {
         self.forget_streams(id);
-        let position = self.position;
+        let (position, before) = (self.position, self.before);
         let Some(running) = self.instances.get_mut(&id) else { return };
         running.generation += 1;
+        if matches!(running.kind, Kind::Maintained(_)) {
+            running.stands = Some(before);
+        }
         match outcome {
             Outcome::Waiting { error } => {
                 running.kind = Kind::Waiting;
@@ -247,8 +259,14 @@ impl Core {
                 let state = running.tell(state, position.now(), true);
                 self.emit(id, Delta::default(), state);
             }
+            Outcome::Failed { error } => self.fail(id, &error),
             Outcome::Rerun { reason, streams, reads_clock } => {
+                let said = Some(rerun_reason(&reason));
                 running.kind = Kind::Rerun(Rerun { reason, reads_clock, ..Rerun::default() });
+                // What readers hold is not kept current any more from now on; a first answer comes with its own word.
+                let state = ViewState { reason: said, ..ViewState::new(Status::Rerun, Mode::Rerun) };
+                let state = running.told.is_some().then(|| running.tell(state, position.now(), true));
+                self.emit(id, Delta::default(), state.flatten());
                 self.remember_streams(id, &streams);
                 self.start_reruns();
             }
@@ -258,8 +276,7 @@ impl Core {
                 let state =
                     ViewState { progress: Some(progress), ..ViewState::new(Status::Backfilling, Mode::Maintained) };
                 // A first answer that is there at once needs no word about how it came.
-                let state =
-                    (reset.is_none() && running.told.is_some()).then(|| running.tell(state, position.now(), true));
+                let state = running.told.is_some().then(|| running.tell(state, position.now(), true));
                 self.emit(id, Delta::default(), state.flatten());
                 self.remember_streams(id, std::slice::from_ref(&plan.shape.stream));
                 self.send_rebuild(id, plan, None);
@@ -273,7 +290,13 @@ impl Core {
         let (spec, history) = (running.spec.clone(), self.parts.history.clone());
         let (limits, to) = (self.parts.config.view_limits.clone(), self.position);
         self.parts.pool.handle().spawn_blocking(move || {
-            rebuild(&asker, &spec, &plan, earlier, to, history.as_ref(), &limits);
+            let work = || rebuild(&asker, &spec, &plan, earlier, to, history.as_ref(), &limits);
+            if guarded(|| { work(); Ok(()) }).is_err() {
+                let report =
+                    Command::Rebuilt { id, generation: asker.generation, plan: plan.clone(), result: Err(panicked()) };
+                // A closed queue means that the engine has ended.
+                let _ended = asker.commands.send(report).is_err();
+            }
         });
     }
 
@@ -297,11 +320,15 @@ impl Core {
             Err(error) if error == schema_moved() => return self.replan(id, Some(ResetReason::Schema)),
             Err(error) => return self.fall_back(id, &error),
         };
+        let newest = self.parts.history.schema(plan.shape.stream.as_str()).map(|schema| schema.version);
+        if plan.has_wildcard && newest.is_some_and(|newest| newest > plan.version) {
+            return self.replan(id, Some(ResetReason::Schema));
+        }
         let gap = position.offset.to_u64().saturating_sub(rebuilt.upto.to_u64());
         if gap > GAP_EVENTS_MAX {
             return self.send_rebuild(id, plan.clone(), Some(rebuilt));
         }
-        let caught_up = catch_up(&mut rebuilt, plan, self.parts.history.as_ref(), position);
+        let caught_up = guarded(|| catch_up(&mut rebuilt, plan, self.parts.history.as_ref(), position));
         match caught_up {
             Ok(true) => {}
             Ok(false) => return self.replan(id, None),
@@ -323,6 +350,8 @@ impl Core {
             (newest_us != i64::MIN).then_some(TimeUs(newest_us))
         });
         running.told = None;
+        running.stands = None;
+        running.since = self.parts.history.complete_from(&plan.shape.stream);
         let state = running.tell(ViewState::new(status, Mode::Maintained), position.now(), true);
         self.changes.push(InstanceChange { instance: id, update: InstanceUpdate::Snapshot(snapshot, reset), state });
     }
@@ -336,22 +365,28 @@ impl Core {
         }
     }
 
-    /// Data that a maintained query cannot compute with: run it as a whole, which says what is wrong and recovers.
+    /// Data that a maintained query cannot compute with: run it as a whole, which says what is wrong, and try again to
+    /// maintain it when that works.
     fn fall_back(&mut self, id: InstanceId, error: &QueryError) {
-        let Some(running) = self.instances.get(&id) else { return };
+        let now = self.position.clock;
+        let Some(running) = self.instances.get_mut(&id) else { return };
+        running.retry_at = Some(TimeUs(now.0 + RETRY_EVERY_US));
         let streams = match plan_outcome(&running.spec, self.parts.history.as_ref(), &self.parts.config) {
             Ok(Outcome::Maintained(plan)) => vec![plan.shape.stream.clone()],
             Ok(Outcome::Rerun { streams, .. }) => streams,
-            Ok(Outcome::Waiting { error }) | Err(error) => return self.fail(id, &error),
+            Ok(Outcome::Waiting { error } | Outcome::Failed { error }) | Err(error) => return self.fail(id, &error),
         };
         let reason = format!("maintaining it failed: {}", error.message);
         self.begin(id, Outcome::Rerun { reason, streams, reads_clock: true }, None);
     }
 
     fn fail(&mut self, id: InstanceId, error: &QueryError) {
-        let now = self.position.now();
+        let (now, before) = (self.position.now(), self.before);
         let Some(running) = self.instances.get_mut(&id) else { return };
         running.generation += 1;
+        if matches!(running.kind, Kind::Maintained(_)) {
+            running.stands = Some(before);
+        }
         running.kind = Kind::Failed;
         let state =
             ViewState { reason: Some(error.message.clone()), ..ViewState::new(Status::Error, Mode::Maintained) };
@@ -398,7 +433,7 @@ impl Core {
     }
 
     fn reran(&mut self, id: InstanceId, generation: u64, result: Result<QueryAnswer, QueryError>) {
-        let now = self.position.now();
+        let (now, clock) = (self.position.now(), self.position.clock);
         let Some(running) = self.instances.get_mut(&id).filter(|running| running.generation == generation) else {
             return;
         };
@@ -406,14 +441,21 @@ impl Core {
         rerun_state.running = false;
         match result {
             Ok(answer) => {
-                let as_of = Some(answer.position.clock);
-                let reason = Some(format!("re-run at most once a second: {}", rerun_state.reason));
+                running.stands = Some(answer.position);
+                let reason = Some(rerun_reason(&rerun_state.reason));
                 let update = rerun_state.update(&answer);
-                let state = ViewState { reason, as_of, ..ViewState::new(Status::Rerun, Mode::Rerun) };
+                let state = ViewState { reason, ..ViewState::new(Status::Rerun, Mode::Rerun) };
                 let state = running.tell(state, now, true);
+                let retry = running.retry_at.is_some_and(|at| at <= clock);
+                if retry {
+                    running.retry_at = None;
+                }
                 match update {
                     InstanceUpdate::State => self.emit(id, Delta::default(), state),
                     update => self.changes.push(InstanceChange { instance: id, update, state }),
+                }
+                if retry {
+                    self.replan(id, None);
                 }
             }
             Err(error) if matches!(error.kind, QueryErrorKind::UnknownStream | QueryErrorKind::UnknownColumn) => {
@@ -459,6 +501,19 @@ impl Core {
         }
         self.by_stream.retain(|_, ids| !ids.is_empty());
     }
+}
+
+/// Turns a panic over one query's data into that query's error: the others go on.
+fn guarded<T>(work: impl FnOnce() -> Result<T, QueryError>) -> Result<T, QueryError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(panicked()))
+}
+
+fn panicked() -> QueryError {
+    QueryError::new(QueryErrorKind::Internal, "computing it failed by a fault of the server, which is logged")
+}
+
+fn rerun_reason(reason: &str) -> String {
+    format!("re-run at most once a second: {reason}")
 }
 
 /// Brings a rebuilt instance from where it stands to the engine's position; false if a bound moved back meanwhile.

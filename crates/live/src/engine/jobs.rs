@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use datafusion::common::DataFusionError;
+use futures::FutureExt;
 use pulseboard_model::limits::{QueryLimits, ViewLimits};
 use pulseboard_model::{InstanceId, LogOffset, Position, Progress, StreamSchema};
 
@@ -111,7 +112,10 @@ fn last_offset(batch: &arrow::record_batch::RecordBatch) -> u64 {
 
 /// Runs a query that cannot be maintained, once.
 pub(crate) async fn rerun(asker: Asker, spec: QuerySpec, at: Position, history: Arc<dyn History>, limits: QueryLimits) {
-    let result = batch::run(&spec, &history, at, &limits).await;
+    let run = std::panic::AssertUnwindSafe(batch::run(&spec, &history, at, &limits)).catch_unwind();
+    let result = run.await.unwrap_or_else(|_| {
+        Err(QueryError::new(QueryErrorKind::Internal, "running it failed by a fault of the server, which is logged"))
+    });
     let report = Command::Reran { id: asker.id, generation: asker.generation, result };
     let commands = asker.commands;
     // Sending waits when the queue is full, which an async task must not.

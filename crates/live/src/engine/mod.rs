@@ -18,7 +18,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use pulseboard_model::{InstanceId, Position, Step, TimeUs};
 use pulseboard_runtime::Tasks;
-use tokio::sync::watch;
+use pulseboard_runtime::tasks::STACK_BYTES;
+use tokio::sync::{Semaphore, watch};
 
 use self::core::{Command, Core};
 use self::outcome::{Outcome, explain, plan_outcome};
@@ -32,6 +33,10 @@ use crate::sql::names::normalise;
 const COMMANDS_MAX: usize = 64;
 /// Threads for backfills, re-runs and single queries.
 const POOL_THREADS: usize = 2;
+/// Queries that run once at the same time; others wait. Each may take its whole limit of memory.
+const QUERIES_MAX: usize = 4;
+/// Live queries that are kept at the same time; more are refused.
+const INSTANCES_MAX: usize = 5_000;
 /// How long an explanation waits for a running instance's figures.
 const EXPLAIN_WAIT: Duration = Duration::from_secs(2);
 
@@ -82,6 +87,7 @@ struct Inner {
     position: watch::Receiver<Position>,
     newest_us: Arc<AtomicI64>,
     pool: Arc<Pool>,
+    running: Arc<Semaphore>,
 }
 
 impl fmt::Debug for Inner {
@@ -99,6 +105,7 @@ impl Pool {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(POOL_THREADS)
             .max_blocking_threads(16)
+            .thread_stack_size(STACK_BYTES)
             .thread_name("query")
             .enable_time()
             .build()?;
@@ -190,7 +197,8 @@ impl Engine {
         let shutdown = tasks.shutdown();
         tasks.spawn_thread("engine", move || core.run(&received, &shutdown))?;
         let next_id = AtomicU64::new(1);
-        Ok(Self(Arc::new(Inner { config, history, commands, registry, next_id, position, newest_us, pool })))
+        let running = Arc::new(Semaphore::new(QUERIES_MAX));
+        Ok(Self(Arc::new(Inner { config, history, commands, registry, next_id, position, newest_us, pool, running })))
     }
 
     /// Takes the next step. Blocks while the engine's queue is full.
@@ -199,20 +207,22 @@ impl Engine {
         let _ended = self.0.commands.send(Command::Step(step)).is_err();
     }
 
-    /// The instance that answers `spec`, started (backfilling in the background) if nobody asked before.
+    /// The instance that answers `spec`, started (backfilling in the background) if nobody asked before. With
+    /// [`Missing::Wait`] text that cannot be planned is an instance too, whose state says why.
     ///
     /// # Errors
-    /// [`QueryError`] for SQL that is refused.
+    /// [`QueryError`] for SQL that is refused, and when there are too many instances.
     pub fn acquire(&self, spec: &QuerySpec, missing: Missing) -> Result<InstanceRef, QueryError> {
         let key = ShareKey::of(spec);
         if let Some(held) = self.hold(&key) {
             return Ok(held);
         }
         // Planned outside the lock: two callers may both plan, one of them registers.
-        let outcome = plan_outcome(spec, self.0.history.as_ref(), &self.0.config)?;
-        if let (Missing::Refuse, Outcome::Waiting { error, .. }) = (missing, &outcome) {
-            return Err(error.clone());
-        }
+        let outcome = match (plan_outcome(spec, self.0.history.as_ref(), &self.0.config), missing) {
+            (Ok(Outcome::Waiting { error }) | Err(error), Missing::Refuse) => return Err(error),
+            (Ok(outcome), _) => outcome,
+            (Err(error), Missing::Wait) => Outcome::Failed { error },
+        };
         let id = {
             let mut registry = self.0.registry.lock();
             if registry.by_key.contains_key(&key) {
@@ -220,6 +230,12 @@ impl Engine {
                 return self
                     .hold(&key)
                     .ok_or_else(|| QueryError::new(QueryErrorKind::Internal, "the instance just ended"));
+            }
+            if registry.by_key.len() >= INSTANCES_MAX {
+                let message = format!(
+                    "{INSTANCES_MAX} different queries are kept live already: close some pages, or ask with fewer different parameters"
+                );
+                return Err(QueryError::new(QueryErrorKind::LimitExceeded, message));
             }
             let id = InstanceId(self.0.next_id.fetch_add(1, Ordering::Relaxed));
             registry.by_key.insert(key.clone(), Shared { id, holders: 1, idle_since: None });
@@ -261,7 +277,16 @@ impl Engine {
         let now = at.is_none();
         let at = at.unwrap_or_else(|| *self.0.position.borrow());
         let (spec, history, limits) = (spec.clone(), self.0.history.clone(), self.0.config.query_limits.clone());
-        let task = self.0.pool.handle().spawn(async move { batch::run(&spec, &history, at, &limits).await });
+        let turn = self.0.running.clone().acquire_owned();
+        let waited = tokio::time::timeout(Duration::from_millis(limits.time_ms_max), turn).await;
+        let Ok(turn) = waited else {
+            let message = format!("{QUERIES_MAX} queries run already, and none ended in time: try again later");
+            return Err(QueryError::new(QueryErrorKind::LimitExceeded, message));
+        };
+        let task = self.0.pool.handle().spawn(async move {
+            let _turn = turn;
+            batch::run(&spec, &history, at, &limits).await
+        });
         let mut answer = AbortOnDrop(task)
             .await
             .map_err(|error| QueryError::new(QueryErrorKind::Internal, format!("the query ended: {error}")))??;

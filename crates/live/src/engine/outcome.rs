@@ -18,6 +18,8 @@ pub(crate) enum Outcome {
     Rerun { reason: String, streams: Vec<StreamName>, reads_clock: bool },
     /// Not yet.
     Waiting { error: QueryError },
+    /// Not with the streams as they are; planned again when one of them grows.
+    Failed { error: QueryError },
 }
 
 /// A plan to maintain.

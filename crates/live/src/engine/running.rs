@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use pulseboard_model::delta::ColumnSet;
 use pulseboard_model::{
-    CommitPart, Delta, InstanceUpdate, ResetReason, RowChange, RowKey, Snapshot, TimeUs, ViewState,
+    CommitPart, Delta, InstanceUpdate, Position, ResetReason, RowChange, RowKey, Snapshot, TimeUs, ViewState,
 };
 use std::sync::Arc;
 
@@ -103,8 +103,14 @@ pub(crate) struct Running {
     pub(crate) kind: Kind,
     /// Raised with every new start, so that reports of earlier jobs are known as such.
     pub(crate) generation: u64,
+    /// When to try again to maintain it, after it had to fall back.
+    pub(crate) retry_at: Option<TimeUs>,
     /// `_arrived_at` of the newest event of its streams.
     pub(crate) input_at: Option<TimeUs>,
+    /// Where the rows stand that readers have, if they are not kept current by each step.
+    pub(crate) stands: Option<Position>,
+    /// From when an answer counts that was rebuilt after older events had been dropped.
+    pub(crate) since: Option<TimeUs>,
     /// The state as last told, and in which second.
     pub(crate) told: Option<(ViewState, TimeUs)>,
     pub(crate) events: u64,
@@ -113,13 +119,32 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn new(spec: QuerySpec) -> Self {
-        Self { spec, kind: Kind::Waiting, generation: 0, input_at: None, told: None, events: 0, cost: Duration::ZERO }
+        Self {
+            spec,
+            kind: Kind::Waiting,
+            generation: 0,
+            retry_at: None,
+            input_at: None,
+            stands: None,
+            since: None,
+            told: None,
+            events: 0,
+            cost: Duration::ZERO,
+        }
     }
 
     /// The state to tell, if it differs from the last one. A newer `input_at` alone is told at most once a second, and
     /// only if `may_refresh`.
     pub(crate) fn tell(&mut self, state: ViewState, now: TimeUs, may_refresh: bool) -> Option<ViewState> {
-        let state = ViewState { input_at: self.input_at, ..state };
+        let since = match &self.kind {
+            // A window leaves behind what had been dropped.
+            Kind::Maintained(maintained) => {
+                let from = maintained.instance.time_from();
+                self.since.filter(|since| from.is_none_or(|from| from < *since))
+            }
+            _ => self.since,
+        };
+        let state = ViewState { input_at: self.input_at, as_of: self.stands, since, ..state };
         if let Some((told, at)) = &self.told {
             let same = ViewState { input_at: told.input_at, ..state.clone() } == *told;
             let fresher = state.input_at != told.input_at && *at != now && may_refresh;

@@ -14,6 +14,7 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserOptions};
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use pulseboard_model::FieldType;
+use pulseboard_model::limits::QueryLimits;
 use pulseboard_model::schema::{HIDDEN_COLUMNS, TIME};
 use pulseboard_model::{StreamName, StreamSchema};
 
@@ -68,6 +69,14 @@ pub(crate) fn parse(sql: &str, sql_bytes_max: usize) -> Result<Statement, QueryE
             Err(QueryError::new(QueryErrorKind::BadSql, "write one query; this text has several statements"))
         }
     }
+}
+
+/// Says whether `sql` is one query, whatever streams exist: what a configuration can be held to before anything runs.
+///
+/// # Errors
+/// [`QueryErrorKind::BadSql`] with the place where parsing stopped, [`QueryErrorKind::LimitExceeded`] if it is too long.
+pub fn check_sql(sql: &str) -> Result<(), QueryError> {
+    parse(sql, QueryLimits::default().sql_bytes_max).map(|_| ())
 }
 
 /// Resolves the names of a parsed query against the streams that exist.
