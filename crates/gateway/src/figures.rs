@@ -51,11 +51,12 @@ impl Figures {
         refused_us == 0 || now_us - refused_us > REFUSED_US
     }
 
-    /// A request was answered.
-    pub fn answered(&self, took: Duration, our_fault: bool) {
+    /// A request was answered; `took` unless it had asked to wait.
+    pub fn answered(&self, took: Option<Duration>, our_fault: bool) {
         if our_fault {
             self.errors.fetch_add(1, Ordering::Relaxed);
         }
+        let Some(took) = took else { return };
         let took_us = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
         let mut latencies = self.latencies.lock();
         if latencies.last.len() < LATENCIES {
@@ -103,7 +104,7 @@ mod tests {
     fn latencies_are_of_the_last_requests() {
         let figures = Figures::default();
         for ms in 0..2_000 {
-            figures.answered(Duration::from_millis(ms), ms == 7);
+            figures.answered(Some(Duration::from_millis(ms)), ms == 7);
         }
         let (mean, p99) = figures.latencies_ms();
         assert!((mean - 1_487.5).abs() < 1.0, "mean {mean}");

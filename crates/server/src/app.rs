@@ -1,13 +1,13 @@
 //! The whole server, put together: log, engine, hub, sources, gateway. Tests embed it; `serve` runs it.
 //!
 //! It ends in order: connections drain first, then sources, engine and hub, last the log, so that whatever was accepted
-//! is durable and whoever was told so is told.
+//! is durable and whoever was told so is told. All of it together has one deadline.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pulseboard_gateway::{Catalog, Deps, Figures, Gateway, GatewayConfig};
+use pulseboard_gateway::{Catalog, Deps, Figures, Gateway, GatewayConfig, StreamConfigs};
 use pulseboard_hub::{Hub, HubConfig};
 use pulseboard_journal::{EmbeddedConfig, EmbeddedLog, Log};
 use pulseboard_live::{Engine, EngineConfig};
@@ -15,13 +15,20 @@ use pulseboard_runtime::{Clock, Shutdown, Tasks};
 use pulseboard_sources::{HostConfig, HostSource, QUEUE_BATCHES};
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::{error, warn};
 
 use crate::config::ServerConfig;
+use crate::feeder::{self, Feeder};
 use crate::log_history::LogHistory;
-use crate::{feeder, source_sink, web};
+use crate::{source_sink, web};
 
-/// How long the engine, the hub and the sources may take to end.
-const STOP_MAX: Duration = Duration::from_secs(3);
+/// How long the whole end may take. Who waits for us (systemd, a container) kills after ten seconds.
+const STOP_MAX: Duration = Duration::from_millis(9_500);
+/// What is left of it at least for sources, engine and hub once connections had their time.
+const PARTS_MAX: Duration = Duration::from_millis(2_000);
+/// What is left of it at least to close the log.
+const LOG_MAX: Duration = Duration::from_millis(1_500);
 
 /// Why the server does not start: one clear line per problem.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +41,17 @@ impl StartError {
     }
 }
 
+/// Why a running server ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The listener failed.
+    #[error("the listener failed: {0}")]
+    Listener(#[from] std::io::Error),
+    /// The log cannot be followed any more: live answers would stand still and look alive.
+    #[error("the log cannot be followed any more, so live answers would stand still: {0}")]
+    Feeder(String),
+}
+
 /// A server that listens but does not serve yet.
 #[derive(Debug)]
 pub struct App {
@@ -41,6 +59,7 @@ pub struct App {
     listener: TcpListener,
     address: SocketAddr,
     log: Arc<EmbeddedLog>,
+    feeder: Feeder,
     tasks: Tasks,
     log_tasks: Tasks,
 }
@@ -49,7 +68,7 @@ impl App {
     /// Opens the log, starts everything and binds the address.
     ///
     /// # Errors
-    /// [`StartError`]: a busy port, a locked or damaged directory, views that are refused.
+    /// [`StartError`]: a busy port, a locked or damaged directory, declared types that the log contradicts.
     pub async fn start(config: ServerConfig, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let listener = TcpListener::bind(config.listen).await.map_err(|error| match error.kind() {
             std::io::ErrorKind::AddrInUse => {
@@ -61,7 +80,12 @@ impl App {
 
         // The log outlives everything that writes to it.
         let (tasks, log_tasks) = (Tasks::new(), Tasks::new());
-        let embedded = EmbeddedConfig { retention: config.retention.clone(), ..EmbeddedConfig::new(&config.data_dir) };
+        let limits = config.limits;
+        let embedded = EmbeddedConfig {
+            retention: config.retention.clone(),
+            streams_max: limits.ingest.streams_max,
+            ..EmbeddedConfig::new(&config.data_dir)
+        };
         let (log_clock, log_owner) = (clock.clone(), log_tasks.clone());
         let opened = tokio::task::spawn_blocking(move || EmbeddedLog::open(embedded, log_clock, &log_owner)).await;
         let embedded = opened
@@ -70,26 +94,17 @@ impl App {
         embedded.set_url(&format!("http://{address}")).map_err(|error| StartError::one(error.to_string()))?;
         let embedded = Arc::new(embedded);
         let log: Arc<dyn Log> = embedded.clone();
-        for (stream, stream_config) in &config.streams.by_name {
-            let declared = log.declare(stream, &stream_config.fields).await;
-            declared.map_err(|error| StartError::one(format!("streams.{stream}.fields: {error}")))?;
-        }
-        if config.host_source {
-            for (stream, schema) in pulseboard_sources::host::streams() {
-                let fields: Vec<_> = schema.fields.iter().map(|f| (f.name.clone(), f.field_type.clone())).collect();
-                let declared = log.declare(&stream, &fields).await;
-                declared.map_err(|error| StartError::one(format!("source `host`: {error}")))?;
-            }
-        }
+        declare(log.as_ref(), &config.streams, config.host_source).await?;
 
         let history = Arc::new(LogHistory::new(log.clone()));
         let head = log.head();
         let hub = Hub::start(HubConfig::default(), head, log.newest(), history.clone(), &tasks);
         let sink_hub = hub.clone();
         let sink = Box::new(move |output| sink_hub.apply(&output));
-        let engine = Engine::start(EngineConfig::default(), history, &tasks, sink)
+        let engine_config = EngineConfig { view_limits: limits.views, query_limits: limits.queries };
+        let engine = Engine::start(engine_config, history, &tasks, sink)
             .map_err(|error| StartError::one(format!("starting the engine: {error}")))?;
-        feeder::spawn(log.as_ref(), head.offset, engine.clone(), hub.clone(), &tasks)
+        let feeder = feeder::spawn(log.as_ref(), head.offset, engine.clone(), hub.clone(), &tasks)
             .map_err(|error| StartError::one(error.to_string()))?;
         let mut sources = Vec::new();
         if config.host_source {
@@ -104,10 +119,10 @@ impl App {
         let meta = embedded.meta_store();
         let catalog =
             Catalog::start(config.views, config.boards, engine.clone(), log.clone(), meta.clone(), clock.clone());
-        let catalog = catalog.map_err(StartError)?;
         let gateway_config = GatewayConfig {
             allowed_origins: config.allowed_origins,
             timezone: config.timezone,
+            ingest: limits.ingest,
             ..GatewayConfig::new(address)
         };
         let deps = Deps {
@@ -124,7 +139,7 @@ impl App {
             tasks: tasks.clone(),
             web: web::web_app(),
         };
-        Ok(Self { gateway: Gateway::new(deps), listener, address, log: embedded, tasks, log_tasks })
+        Ok(Self { gateway: Gateway::new(deps), listener, address, log: embedded, feeder, tasks, log_tasks })
     }
 
     /// Where it listens.
@@ -133,19 +148,84 @@ impl App {
         self.address
     }
 
-    /// Serves until `stop`, then ends in order.
+    /// Serves until `stop`, then ends in order, within ten seconds.
     ///
     /// # Errors
-    /// When the listener fails.
-    pub async fn serve(self, stop: Shutdown) -> std::io::Result<()> {
-        let served = self.gateway.serve(self.listener, stop).await;
-        let clean = self.tasks.shut_down(STOP_MAX).await;
-        let log = self.log;
-        let closed = tokio::task::spawn_blocking(move || log.close()).await.is_ok();
-        let ended = self.log_tasks.shut_down(STOP_MAX).await;
-        if !(clean && closed && ended) {
-            tracing::warn!("some parts did not end in time");
+    /// [`ServeError`] when it had to end by itself.
+    pub async fn serve(mut self, stop: Shutdown) -> Result<(), ServeError> {
+        let mut serving = std::pin::pin!(self.gateway.serve(self.listener, stop.clone()));
+        let (served, failed) = tokio::select! {
+            served = &mut serving => (Some(served), None),
+            () = stop.wait() => (None, None),
+            why = self.feeder.failed() => {
+                error!(why, "the log cannot be followed: the server ends");
+                stop.trigger();
+                (None, Some(why))
+            }
+        };
+        let deadline = Instant::now() + STOP_MAX;
+        let served = match served {
+            Some(served) => served,
+            None => timeout_at(deadline - PARTS_MAX - LOG_MAX, serving).await.unwrap_or_else(|_| {
+                warn!("connections were still open when the time to drain was over");
+                Ok(())
+            }),
+        };
+        let clean = end(&self.tasks, self.log, &self.log_tasks, deadline).await;
+        if !clean {
+            warn!("some parts did not end in time");
         }
-        served
+        match failed {
+            Some(why) => Err(ServeError::Feeder(why)),
+            None => Ok(served?),
+        }
+    }
+}
+
+/// Ends the parts, then the log, by `deadline` whatever they do. Says whether all ended.
+async fn end(tasks: &Tasks, log: Arc<EmbeddedLog>, log_tasks: &Tasks, deadline: Instant) -> bool {
+    let left = |reserved: Duration| (deadline - reserved).saturating_duration_since(Instant::now());
+    let parts = tasks.shut_down(left(LOG_MAX)).await;
+    let close = tokio::task::spawn_blocking(move || log.close());
+    let closed = timeout(left(Duration::ZERO), close).await.is_ok_and(|joined| joined.is_ok());
+    parts & closed & log_tasks.shut_down(left(Duration::ZERO)).await
+}
+
+/// Makes the configured streams and those of the host known, with their declared fields.
+async fn declare(log: &dyn Log, streams: &StreamConfigs, host_source: bool) -> Result<(), StartError> {
+    let mut refused = Vec::new();
+    for (stream, config) in &streams.by_name {
+        if let Err(error) = log.declare(stream, &config.fields).await {
+            refused.push(format!("streams.{stream}.fields: {error}"));
+        }
+    }
+    if host_source {
+        for (stream, schema) in pulseboard_sources::host::streams() {
+            let fields: Vec<_> = schema.fields.iter().map(|f| (f.name.clone(), f.field_type.clone())).collect();
+            if let Err(error) = log.declare(&stream, &fields).await {
+                refused.push(format!("source `host`: {error}"));
+            }
+        }
+    }
+    if refused.is_empty() { Ok(()) } else { Err(StartError(refused)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pulseboard_runtime::SystemClock;
+
+    #[tokio::test]
+    async fn a_part_that_does_not_end_does_not_hold_the_end_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let (tasks, log_tasks) = (Tasks::new(), Tasks::new());
+        let log = EmbeddedLog::open(EmbeddedConfig::new(dir.path()), SystemClock::shared(), &log_tasks).unwrap();
+        tasks.spawn("stuck", std::future::pending());
+        let started = Instant::now();
+        let deadline = started + LOG_MAX + Duration::from_millis(200);
+        assert!(!end(&tasks, Arc::new(log), &log_tasks, deadline).await, "it says that one did not end");
+        assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+        assert_eq!(tasks.running(), ["stuck"]);
+        assert!(log_tasks.running().is_empty(), "the log closed all the same");
     }
 }
