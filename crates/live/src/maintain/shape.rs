@@ -22,7 +22,7 @@ use pulseboard_model::schema::OFFSET;
 use pulseboard_model::{Column, StreamName};
 
 use super::rowwise::RowStep;
-use super::window::{Bound, bound_of};
+use super::window::{Bound, bound_of, origin};
 use crate::cells::columns;
 use crate::sql::clock::ClockCell;
 use crate::sql::planning::{Planned, reads_clock};
@@ -105,7 +105,7 @@ pub(crate) fn simplified(planned: &Planned) -> Result<LogicalPlan, DataFusionErr
 /// [`Unmaintained`] with the reason.
 pub(crate) fn take_apart(planned: &Planned) -> Result<Shape, Unmaintained> {
     let plan = simplified(planned)?;
-    let mut builder = Builder { planned, steps: Vec::new(), order: None, reads_clock: false };
+    let mut builder = Builder { planned, steps: Vec::new(), order: None, order_keeps: Vec::new(), reads_clock: false };
     let (upper_plans, aggregate_plan, lower_plans, scan) = split(&plan)?;
 
     let Plan::TableScan(scan) = scan else {
@@ -250,15 +250,11 @@ fn order_follows_bounds(plan: &LogicalPlan, bounds: &[Bound]) -> bool {
     loop {
         match node {
             Plan::Sort(sort) => {
-                return match sort.expr.first() {
-                    Some(first) if !first.asc => match &first.expr {
-                        Expr::Column(column) => {
-                            bounds.iter().all(|bound| bound.is_lower() && bound.column_name == column.name)
-                        }
-                        _ => false,
-                    },
-                    _ => false,
-                };
+                let Some(first) = sort.expr.first().filter(|first| !first.asc) else { return false };
+                let Expr::Column(column) = &first.expr else { return false };
+                // Names do not tell: a subquery may give any column the name of another.
+                let Some(ordered) = origin(&sort.input, column) else { return false };
+                return bounds.iter().all(|bound| bound.is_lower() && bound.scan_column.as_ref() == Some(&ordered));
             }
             Plan::Projection(_) | Plan::Limit(_) | Plan::SubqueryAlias(_) => match node.inputs().first() {
                 Some(input) => node = input,
@@ -297,6 +293,8 @@ struct Builder<'a> {
     planned: &'a Planned,
     steps: Vec<RowStep>,
     order: Option<OrderShape>,
+    /// Where in `steps` the sort keys of `order` are taken aside.
+    order_keeps: Vec<usize>,
     reads_clock: bool,
 }
 
@@ -316,7 +314,7 @@ impl Builder<'_> {
                     if self.order.is_some() {
                         return Err(Unmaintained("it filters by the clock after a limit".into()));
                     }
-                    for (column, bound) in bound_of(conjunct, schema, self.planned)? {
+                    for (column, bound) in bound_of(conjunct, &filter.input, self.planned)? {
                         self.steps.push(RowStep::Keep(column));
                         bounds.push(bound);
                     }
@@ -357,8 +355,12 @@ impl Builder<'_> {
                 self.steps.push(RowStep::Filter(predicate));
             }
             Plan::Sort(sort) => {
-                if self.order.is_some() {
-                    return Err(Unmaintained("it orders an ordered or limited subquery again".into()));
+                // An order that nothing has been cut by means nothing under another one.
+                if self.order.as_ref().is_some_and(|order| order.fetch.is_some() || order.skip > 0) {
+                    return Err(Unmaintained("it orders a limited subquery again".into()));
+                }
+                for at in std::mem::take(&mut self.order_keeps).into_iter().rev() {
+                    self.steps.remove(at);
                 }
                 let schema = sort.input.schema();
                 let mut options = Vec::with_capacity(sort.expr.len());
@@ -367,6 +369,7 @@ impl Builder<'_> {
                     self.reads_clock |= reads_clock(&key.expr);
                     let data_type = expr.data_type(schema.as_arrow())?;
                     options.push((data_type, SortOptions { descending: !key.asc, nulls_first: key.nulls_first }));
+                    self.order_keeps.push(self.steps.len());
                     self.steps.push(RowStep::Keep(expr));
                 }
                 self.order = Some(OrderShape { options, skip: 0, fetch: sort.fetch });

@@ -10,11 +10,12 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema, TimeUnit};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
-use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue};
+use datafusion::common::{Column, DFSchema, DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion::logical_expr::{Between, BinaryExpr, ColumnarValue, Expr, ExprSchemable, Operator};
+use datafusion::logical_expr::{Between, BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator};
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use pulseboard_model::TimeUs;
+use pulseboard_model::schema::TIME;
 use pulseboard_model::time::SECOND_US;
 
 use super::shape::Unmaintained;
@@ -41,7 +42,10 @@ enum Comparison {
 /// One bound.
 #[derive(Debug, Clone)]
 pub(crate) struct Bound {
+    /// What the query calls the column.
     pub(crate) column_name: String,
+    /// The column of the scan that it is, unchanged; none if it is computed.
+    pub(crate) scan_column: Option<String>,
     comparison: Comparison,
     value: Arc<dyn PhysicalExpr>,
     clock: ClockCell,
@@ -81,7 +85,7 @@ pub(crate) type ColumnBound = (Arc<dyn PhysicalExpr>, Bound);
 /// [`Unmaintained`] if it reads the clock in another way.
 pub(crate) fn bound_of(
     conjunct: &Expr,
-    schema: &DFSchema,
+    input: &LogicalPlan,
     planned: &Planned,
 ) -> std::result::Result<Vec<ColumnBound>, Unmaintained> {
     let unfit =
@@ -102,11 +106,12 @@ pub(crate) fn bound_of(
             if reads_clock(&left) { (right, op.swap().ok_or_else(unfit)?, left) } else { (left, op, right) };
         let column = without_widening(column);
         let Expr::Column(name) = &column else { return Err(unfit()) };
+        let schema = input.schema();
         let is_time = matches!(column.get_type(schema)?, DataType::Timestamp(TimeUnit::Microsecond, Some(_)));
         if !is_time || reads_clock(&column) || !value.column_refs().is_empty() {
             return Err(unfit());
         }
-        let column_name = name.name.clone();
+        let (column_name, scan_column) = (name.name.clone(), origin(input, name));
         let props = planned.state.execution_props();
         let context = PhysicalPlanningContext::default();
         let physical = |expr: &Expr| create_physical_expr(expr, schema, props, &context);
@@ -121,12 +126,31 @@ pub(crate) fn bound_of(
             _ => return Err(unfit()),
         };
         let value = create_physical_expr(&value, &DFSchema::empty(), props, &context)?;
-        let bound = Bound { column_name, comparison, value, clock: planned.clock.clone() };
+        let bound = Bound { column_name, scan_column, comparison, value, clock: planned.clock.clone() };
         // A bound that cannot be evaluated now cannot be maintained either.
         bound.value_at(planned.clock.get())?;
         bounds.push((physical(&column)?, bound));
     }
     Ok(bounds)
+}
+
+/// The column of the scan that `column` of `plan` is: followed through names and projections as long as nothing
+/// changes its values.
+pub(crate) fn origin(plan: &LogicalPlan, column: &Column) -> Option<String> {
+    let index = plan.schema().maybe_index_of_column(column)?;
+    match plan {
+        LogicalPlan::TableScan(scan) => Some(scan.projected_schema.field(index).name().clone()),
+        LogicalPlan::Filter(_) | LogicalPlan::Sort(_) | LogicalPlan::Limit(_) | LogicalPlan::SubqueryAlias(_) => {
+            let input = *plan.inputs().first()?;
+            let (qualifier, field) = input.schema().qualified_field(index);
+            origin(input, &Column::new(qualifier.cloned(), field.name()))
+        }
+        LogicalPlan::Projection(projection) => match without_widening(projection.expr.get(index)?.clone().unalias()) {
+            Expr::Column(inner) => origin(&projection.input, &inner),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// A cast of µs to ns changes nothing about a comparison.
@@ -214,9 +238,13 @@ impl Window {
         Ok(if moved_back { Err(MovedBack) } else { Ok(()) })
     }
 
-    /// The smallest time that is inside now, where all lower bounds are on `time`: older events need not be read.
+    /// The smallest event time that is inside now, if a lower bound is on the scan's `time`: older events need not be
+    /// read.
     pub(crate) fn time_from(&self) -> Option<TimeUs> {
-        let lower = self.bounds.iter().filter(|bound| bound.bound.is_lower() && bound.bound.column_name == "time");
+        let lower = self
+            .bounds
+            .iter()
+            .filter(|bound| bound.bound.is_lower() && bound.bound.scan_column.as_deref() == Some(TIME));
         lower.filter_map(|bound| bound.value).max().map(TimeUs)
     }
 
