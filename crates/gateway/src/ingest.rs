@@ -135,7 +135,9 @@ async fn decode_body(
     };
     decoded.map_err(|error| {
         let code = match &error {
-            BodyError::TooManyRows { .. } | BodyError::TooLarge { .. } => Code::TooLarge,
+            BodyError::TooManyRows { .. } | BodyError::TooManyCells { .. } | BodyError::TooLarge { .. } => {
+                Code::TooLarge
+            }
             BodyError::Malformed { .. } | BodyError::NotEvents { .. } => Code::BadJson,
         };
         let answer = ApiError::new(code, error.to_string());

@@ -238,7 +238,8 @@ mod tests {
         assert_eq!(one_by_one, at_once);
 
         let merged = Delta::merge(&deltas[1..3]);
-        let changed = |name| merged.set.iter().find(|change| change.key == key(name)).map(|change| change.changed.clone());
+        let changed =
+            |name| merged.set.iter().find(|change| change.key == key(name)).map(|change| change.changed.clone());
         assert_eq!(changed("a"), Some(ColumnSet::Mask(3)), "`a` changed in both columns");
         assert_eq!(changed("b"), Some(ColumnSet::All), "`b` went and came back");
     }

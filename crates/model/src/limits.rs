@@ -9,6 +9,9 @@ pub struct IngestLimits {
     pub row_bytes_max: usize,
     /// The most rows in one request.
     pub rows_max: usize,
+    /// The most cells the rows of one request may take: rows times fields, since a field that a row lacks takes a cell too,
+    /// and for lists their items times the members of an item.
+    pub cells_max: usize,
     /// The most fields a stream's schema may have, nested ones included.
     pub fields_max: usize,
     /// The longest field name.
@@ -29,6 +32,7 @@ impl Default for IngestLimits {
             body_bytes_max: 32 << 20,
             row_bytes_max: 1 << 20,
             rows_max: 200_000,
+            cells_max: 16 << 20,
             fields_max: 500,
             field_name_bytes_max: 200,
             depth_max: 16,

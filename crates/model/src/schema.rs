@@ -21,6 +21,12 @@ pub const OFFSET: &str = "_offset";
 /// The columns that `SELECT *` leaves out and that no user field may be called.
 pub const HIDDEN_COLUMNS: [&str; 3] = [SOURCE_TIME, ARRIVED_AT, OFFSET];
 
+/// Whether no user field may be called `name`: it is `time` or one of [`HIDDEN_COLUMNS`].
+#[must_use]
+pub fn is_reserved(name: &str) -> bool {
+    name == TIME || HIDDEN_COLUMNS.contains(&name)
+}
+
 /// The zone all stored times are in.
 pub const UTC: &str = "UTC";
 
@@ -129,6 +135,16 @@ impl FieldType {
             Self::Struct(fields) => DataType::Struct(
                 fields.iter().map(|(name, field_type)| Field::new(name, field_type.to_arrow(), true)).collect(),
             ),
+        }
+    }
+
+    /// How many arrays beside each other hold a value of it: itself and the members of objects, but not what is in lists,
+    /// whose items are counted one by one.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        match self {
+            Self::Struct(fields) => 1 + fields.iter().map(|(_, field_type)| field_type.width()).sum::<usize>(),
+            _ => 1,
         }
     }
 

@@ -10,9 +10,16 @@ use crate::schema::{FieldType, StreamSchema};
 /// How the rows of a body are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BodyFormat {
-    /// By looking: `[` begins an array; one value alone is an object; everything else is NDJSON.
+    /// By looking at how it begins:
+    /// - `[`: an array.
+    /// - `{`: NDJSON if this object ends on its line and more lines follow, whether or not the line is valid JSON; else one
+    ///   object. So a line that was cut off in its middle and an object over several lines that is broken look the same,
+    ///   and both are refused whole.
+    /// - Anything else: NDJSON if there is more than one line, else one value, which is refused.
     #[default]
     Auto,
+    /// As [`BodyFormat::Auto`], of a body that calls itself JSON: NDJSON only if its first line is an object by itself.
+    AutoJson,
     /// One JSON object or an array of objects. Malformed JSON refuses the whole body.
     Json,
     /// One JSON object per line; blank lines are no rows. A malformed line is one rejected row.
@@ -86,6 +93,15 @@ pub enum BodyError {
     /// More rows than one request may bring.
     #[error("the body has more than {max} rows, the most one request may bring: send it in parts")]
     TooManyRows {
+        /// The limit.
+        max: usize,
+    },
+    /// More cells than one request may bring.
+    #[error(
+        "the rows of the body take more than {max} cells (rows times fields), the most one request may bring: send it in \
+         parts"
+    )]
+    TooManyCells {
         /// The limit.
         max: usize,
     },

@@ -1,6 +1,9 @@
 //! A request body cut into rows.
 
+use std::fmt;
+
 use memchr::memchr_iter;
+use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::limits::IngestLimits;
@@ -41,51 +44,72 @@ pub fn decode(
     let ndjson = match format {
         BodyFormat::Json => false,
         BodyFormat::Ndjson => true,
-        BodyFormat::Auto => looks_like_ndjson(body),
+        BodyFormat::Auto => looks_like_ndjson(body, ends_on_its_line),
+        BodyFormat::AutoJson => looks_like_ndjson(body, is_object),
     };
     if ndjson {
-        lines(body, &mut decoder, limits.rows_max)?;
+        lines(body, &mut decoder)?;
     } else {
-        document(body, &mut decoder, limits.rows_max)?;
+        document(body, &mut decoder)?;
     }
     Ok(decoder.finish())
 }
 
-/// Whether a body of unknown format is NDJSON: if it begins with an object that is not its only value. A broken object is
-/// taken for a line if the next line begins with `{`, which that of a broken indented object never does.
-fn looks_like_ndjson(body: &[u8]) -> bool {
-    let body = body.trim_ascii_start();
-    if body.first() != Some(&b'{') {
-        return body.is_empty();
-    }
-    let mut values = serde_json::Deserializer::from_slice(body).into_iter::<&RawValue>();
-    match values.next() {
-        Some(Ok(_)) => !body[values.byte_offset()..].trim_ascii_start().is_empty(),
-        _ => {
-            let mut lines = body.split(|b| *b == b'\n').map(<[u8]>::trim_ascii_start).filter(|line| !line.is_empty());
-            lines.nth(1).is_some_and(|line| line[0] == b'{')
-        }
+/// Whether a body of unknown format is NDJSON; `is_line` says whether what begins with `{` is a line by itself.
+fn looks_like_ndjson(body: &[u8], is_line: impl Fn(&[u8]) -> bool) -> bool {
+    let body = body.trim_ascii();
+    let end = memchr::memchr(b'\n', body);
+    match (body.first(), end) {
+        (None, _) => true,
+        (Some(b'['), _) | (_, None) => false,
+        (Some(b'{'), Some(end)) => is_line(&body[..end]),
+        (Some(_), Some(_)) => true,
     }
 }
 
+/// Whether the object that `line` begins with ends in it, going by its brackets.
+fn ends_on_its_line(line: &[u8]) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in line {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => depth += 1,
+            b'}' | b']' if !in_string => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return true;
+                }
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Whether `line` is valid JSON; it is known to begin with `{`.
+fn is_object(line: &[u8]) -> bool {
+    serde_json::from_slice::<&RawValue>(line).is_ok()
+}
+
 /// One object, or an array of them.
-fn document<'a>(body: &'a [u8], decoder: &mut Decoder<'_, 'a>, rows_max: usize) -> Result<(), BodyError> {
+fn document<'a>(body: &'a [u8], decoder: &mut Decoder<'_, 'a>) -> Result<(), BodyError> {
     match body.trim_ascii_start().first() {
         Some(b'[') => {
-            let rows: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| malformed(body, &error))?;
-            if rows.len() > rows_max {
-                return Err(BodyError::TooManyRows { max: rows_max });
+            let mut refused = None;
+            let mut json = serde_json::Deserializer::from_slice(body);
+            let read = Rows { decoder, refused: &mut refused }.deserialize(&mut json).and_then(|()| json.end());
+            match (read, refused) {
+                (Ok(()), _) => Ok(()),
+                (Err(_), Some(refused)) => Err(refused),
+                (Err(error), None) => Err(malformed(body, &error)),
             }
-            rows.into_iter().for_each(|row| decoder.push(row.get()));
-            Ok(())
         }
         first => {
             let row: &RawValue = serde_json::from_slice(body).map_err(|error| malformed(body, &error))?;
             let found = match first {
-                Some(b'{') => {
-                    decoder.push(row.get());
-                    return Ok(());
-                }
+                Some(b'{') => return decoder.push(row.get()),
                 Some(b'"') => "a string",
                 Some(b't' | b'f') => "a bool",
                 Some(b'n') => "null",
@@ -93,6 +117,39 @@ fn document<'a>(body: &'a [u8], decoder: &mut Decoder<'_, 'a>, rows_max: usize) 
             };
             Err(BodyError::NotEvents { found })
         }
+    }
+}
+
+/// Decodes the elements of an array as they are read: none is kept beside its columns. If the array turns out to be
+/// malformed later, the decoder is given up with everything in it.
+struct Rows<'d, 'c, 'a> {
+    decoder: &'d mut Decoder<'c, 'a>,
+    refused: &'d mut Option<BodyError>,
+}
+
+impl<'a> DeserializeSeed<'a> for Rows<'_, '_, 'a> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'a> Visitor<'a> for Rows<'_, '_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of JSON objects")
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(self, mut rows: A) -> Result<(), A::Error> {
+        while let Some(row) = rows.next_element::<&RawValue>()? {
+            if let Err(refused) = self.decoder.push(row.get()) {
+                *self.refused = Some(refused);
+                return Err(A::Error::custom("refused"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -110,8 +167,7 @@ fn malformed(body: &[u8], error: &serde_json::Error) -> BodyError {
 }
 
 /// One object per line.
-fn lines<'a>(body: &'a [u8], decoder: &mut Decoder<'_, 'a>, rows_max: usize) -> Result<(), BodyError> {
-    let rows_max_u64 = rows_max as u64;
+fn lines<'a>(body: &'a [u8], decoder: &mut Decoder<'_, 'a>) -> Result<(), BodyError> {
     let whole = std::str::from_utf8(body).ok();
     let mut start = 0;
     for end in memchr_iter(b'\n', body).chain([body.len()]) {
@@ -120,17 +176,14 @@ fn lines<'a>(body: &'a [u8], decoder: &mut Decoder<'_, 'a>, rows_max: usize) -> 
         if body[line.clone()].trim_ascii().is_empty() {
             continue;
         }
-        if decoder.rows_seen() == rows_max_u64 {
-            return Err(BodyError::TooManyRows { max: rows_max });
-        }
         // A line break is never part of a longer character, so the lines of a valid text are valid.
         let text = match whole {
             Some(text) => text.get(line),
             None => std::str::from_utf8(&body[line]).ok(),
         };
         match text {
-            Some(text) => decoder.push(text),
-            None => decoder.reject(Fault::of_row(NOT_UTF8)),
+            Some(text) => decoder.push(text)?,
+            None => decoder.reject(Fault::of_row(NOT_UTF8))?,
         }
     }
     Ok(())

@@ -53,6 +53,8 @@ pub(super) fn fit(
         | (FieldType::String | FieldType::Json, Value::Str(_))
         | (FieldType::Decimal(..), Value::Decimal(_))
         | (FieldType::Time, Value::Time(_)) => Ok(None),
+        // The parser reads `-0` as a float, for its sign; no field of integers becomes one of floats for that.
+        (FieldType::Int, Value::Float(zero)) if *zero == 0.0 && zero.is_sign_negative() => Ok(None),
         (FieldType::Int, Value::Float(_)) if !declared => Ok(Some(FieldType::Float)),
         (FieldType::List(item), Value::List { .. }) => {
             Ok(fit_items(item, tape, at, room)?.map(|item| FieldType::List(Box::new(item))))

@@ -77,6 +77,19 @@ impl Column {
         }
     }
 
+    /// The cells that the lists in it take once it has grown to `to`.
+    pub(super) fn cells_in_lists(&self, to: &FieldType) -> usize {
+        match (&self.data, to) {
+            (Data::List { item, item_count, .. }, FieldType::List(to)) => {
+                item_count * to.width() + item.cells_in_lists(to)
+            }
+            (Data::Struct(members), FieldType::Struct(to)) => {
+                members.iter().zip(to).map(|((_, member), (_, to))| member.cells_in_lists(to)).sum()
+            }
+            _ => 0,
+        }
+    }
+
     /// Puts the value at `at` into row `row`; rows in between are null.
     pub(super) fn append(&mut self, row: usize, tape: &Tape<'_>, at: usize) {
         let value = tape.get(at);
@@ -88,6 +101,8 @@ impl Column {
         match (&mut self.data, value) {
             (Data::Int(values), Value::Int(value)) | (Data::Time(values), Value::Time(value)) => values.push(*value),
             (Data::Float(values), Value::Float(value)) => values.push(*value),
+            // Only `-0` comes here.
+            (Data::Int(values), Value::Float(_)) => values.push(0),
             #[expect(clippy::cast_precision_loss, reason = "that is what widening to float means")]
             (Data::Float(values), Value::Int(value)) => values.push(*value as f64),
             (Data::Decimal(values, ..), Value::Decimal(value)) => values.push(*value),

@@ -2,11 +2,12 @@
 //!
 //! A row is parsed onto a tape of plain values, checked against the schema as a whole, and only then appended to the
 //! columns, so a rejected row leaves nothing behind: no value, no type, no field. `body` cuts a request into rows,
-//! `parse` puts one on the tape, `check` types it, `column` holds the values, `rows` joins them. Nothing here reads a clock or
+//! `parse` puts one on the tape, `check` types it, `cells` counts what it takes, `column` holds the values, `rows` joins them. Nothing here reads a clock or
 //! touches the journal: the caller brings `now` and the schema to start from.
 
 mod api;
 mod body;
+mod cells;
 mod check;
 mod column;
 mod decimal;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::schema::{HIDDEN_COLUMNS, TIME};
+use crate::schema::{HIDDEN_COLUMNS, TIME, is_reserved};
 
 /// What a key of a row stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,9 +55,11 @@ impl Names {
         Self { by_name, order: Vec::new() }
     }
 
-    /// Makes column `index` known as `name`.
+    /// Makes column `index` known as `name`. A reserved name stays what it is, whatever a configuration declares.
     pub(super) fn add(&mut self, name: &str, index: usize, reading: Reading) {
-        self.by_name.insert(Arc::from(name), Entry { target: Target::Column(index), reading });
+        if !is_reserved(name) {
+            self.by_name.insert(Arc::from(name), Entry { target: Target::Column(index), reading });
+        }
     }
 
     /// Which column is called `name`.

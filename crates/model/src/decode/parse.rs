@@ -26,9 +26,14 @@ pub(super) struct ParsedRow<'a> {
     pub(super) time: Option<usize>,
     /// The first key that no user field may have.
     pub(super) reserved: Option<&'static str>,
+    /// The field whose value could not be read.
+    unread: Option<Cow<'a, str>>,
 }
 
 const ABSENT: usize = usize::MAX;
+
+/// What the parser says of a number that no float holds.
+const OUT_OF_RANGE: &str = "number out of range";
 
 impl<'a> ParsedRow<'a> {
     /// Reads `text`, which is one row.
@@ -36,7 +41,11 @@ impl<'a> ParsedRow<'a> {
         self.clear();
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let seed = RowSeed { row: self, names, depth_max };
-        seed.deserialize(&mut deserializer).and_then(|()| deserializer.end()).map_err(|error| describe(&error))
+        let read = seed.deserialize(&mut deserializer).and_then(|()| deserializer.end());
+        read.map_err(|error| match &self.unread {
+            Some(name) if error.to_string().starts_with(OUT_OF_RANGE) => Fault::of_field(name, OUT_OF_RANGE),
+            _ => describe(&error),
+        })
     }
 
     fn clear(&mut self) {
@@ -47,6 +56,7 @@ impl<'a> ParsedRow<'a> {
         self.new.clear();
         self.time = None;
         self.reserved = None;
+        self.unread = None;
     }
 
     /// Where on the tape the value of `column` is.
@@ -104,11 +114,14 @@ impl<'a> Visitor<'a> for RowSeed<'_, 'a> {
             let at = self.row.tape.len();
             let found = self.names.find(place, &key);
             place += 1;
-            if let Some((_, Reading::Raw)) = found {
-                let raw = pairs.next_value_seed(RawSeed)?;
-                self.row.tape.push(Value::Raw(raw));
+            let read = if let Some((_, Reading::Raw)) = found {
+                pairs.next_value_seed(RawSeed).map(|raw| self.row.tape.push(Value::Raw(raw)))
             } else {
-                pairs.next_value_seed(ValueSeed { tape: &mut self.row.tape, depth_left: self.depth_max })?;
+                pairs.next_value_seed(ValueSeed { tape: &mut self.row.tape, depth_left: self.depth_max })
+            };
+            if let Err(error) = read {
+                self.row.unread = Some(key);
+                return Err(error);
             }
             match found.map(|(target, _)| target) {
                 Some(Target::Column(column)) => self.row.set(column, at),

@@ -71,8 +71,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn any_bytes_are_decoded_or_refused(body in prop::collection::vec(any::<u8>(), 0..200), format in 0..3) {
-        let format = [BodyFormat::Auto, BodyFormat::Json, BodyFormat::Ndjson][usize::try_from(format).expect("small")];
+    fn any_bytes_are_decoded_or_refused(body in prop::collection::vec(any::<u8>(), 0..200), format in 0..4) {
+        let format = [BodyFormat::Auto, BodyFormat::AutoJson, BodyFormat::Json, BodyFormat::Ndjson][usize::try_from(format).expect("small")];
         if let Ok(decoded) = decode(&body, format, None, &config(), &limits(), NOW) {
             prop_assert_eq!(decoded.rows.num_rows() as u64, decoded.accepted);
         }

@@ -7,10 +7,11 @@ use arrow::array::{ArrayRef, RecordBatchOptions};
 use arrow::record_batch::RecordBatch;
 
 use crate::limits::IngestLimits;
-use crate::schema::{FieldType, SchemaVersion, StreamField, StreamSchema, TIME};
+use crate::schema::{FieldType, SchemaVersion, StreamField, StreamSchema, TIME, is_reserved};
 use crate::time::TimeUs;
 
-use super::api::{Decoded, RowError, StreamConfig};
+use super::api::{BodyError, Decoded, RowError, StreamConfig};
+use super::cells;
 use super::check::{Room, decimal_value, fit};
 use super::column::{Column, times};
 use super::fault::Fault;
@@ -32,6 +33,24 @@ struct Known {
     column: Column,
 }
 
+/// A field that a row brings: its name, where its value is, and the type it gets.
+type NewField = (String, usize, FieldType);
+
+/// Why a row is not taken.
+#[derive(Debug)]
+enum Refusal {
+    /// It is bad; the others are none the worse for it.
+    Row(Fault),
+    /// With it the body is too much.
+    Body(BodyError),
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        Self::Row(fault)
+    }
+}
+
 /// Decodes the rows of one body.
 #[derive(Debug)]
 pub(super) struct Decoder<'c, 'a> {
@@ -45,6 +64,10 @@ pub(super) struct Decoder<'c, 'a> {
     joined: Vec<usize>,
     grown: bool,
     fields_used: usize,
+    /// How many cells a row takes, without those in lists.
+    width: usize,
+    /// How many values the rows with lists had: what their lists take is looked into only when this could be too much.
+    listed: usize,
     time_field: Option<usize>,
     names: Names,
     row: ParsedRow<'a>,
@@ -71,6 +94,8 @@ impl<'c, 'a> Decoder<'c, 'a> {
             joined: Vec::new(),
             grown: false,
             fields_used: 0,
+            width: 0,
+            listed: 0,
             time_field: None,
             names: Names::new(),
             row: ParsedRow::default(),
@@ -82,9 +107,10 @@ impl<'c, 'a> Decoder<'c, 'a> {
         };
         for field in base.into_iter().flat_map(|base| &base.fields) {
             decoder.fields_used += field.field_type.field_count();
+            decoder.width += field.field_type.width();
             decoder.know(&field.name, field.field_type.clone(), field.declared, true);
         }
-        for (name, declared) in config.fields.iter().filter(|(name, _)| name != TIME) {
+        for (name, declared) in config.fields.iter().filter(|(name, _)| !is_reserved(name)) {
             match decoder.names.column(name) {
                 Some(index) => decoder.declare(index, declared),
                 None => {
@@ -92,7 +118,7 @@ impl<'c, 'a> Decoder<'c, 'a> {
                 }
             }
         }
-        if let Some(name) = config.time_field.as_deref().filter(|name| *name != TIME) {
+        if let Some(name) = config.time_field.as_deref().filter(|name| !is_reserved(name)) {
             let known = decoder.names.column(name);
             decoder.time_field = Some(known.unwrap_or_else(|| decoder.know(name, FieldType::Unknown, false, false)));
         }
@@ -128,36 +154,59 @@ impl<'c, 'a> Decoder<'c, 'a> {
         self.accepted as u64 + self.rejected_count
     }
 
-    /// Takes the next row.
-    pub(super) fn push(&mut self, text: &'a str) {
-        if let Err(fault) = self.accept(text) {
-            self.reject(fault);
+    /// Takes the next row; a bad one is rejected.
+    ///
+    /// # Errors
+    /// When the body has more than one request may bring.
+    pub(super) fn push(&mut self, text: &'a str) -> Result<(), BodyError> {
+        self.admit()?;
+        match self.accept(text) {
+            Err(Refusal::Row(fault)) => self.note(fault),
+            Err(Refusal::Body(error)) => return Err(error),
+            Ok(()) => {}
         }
+        Ok(())
     }
 
     /// The next row is bad whatever its fields are.
-    pub(super) fn reject(&mut self, fault: Fault) {
+    ///
+    /// # Errors
+    /// Those of [`Decoder::push`].
+    pub(super) fn reject(&mut self, fault: Fault) -> Result<(), BodyError> {
+        self.admit()?;
+        self.note(fault);
+        Ok(())
+    }
+
+    fn admit(&self) -> Result<(), BodyError> {
+        let max = self.limits.rows_max;
+        if self.rows_seen() < max as u64 { Ok(()) } else { Err(BodyError::TooManyRows { max }) }
+    }
+
+    fn note(&mut self, fault: Fault) {
         self.rejected_count += 1;
         if self.rejected.len() < self.limits.errors_listed_max {
             self.rejected.push(fault.into_error(self.rows_seen()));
         }
     }
 
-    fn accept(&mut self, text: &'a str) -> Result<(), Fault> {
+    fn accept(&mut self, text: &'a str) -> Result<(), Refusal> {
         if text.len() > self.limits.row_bytes_max {
             return Err(Fault::of_row(format!(
                 "larger than {} bytes, the most for one row",
                 self.limits.row_bytes_max
-            )));
+            ))
+            .into());
         }
         self.row.parse(text, &mut self.names, self.limits.depth_max)?;
         if let Some(name) = self.row.reserved {
-            return Err(Fault::of_field(name, "a reserved name: the server fills this column itself"));
+            return Err(Fault::of_field(name, "a reserved name: the server fills this column itself").into());
         }
         let time = self.event_time()?;
         let mut room = Room::new(self.limits, self.fields_used);
         let growth = self.check_known(&mut room)?;
         let new = self.check_new(&mut room)?;
+        self.check_cells(&growth, &new)?;
 
         // From here on nothing can fail, so a rejected row leaves no trace.
         for (index, field_type) in growth {
@@ -176,7 +225,55 @@ impl<'c, 'a> Decoder<'c, 'a> {
         self.times.push(time.map_or(0, |time| time.0));
         self.times_valid.append(time.is_some());
         self.accepted += 1;
+        if self.row.tape.has_lists() {
+            self.listed += self.row.tape.len();
+        }
         Ok(())
+    }
+
+    /// Counts what all rows would take with this one, in the types it brings.
+    fn check_cells(&self, growth: &[(usize, FieldType)], new: &[NewField]) -> Result<(), Refusal> {
+        let max = self.limits.cells_max;
+        let grown = |index: usize| growth.iter().find(|(grown, _)| *grown == index).map(|(_, field_type)| field_type);
+        let (mut width, mut fields) = (self.width, self.fields_used);
+        for (index, field_type) in growth {
+            let known = &self.known[*index];
+            width += field_type.width();
+            fields += field_type.field_count();
+            if known.in_schema {
+                width -= known.field_type.width();
+                fields -= known.field_type.field_count();
+            }
+        }
+        for (_, _, field_type) in new {
+            width += field_type.width();
+            fields += field_type.field_count();
+        }
+        let rows = (self.accepted + 1) * width;
+        let has_lists = self.row.tape.has_lists();
+        let listed = self.listed + if has_lists { self.row.tape.len() } else { 0 };
+        // No list has more items than rows had values, and no item more cells than there are fields.
+        if rows + listed * fields <= max {
+            return Ok(());
+        }
+        let mut in_row = 0;
+        if has_lists {
+            let of_known = |&index: &usize| {
+                let field_type = grown(index).unwrap_or(&self.known[index].field_type);
+                self.row.slot(index).map_or(0, |at| cells::in_lists(field_type, &self.row.tape, at))
+            };
+            in_row = self.row.present.iter().map(of_known).sum();
+            in_row +=
+                new.iter().map(|(_, at, field_type)| cells::in_lists(field_type, &self.row.tape, *at)).sum::<usize>();
+        }
+        if width + in_row > max {
+            let reason = format!("takes more than {max} cells: the items of its lists times their members");
+            return Err(Fault::of_row(reason).into());
+        }
+        let before: usize = (self.known.iter().enumerate())
+            .map(|(index, known)| known.column.cells_in_lists(grown(index).unwrap_or(&known.field_type)))
+            .sum();
+        if rows + before + in_row > max { Err(Refusal::Body(BodyError::TooManyCells { max })) } else { Ok(()) }
     }
 
     /// The event time if the row says one: its `time_field`, else `time`.
@@ -185,12 +282,12 @@ impl<'c, 'a> Decoder<'c, 'a> {
         let of_field = self.time_field.and_then(|index| Some((index, self.row.slot(index).filter(not_null)?)));
         let of_time = self.row.time.filter(not_null);
         match (of_field, of_time) {
-            (Some((index, _)), Some(_)) => {
+            (Some((index, _)), _) if self.row.time.is_some() => {
                 let reason = format!("not allowed beside `{}`, which holds the event time", self.known[index].name);
                 Err(Fault::of_field(TIME, reason))
             }
-            (Some((index, at)), None) => self.read_time(&self.known[index].name, at).map(Some),
-            (None, Some(at)) => self.read_time(TIME, at).map(Some),
+            (Some((index, at)), _) => self.read_event_time(&self.known[index].name, at).map(Some),
+            (None, Some(at)) => self.read_event_time(TIME, at).map(Some),
             (None, None) => Ok(None),
         }
     }
@@ -210,7 +307,7 @@ impl<'c, 'a> Decoder<'c, 'a> {
             (Value::Raw(raw), _) => from_text(raw.trim_matches('"')),
             _ => None,
         };
-        let Some(time) = time else {
+        let Some(time) = time.filter(|time| time.to_datetime().is_some()) else {
             let expected = format.map_or_else(
                 || "expected a time as RFC 3339 text or as a number since 1970".to_owned(),
                 |format| format!("expected a time written as `{format}`"),
@@ -221,6 +318,12 @@ impl<'c, 'a> Decoder<'c, 'a> {
             };
             return Err(Fault::of_field(name, format!("{expected}, found {found}")));
         };
+        Ok(time)
+    }
+
+    /// The same of the event time, which must lie within reason.
+    fn read_event_time(&self, name: &str, at: usize) -> Result<TimeUs, Fault> {
+        let time = self.read_time(name, at)?;
         if time.0 < 0 {
             return Err(Fault::of_field(name, format!("the time {time} is before 1970")));
         }
@@ -281,7 +384,7 @@ impl<'c, 'a> Decoder<'c, 'a> {
     }
 
     /// Checks the keys that are no field yet. Gives the fields they become; nulls become none.
-    fn check_new(&self, room: &mut Room<'_>) -> Result<Vec<(String, usize, FieldType)>, Fault> {
+    fn check_new(&self, room: &mut Room<'_>) -> Result<Vec<NewField>, Fault> {
         let mut new = Vec::new();
         if self.row.new.is_empty() {
             return Ok(new);
@@ -302,6 +405,7 @@ impl<'c, 'a> Decoder<'c, 'a> {
         let known = &mut self.known[index];
         if known.in_schema {
             self.fields_used = self.fields_used - known.field_type.field_count() + field_type.field_count();
+            self.width = self.width - known.field_type.width() + field_type.width();
         }
         known.column.grow(&field_type);
         known.field_type = field_type;
@@ -316,6 +420,7 @@ impl<'c, 'a> Decoder<'c, 'a> {
         let known = &mut self.known[index];
         known.in_schema = true;
         self.fields_used += known.field_type.field_count();
+        self.width += known.field_type.width();
         self.joined.push(index);
         self.grown = true;
     }

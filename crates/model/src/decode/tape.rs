@@ -60,35 +60,44 @@ impl Value<'_> {
 
 /// The values of one row.
 #[derive(Debug, Default)]
-pub(super) struct Tape<'a>(Vec<Value<'a>>);
+pub(super) struct Tape<'a> {
+    values: Vec<Value<'a>>,
+    has_lists: bool,
+}
 
 /// Up to how many keys an object's duplicates are looked for by comparing all.
 const FEW_KEYS: usize = 8;
 
 impl<'a> Tape<'a> {
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.values.clear();
+        self.has_lists = false;
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.values.len()
+    }
+
+    /// Whether there is a list anywhere in the row.
+    pub(super) fn has_lists(&self) -> bool {
+        self.has_lists
     }
 
     pub(super) fn get(&self, at: usize) -> &Value<'a> {
-        &self.0[at]
+        &self.values[at]
     }
 
     pub(super) fn replace(&mut self, at: usize, value: Value<'a>) {
-        self.0[at] = value;
+        self.values[at] = value;
     }
 
     pub(super) fn push(&mut self, value: Value<'a>) {
-        self.0.push(value);
+        self.values.push(value);
     }
 
     /// Where the value after the one at `at` is.
     fn after(&self, at: usize) -> usize {
-        match self.0[at] {
+        match self.values[at] {
             Value::List { end } | Value::Object { end } => end,
             _ => at + 1,
         }
@@ -113,7 +122,7 @@ impl<'a> Tape<'a> {
             while next < end {
                 let key = next;
                 next = self.after(key + 1);
-                if let Value::Key(name) = &self.0[key] {
+                if let Value::Key(name) = &self.values[key] {
                     return Some((name.as_ref(), key + 1));
                 }
             }
@@ -139,7 +148,7 @@ impl<'a> Tape<'a> {
             shadowed.extend(keys.iter().rev().filter(|(name, _)| !seen.insert(*name)).map(|(_, at)| *at));
         }
         for at in shadowed {
-            self.0[at] = Value::Shadowed;
+            self.values[at] = Value::Shadowed;
         }
     }
 }
@@ -208,6 +217,7 @@ impl<'a> Visitor<'a> for ValueSeed<'_, 'a> {
             return Ok(());
         };
         let at = self.tape.len();
+        self.tape.has_lists = true;
         self.tape.push(Value::List { end: at });
         while items.next_element_seed(ValueSeed { tape: self.tape, depth_left })?.is_some() {}
         let end = self.tape.len();

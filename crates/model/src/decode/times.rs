@@ -3,8 +3,9 @@
 //! - An epoch's unit goes by its size: below 1e11 seconds, below 1e14 ms, below 1e17 µs, else ns. Each of the first three
 //!   reaches the year 5138, so no unit can be taken for another within any sensible time. Numbers may have a fraction
 //!   and may come as text.
-//! - Text without a zone is in the stream's. A local time that a change of the clocks skips is read with the offset from
-//!   before the change (02:30 becomes 03:30); one that happens twice is the first of the two.
+//! - Text without a zone is in the stream's; one with the name of a zone behind a blank (`UTC`, `America/New_York`) is in
+//!   that one, and any other letters there are an error. A local time that a change of the clocks skips is read with the
+//!   offset from before the change (02:30 becomes 03:30); one that happens twice is the first of the two.
 //! - A field with a declared format is read by that format alone.
 
 use arrow::compute::kernels::cast_utils::string_to_datetime;
@@ -17,6 +18,9 @@ use crate::time::TimeUs;
 const MS_FROM: f64 = 1e11;
 const US_FROM: f64 = 1e14;
 const NS_FROM: f64 = 1e17;
+
+/// The length of `2024-05-06`.
+const DATE_BYTES: usize = 10;
 
 /// Checks a declared time format.
 ///
@@ -85,16 +89,27 @@ pub(super) fn from_text(text: &str, timezone: Tz, format: Option<&str>) -> Optio
     if !text.is_ascii() {
         return None;
     }
+    // What comes before is a date, and the letter between it and the time of day.
+    let rest = text.get(DATE_BYTES + 1..).unwrap_or_default();
+    if let Some(at) = rest.find(|c: char| c.is_ascii_alphabetic()).filter(|at| rest[..*at].ends_with(' ')) {
+        let zone = if matches!(&rest[at..], "Z" | "z") { Tz::UTC } else { rest[at..].parse().ok()? };
+        let local = rest[..at].trim_end();
+        if has_zone(local) {
+            return None;
+        }
+        let local = string_to_datetime(&Utc, text[..DATE_BYTES + 1 + local.len()].trim_end()).ok()?;
+        return from_local(local.naive_utc(), zone);
+    }
     let as_utc = string_to_datetime(&Utc, text).ok()?;
-    if timezone != Tz::UTC && !names_a_zone(text) {
+    if timezone != Tz::UTC && !has_zone(rest) {
         return from_local(as_utc.naive_utc(), timezone);
     }
     Some(to_time(as_utc))
 }
 
-/// Whether something after the date looks like a zone.
-fn names_a_zone(text: &str) -> bool {
-    text.bytes().skip(10).any(|b| matches!(b, b'Z' | b'z' | b'+' | b'-'))
+/// Whether anything in the time of day says a zone.
+fn has_zone(time_of_day: &str) -> bool {
+    time_of_day.bytes().any(|b| b.is_ascii_alphabetic() || matches!(b, b'+' | b'-'))
 }
 
 fn from_formatted(text: &str, timezone: Tz, format: &str) -> Option<TimeUs> {
@@ -185,6 +200,27 @@ mod tests {
         assert_eq!(berlin("2024-10-27 02:30:00"), Some(utc("2024-10-27T00:30:00Z")), "twice: the first");
         let samoa = from_text("2011-12-30 12:00:00", Tz::Pacific__Apia, None);
         assert_eq!(samoa, Some(utc("2011-12-30T22:00:00Z")), "a whole day was skipped");
+    }
+
+    #[test]
+    fn a_zone_by_name_is_that_zone_and_never_the_streams() {
+        for zone in [Tz::UTC, Tz::Europe__Berlin] {
+            let read = |text| from_text(text, zone, None);
+            assert_eq!(read("2024-07-01 12:00:00 UTC"), Some(utc("2024-07-01T12:00:00Z")));
+            assert_eq!(read("2024-07-01T12:00:00.5 America/New_York"), Some(utc("2024-07-01T16:00:00.5Z")));
+            assert_eq!(read("2024-07-01 12:00:00 Z"), Some(utc("2024-07-01T12:00:00Z")));
+            for unknown in [
+                "2024-07-01 12:00:00 Mars/Base",
+                "2024-07-01 12:00:00 CE5T",
+                "2024-07-01 12:00:00 PM",
+                "2024-07-01 12:00:00UTC+1",
+                "2024-07-01 12:00:00+02:00 UTC",
+                "2024-07-01 UTC",
+                "2024-07-01 12:00:00 UTC Z",
+            ] {
+                assert_eq!(read(unknown), None, "{unknown}");
+            }
+        }
     }
 
     #[test]
