@@ -3,7 +3,8 @@
 //! - **Durable first.** [`Log::append`] answers after the commit is on disk, never before.
 //! - **Whole requests.** A request's rows are in one commit, in their order, with neighbouring offsets; it is never split.
 //! - **One order.** Offsets are dense over all streams; `_arrived_at` and the clock never go down along them.
-//! - **Steps.** [`Log::tail`] gives commits and whole-second ticks in clock order, each exactly once, from any offset.
+//! - **Steps.** [`Log::tail`] gives commits in clock order, each exactly once, from any offset, and between them whole-second
+//!   ticks as they happen. A reader that is behind gets the commits alone: their clocks say how far it is.
 //! - **Nothing is skipped silently.** What cannot be read is an error that names the segment and the offset.
 
 use std::fmt;
@@ -33,8 +34,8 @@ pub struct AppendRequest {
     pub base: Option<SchemaVersion>,
     /// The schema of `rows`: the base, or a growth of it with the next version number.
     pub schema: Arc<StreamSchema>,
-    /// The rows in [`StreamSchema::stored_schema`]'s layout; a null `time` means "when it arrived". May be empty only with
-    /// an idempotency key.
+    /// The rows in [`StreamSchema::stored_schema`]'s layout; a null `time` means "when it arrived". May be empty:
+    /// then only rejects are counted, and the idempotency key is kept.
     pub rows: RecordBatch,
     /// How many rows of the request were rejected before, for the stream's counters.
     pub rejected: u64,
@@ -102,6 +103,14 @@ pub enum DeclareError {
         stored: FieldType,
         /// Its type in the configuration.
         declared: FieldType,
+    },
+    /// The server fills this column itself.
+    #[error("`{field}` is a reserved name and cannot be declared as a field of stream `{stream}`")]
+    Reserved {
+        /// The stream.
+        stream: StreamName,
+        /// The field.
+        field: String,
     },
     /// The declaration could not be written.
     #[error(transparent)]
@@ -178,6 +187,22 @@ pub enum PositionCheck {
     Gap,
 }
 
+/// Whether a log takes events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogHealth {
+    /// It does.
+    Writable,
+    /// Its disk is full. It tries again by itself each second.
+    Full,
+    /// It does not until a restart.
+    Broken {
+        /// Why, for a person.
+        reason: String,
+    },
+    /// It is closed, or open for reading only.
+    Closed,
+}
+
 /// What a tail gives next.
 #[derive(Debug, Clone)]
 pub enum TailItem {
@@ -210,7 +235,8 @@ pub trait Log: Send + Sync + fmt::Debug {
     /// Makes a stream known with its declared fields, before any event. Idempotent.
     ///
     /// # Errors
-    /// [`DeclareError::Conflict`] when the log already holds another type.
+    /// [`DeclareError::Conflict`] when the log already holds another type, [`DeclareError::Reserved`] for a name that no field
+    /// may have.
     fn declare(&self, stream: &StreamName, fields: &[(String, FieldType)]) -> BoxFuture<'_, Result<(), DeclareError>>;
 
     /// Where log and clock stand: the last delivered step.
@@ -246,4 +272,7 @@ pub trait Log: Send + Sync + fmt::Debug {
 
     /// How a client's position relates to this log.
     fn check(&self, position: &Position) -> PositionCheck;
+
+    /// Whether it takes events now.
+    fn health(&self) -> LogHealth;
 }

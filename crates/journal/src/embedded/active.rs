@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
 
 use arrow::error::ArrowError;
 use pulseboard_model::{StreamName, StreamSchema};
@@ -12,7 +12,7 @@ use super::part::PartHeader;
 use super::receipts::Receipt;
 use super::segment::Segment;
 use super::segment_file;
-use super::sqlite::{PAGE_BYTES, is_full};
+use super::sqlite::{PAGE_BYTES, apply_page_limit, is_full};
 
 /// The write-ahead log is copied back into the file when it has grown by about this many pages (16 MB).
 const CHECKPOINT_PAGES: u64 = 256;
@@ -91,14 +91,7 @@ impl Active {
     }
 
     fn apply_page_limit(&self) -> Result<(), CommitError> {
-        if let Some(limit) = &self.page_limit {
-            let pages = match limit.load(Ordering::SeqCst) {
-                0 => u32::MAX - 1,
-                pages => pages,
-            };
-            self.conn.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
-        }
-        Ok(())
+        Ok(apply_page_limit(&self.conn, self.page_limit.as_deref())?)
     }
 
     /// Writes a part, and its schema if the segment does not have it.

@@ -1,6 +1,7 @@
 //! A stream's declared fields, merged into what the log already knows of it.
 
 use pulseboard_model::conform::widens;
+use pulseboard_model::schema::is_reserved;
 use pulseboard_model::{FieldType, SchemaVersion, StreamField, StreamName, StreamSchema};
 
 use crate::log::DeclareError;
@@ -8,12 +9,16 @@ use crate::log::DeclareError;
 /// The schema with `fields` declared; `None` if it says all of it already.
 ///
 /// # Errors
-/// [`DeclareError::Conflict`] when a field is stored with a type that cannot become the declared one.
+/// [`DeclareError::Conflict`] when a field is stored with a type that cannot become the declared one,
+/// [`DeclareError::Reserved`] for a system column.
 pub(super) fn declared(
     stream: &StreamName,
     current: Option<&StreamSchema>,
     fields: &[(String, FieldType)],
 ) -> Result<Option<StreamSchema>, DeclareError> {
+    if let Some((field, _)) = fields.iter().find(|(name, _)| is_reserved(name)) {
+        return Err(DeclareError::Reserved { stream: stream.clone(), field: field.clone() });
+    }
     let mut schema = current.cloned().unwrap_or_else(StreamSchema::empty);
     let mut changed = false;
     for (name, declared) in fields {
@@ -67,5 +72,14 @@ mod tests {
 
         let refused = declared(&stream, Some(&second), &[("a".to_owned(), FieldType::String)]).unwrap_err();
         assert!(refused.to_string().contains("`a`"), "{refused}");
+    }
+
+    #[test]
+    fn system_columns_cannot_be_declared() {
+        let stream = StreamName::new("s").unwrap();
+        for name in ["time", "_source_time", "_arrived_at", "_offset"] {
+            let refused = declared(&stream, None, &[(name.to_owned(), FieldType::Time)]).unwrap_err();
+            assert_eq!(refused, DeclareError::Reserved { stream: stream.clone(), field: name.to_owned() });
+        }
     }
 }

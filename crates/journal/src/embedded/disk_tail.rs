@@ -11,6 +11,7 @@ use super::catalog::Catalog;
 use super::part::Sequence;
 use super::read::{PartRow, SegmentReader};
 use super::scan::trim;
+use super::segment::Segment;
 use super::sqlite::corrupt;
 use crate::log::LogError;
 
@@ -74,6 +75,7 @@ impl DiskTail {
         if page.is_empty() {
             return Err(corrupt(&reader.segment.name, next_offset, format!("commit {next_commit} is missing")));
         }
+        self.check_end(&reader.segment)?;
         let mut rows: Vec<PartRow> = Vec::new();
         for part in page {
             if part.0.part == 0 && !rows.is_empty() {
@@ -83,6 +85,19 @@ impl DiskTail {
         }
         self.keep(catalog, &reader.segment.name, rows)?;
         self.reader = Some(reader);
+        Ok(())
+    }
+
+    /// A commit whose last parts are missing is seen when the next one comes; the last of a segment is compared with what
+    /// is known to be there.
+    fn check_end(&self, segment: &Segment) -> Result<(), LogError> {
+        let contents = segment.contents.read();
+        let (summary, next_offset) = (&contents.summary, self.sequence.next_offset);
+        if summary.last_commit == self.sequence.commit && summary.next_offset != next_offset {
+            let what =
+                format!("commit {} lacks what it had up to offset {}", summary.last_commit, summary.next_offset - 1);
+            return Err(corrupt(&segment.name, next_offset, what));
+        }
         Ok(())
     }
 

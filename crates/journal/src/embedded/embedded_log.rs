@@ -25,12 +25,13 @@ use super::queue::{AppendOp, Op, Queue};
 use super::receipts::{KEEP_US, Receipts};
 use super::ring::Ring;
 use super::scan::{StreamScan, last_rows};
+use super::segment::Segment;
 use super::shared::{Shared, Threads, segments_dir};
 use super::sqlite::{check_version, io_error, open_reader, segment_error, sync_dir};
 use super::tail::EmbeddedTail;
 use super::writer::Writer;
 use crate::log::{
-    AppendError, AppendRequest, Appended, DeclareError, Log, LogError, PositionCheck, Scan, StreamInfo, Tail,
+    AppendError, AppendRequest, Appended, DeclareError, Log, LogError, LogHealth, PositionCheck, Scan, StreamInfo, Tail,
 };
 
 /// How long closing waits for the last commit and the housekeeping after it.
@@ -62,11 +63,12 @@ impl EmbeddedLog {
         let lock = DirLock::acquire(&config.dir)?;
         let mut meta = MetaDb::open(&config.dir)?;
         let state = meta.load()?;
-        let (mut loaded, last) = load_as_owner(&config.dir, &state, &mut meta)?;
+        let (mut loaded, last) = load_as_owner(&config, &state, &mut meta)?;
         let epoch = settle_epoch(&mut meta, &state, loaded.next_offset - 1)?;
         restore_counters(&mut loaded, &state);
 
         let now = clock.now_us().max(loaded.last_at);
+        let unsealed = std::mem::take(&mut loaded.unsealed);
         let receipts = load_receipts(&loaded, &last, now, config.receipts_bytes)?;
         let head = Position { epoch, offset: LogOffset::from_u64(loaded.next_offset - 1), clock: TimeUs(now) };
         let shared = Arc::new(Shared {
@@ -81,6 +83,7 @@ impl EmbeddedLog {
             inbox: Inbox::default(),
             lock: Mutex::new(Some(lock)),
             threads: Threads::default(),
+            health: Mutex::new(LogHealth::Writable),
             config,
         });
         let page_limit = shared.config.page_limit.clone();
@@ -94,19 +97,20 @@ impl EmbeddedLog {
             last_at: loaded.last_at,
             broken: None,
             full: false,
+            stuck: false,
             body: Vec::new(),
         };
         writer.log_start();
         info!(position = %head, dir = %shared.config.dir.display(), "log open");
         let log = Self { shared };
-        log.start(writer, tasks).map_err(|error| io_error("starting the log's threads", &error))?;
+        log.start(writer, unsealed, tasks).map_err(|error| io_error("starting the log's threads", &error))?;
         Ok(log)
     }
 
-    fn start(&self, writer: Writer, tasks: &Tasks) -> std::io::Result<()> {
+    fn start(&self, writer: Writer, unsealed: Vec<Arc<Segment>>, tasks: &Tasks) -> std::io::Result<()> {
         let keeper = Ending { shared: self.shared.clone(), writer: false };
         self.shared.threads.started();
-        tasks.spawn_thread("journal-keeper", move || keeper::run(&keeper.shared))?;
+        tasks.spawn_thread("journal-keeper", move || keeper::run(&keeper.shared, unsealed))?;
         let ending = Ending { shared: self.shared.clone(), writer: true };
         self.shared.threads.started();
         tasks.spawn_thread("journal-writer", move || {
@@ -140,10 +144,12 @@ impl EmbeddedLog {
     /// Takes nothing more, writes what waits, and gives the directory back. Blocks until that is done. Idempotent.
     pub fn close(&self) {
         self.shared.queue.close();
-        if !self.shared.threads.wait(CLOSE_TIMEOUT) {
+        if self.shared.threads.wait(CLOSE_TIMEOUT) {
+            self.shared.lock.lock().take();
+        } else {
+            // They may still write: nobody else may have the directory before this process is gone.
             error!("the log's threads did not end in time");
         }
-        self.shared.lock.lock().take();
     }
 }
 
@@ -171,9 +177,17 @@ impl Drop for Ending {
 
 fn make_dirs(dir: &Path) -> Result<(), LogError> {
     let segments = segments_dir(dir);
+    // Each directory that is new is an entry of the one above it.
+    let new: Vec<&Path> = segments.ancestors().take_while(|dir| !dir.exists()).collect();
+    let above = |dir: &Path| match dir.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => sync_dir(Path::new(".")),
+        Some(parent) => sync_dir(parent),
+        None => Ok(()),
+    };
     std::fs::create_dir_all(&segments)
         .and_then(|()| sync_dir(&segments))
         .and_then(|()| sync_dir(dir))
+        .and_then(|()| new.into_iter().try_for_each(above))
         .map_err(|error| io_error(&format!("making the data directory `{}`", dir.display()), &error))
 }
 
@@ -284,6 +298,13 @@ impl Log for EmbeddedLog {
     fn check(&self, position: &Position) -> PositionCheck {
         let first_offset = self.shared.catalog.read().first_offset();
         check_position(position, &self.head(), first_offset)
+    }
+
+    fn health(&self) -> LogHealth {
+        match self.shared.health.lock().clone() {
+            LogHealth::Writable | LogHealth::Full if self.shared.queue.is_closed() => LogHealth::Closed,
+            health => health,
+        }
     }
 }
 

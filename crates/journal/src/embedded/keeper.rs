@@ -2,8 +2,8 @@
 //! while events come, and drops what retention lets go. None of it holds a commit up for long.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use rusqlite::Connection;
@@ -14,11 +14,14 @@ use super::config::Retention;
 use super::meta::Flush;
 use super::segment::Segment;
 use super::shared::Shared;
-use super::sqlite::{PAGE_BYTES, open_durable};
+use super::sqlite::{PAGE_BYTES, apply_page_limit, open_durable, segment_error};
 use crate::log::LogError;
 
 /// How often the metadata is brought up to date and retention is looked at.
 const PERIOD: Duration = Duration::from_secs(1);
+
+/// How long after a segment could not be sealed it is tried again: an attempt reads the segment.
+const SEAL_AGAIN: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Default)]
 struct Orders {
@@ -74,9 +77,10 @@ impl Inbox {
     }
 }
 
-/// The thread's work, until it is told to stop.
-pub(super) fn run(shared: &Arc<Shared>) {
-    let mut keeper = Keeper { shared: shared.clone(), flushed: None, complained: false };
+/// The thread's work, until it is told to stop. `unsealed` are the segments that the start could not seal.
+pub(super) fn run(shared: &Arc<Shared>, unsealed: Vec<Arc<Segment>>) {
+    let seal_at = Instant::now() + SEAL_AGAIN;
+    let mut keeper = Keeper { shared: shared.clone(), flushed: None, complained: false, unsealed, seal_at };
     loop {
         let Orders { checkpoint, seal, stop } = shared.inbox.next();
         if let Some(segment) = checkpoint {
@@ -85,13 +89,14 @@ pub(super) fn run(shared: &Arc<Shared>) {
         let flushed = keeper.flush();
         let schemas_kept = flushed.is_ok();
         keeper.report("writing metadata", flushed);
-        for (segment, conn) in seal {
-            let mut sealed = finish(&segment, conn);
-            // A segment with a summary is not looked into at a start, so its schemas must be in the metadata before.
-            if schemas_kept {
-                sealed = sealed.and_then(|()| keeper.keep_summary(&segment));
-            }
-            keeper.report("sealing a segment", sealed);
+        let again = if schemas_kept && Instant::now() >= keeper.seal_at {
+            std::mem::take(&mut keeper.unsealed)
+        } else {
+            Vec::new()
+        };
+        let new = seal.into_iter().map(|(segment, conn)| (segment, Some(conn)));
+        for (segment, conn) in new.chain(again.into_iter().map(|segment| (segment, None))) {
+            keeper.seal(segment, conn, schemas_kept);
         }
         let dropped = keeper.drop_expired();
         keeper.report("dropping a segment", dropped);
@@ -102,17 +107,17 @@ pub(super) fn run(shared: &Arc<Shared>) {
 }
 
 /// Gives a segment its index and empties its write-ahead log. Readers may use it meanwhile.
-pub(super) fn finish(segment: &Segment, conn: Connection) -> Result<(), LogError> {
-    let failed = |error: &rusqlite::Error| super::sqlite::segment_error(&segment.name, 0, "sealing segment", error);
-    conn.execute_batch("CREATE INDEX IF NOT EXISTS parts_by_stream ON parts (stream)").map_err(|e| failed(&e))?;
+pub(super) fn finish(segment: &Segment, conn: Connection, page_limit: Option<&AtomicU32>) -> rusqlite::Result<()> {
+    apply_page_limit(&conn, page_limit)?;
+    conn.execute_batch("CREATE INDEX IF NOT EXISTS parts_by_stream ON parts (stream)")?;
     // Readers may keep it from emptying the log entirely; then it stays as it is, which is only untidy.
-    conn.busy_timeout(Duration::from_millis(100)).map_err(|e| failed(&e))?;
+    conn.busy_timeout(Duration::from_millis(100))?;
     let emptied = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
     if !matches!(emptied, Ok(0)) {
         debug!(segment = segment.name, ?emptied, "the write-ahead log of a sealed segment is in use");
     }
     segment.contents.write().index = None;
-    conn.close().map_err(|(_, error)| failed(&error))
+    conn.close().map_err(|(_, error)| error)
 }
 
 struct Keeper {
@@ -120,6 +125,9 @@ struct Keeper {
     /// The last offset that is in the metadata.
     flushed: Option<u64>,
     complained: bool,
+    /// What could not be sealed, and when it is tried again.
+    unsealed: Vec<Arc<Segment>>,
+    seal_at: Instant,
 }
 
 impl Keeper {
@@ -145,6 +153,28 @@ impl Keeper {
         }
         self.shared.inbox.checkpointed.store(true, Ordering::SeqCst);
         self.shared.inbox.checkpointing.store(false, Ordering::SeqCst);
+    }
+
+    /// Finishes a segment to which nothing comes any more, and lets the metadata know what it holds; later if it fails.
+    fn seal(&mut self, segment: Arc<Segment>, conn: Option<Connection>, schemas_kept: bool) {
+        if segment.is_dropped() {
+            return;
+        }
+        let finished = segment.contents.read().index.is_none();
+        let done = if finished { Ok(()) } else { self.finish(&segment, conn) };
+        // A segment with a summary is not looked into at a start, so its schemas must be in the metadata before.
+        let sealed = done.and_then(|()| if schemas_kept { self.keep_summary(&segment) } else { Ok(()) });
+        if sealed.is_err() || !schemas_kept {
+            self.unsealed.push(segment);
+            self.seal_at = Instant::now() + SEAL_AGAIN;
+        }
+        self.report("sealing a segment", sealed);
+    }
+
+    fn finish(&self, segment: &Segment, conn: Option<Connection>) -> Result<(), LogError> {
+        conn.map_or_else(|| open_durable(&segment.path, PAGE_BYTES), Ok)
+            .and_then(|conn| finish(segment, conn, self.shared.config.page_limit.as_deref()))
+            .map_err(|error| segment_error(&segment.name, segment.start.first_offset, "sealing segment", &error))
     }
 
     fn keep_summary(&self, segment: &Segment) -> Result<(), LogError> {

@@ -9,15 +9,16 @@ use std::sync::Arc;
 
 use pulseboard_model::{StreamName, StreamSchema};
 use rusqlite::Connection;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::catalog::Catalog;
+use super::config::EmbeddedConfig;
 use super::keeper;
 use super::meta::{MetaDb, MetaState};
 use super::segment::{Contents, Segment};
 use super::segment_file::{self, PartIndex, SegmentStart, file_name, parse_file_name};
 use super::shared::segments_dir;
-use super::sqlite::{PAGE_BYTES, corrupt, io_error, open_durable, open_reader, segment_error};
+use super::sqlite::{PAGE_BYTES, corrupt, io_error, is_full, open_durable, open_reader, segment_error, sync_dir};
 use super::summary::Summary;
 use crate::log::LogError;
 
@@ -31,6 +32,8 @@ pub(super) struct Loaded {
     pub(super) next_offset: u64,
     /// `_arrived_at` of the last commit; the beginning of time if there is none, µs.
     pub(super) last_at: i64,
+    /// Earlier segments that could not be sealed for want of space.
+    pub(super) unsealed: Vec<Arc<Segment>>,
 }
 
 /// A segment that was opened: of an owner's start, the last one.
@@ -42,16 +45,31 @@ pub(super) struct Last {
 }
 
 /// Reads the log as its owner: what a crash left half-done is finished, and every body of the last segment is checked.
-pub(super) fn load_as_owner(dir: &Path, state: &MetaState, meta: &mut MetaDb) -> Result<(Loaded, Last), LogError> {
-    let segments = segments_dir(dir);
+pub(super) fn load_as_owner(
+    config: &EmbeddedConfig,
+    state: &MetaState,
+    meta: &mut MetaDb,
+) -> Result<(Loaded, Last), LogError> {
+    let segments = segments_dir(&config.dir);
     remove_leftovers(&segments, state.dropped_through)?;
-    let ids = segment_ids(&segments, state)?;
+    let mut ids = segment_ids(&segments, state)?;
     for id in &ids {
         check_size(&segments, *id)?;
     }
+    if let Some(id) = interrupted(&segments, &ids, state, true)? {
+        warn!(segment = file_name(id), "removing a segment that an earlier run made and never wrote to");
+        let removed = segment_file::remove(&segments.join(file_name(id))).and_then(|()| sync_dir(&segments));
+        removed.map_err(|error| io_error("removing a segment", &error))?;
+        ids.pop();
+    }
     let mut loading = Loading::new(state);
+    let mut unsealed = Vec::new();
     let Some((last, sealed)) = ids.split_last() else {
         let start = SegmentStart { id: state.dropped_through + 1, first_commit: 1, first_offset: 1, clock: i64::MIN };
+        if !state.summaries.is_empty() {
+            // All files were lost; what was known of them would be taken for the new ones.
+            meta.forget_from(start.id)?;
+        }
         let conn = segment_file::create(&segments, &start).map_err(|error| io_error("making a segment", &error))?;
         let contents = Contents { summary: start.summary(), index: Some(PartIndex::new()), sealed: false };
         let segment = loading.push(Segment::new(&segments, start, contents))?;
@@ -63,16 +81,19 @@ pub(super) fn load_as_owner(dir: &Path, state: &MetaState, meta: &mut MetaDb) ->
             None => {
                 let opened = Opened::open(&segments, *id, true, true)?;
                 let Last { segment, conn, .. } = loading.push_opened(&segments, opened, true)?;
-                keeper::finish(&segment, conn)?;
-                let summary = segment.contents.read().summary.clone();
-                // The schemas first: with a summary the segment is not looked into again.
-                for (stream, known) in &loading.catalog.streams {
-                    for layouts in known.versions.values() {
-                        meta.put_schema(stream, &layouts.schema).map_err(|error| io_error("metadata", &error))?;
+                let sealed = match keeper::finish(&segment, conn, config.page_limit.as_deref()) {
+                    Ok(()) => keep_summary(meta, &loading.catalog, &segment),
+                    Err(error) if is_full(&error) => Err(io_error("sealing segment", &error)),
+                    Err(error) => return Err(segment_error(&segment.name, 0, "sealing segment", &error)),
+                };
+                match sealed {
+                    Ok(()) => info!(segment = segment.name, "sealed a segment that an earlier run left unfinished"),
+                    // It is as readable as before.
+                    Err(error) => {
+                        warn!(segment = segment.name, %error, "a segment could not be sealed; it is tried again");
+                        unsealed.push(segment);
                     }
                 }
-                meta.put_summary(*id, &summary)?;
-                info!(segment = segment.name, "sealed a segment that an earlier run left unfinished");
             }
         }
     }
@@ -82,14 +103,49 @@ pub(super) fn load_as_owner(dir: &Path, state: &MetaState, meta: &mut MetaDb) ->
         // Files were lost after it: it is the one that is written to again, and a summary of it would be stale soon.
         meta.forget_from(last.segment.start.id)?;
     }
-    Ok((loading.done(), last))
+    Ok((Loaded { unsealed, ..loading.done() }, last))
+}
+
+fn keep_summary(meta: &mut MetaDb, catalog: &Catalog, segment: &Segment) -> Result<(), LogError> {
+    // The schemas first: with a summary the segment is not looked into again.
+    for (stream, known) in &catalog.streams {
+        for layouts in known.versions.values() {
+            meta.put_schema(stream, &layouts.schema).map_err(|error| io_error("metadata", &error))?;
+        }
+    }
+    let summary = segment.contents.read().summary.clone();
+    meta.put_summary(segment.start.id, &summary)
+}
+
+/// The last segment if making it was interrupted: nothing is in it, and the one before it went on beyond its beginning.
+fn interrupted(dir: &Path, ids: &[u32], state: &MetaState, owner: bool) -> Result<Option<u32>, LogError> {
+    let [.., before, last] = ids else { return Ok(None) };
+    let name = file_name(*last);
+    let path = dir.join(&name);
+    let conn = if owner { open_durable(&path, PAGE_BYTES) } else { open_reader(&path) };
+    // What is wrong with it otherwise is told when it is read.
+    let Ok(conn) = conn else { return Ok(None) };
+    let Ok(start) = segment_file::read_start(&conn, &name) else { return Ok(None) };
+    let sql = "SELECT EXISTS (SELECT 1 FROM parts) OR EXISTS (SELECT 1 FROM receipts)";
+    if !matches!(conn.query_row(sql, [], |row| row.get(0)), Ok(false)) {
+        return Ok(None);
+    }
+    let last_commit = match state.summaries.get(before) {
+        Some(summary) => summary.last_commit,
+        None => Opened::open(dir, *before, owner, false)?.contents.summary.last_commit,
+    };
+    Ok((start.first_commit <= last_commit).then_some(*last))
 }
 
 /// Reads the log beside its owner, or without one: changes nothing, and leaves bodies to whoever reads them.
 pub(super) fn load_as_reader(dir: &Path, state: &MetaState) -> Result<Loaded, LogError> {
     let segments = segments_dir(dir);
     let mut loading = Loading::new(state);
-    for id in segment_ids(&segments, state)? {
+    let mut ids = segment_ids(&segments, state)?;
+    if interrupted(&segments, &ids, state, false)?.is_some() {
+        ids.pop();
+    }
+    for id in ids {
         match state.summaries.get(&id) {
             Some(summary) => loading.push_sealed(&segments, id, summary)?,
             None => {
@@ -235,6 +291,6 @@ impl Loading {
     fn done(self) -> Loaded {
         let (commit, next_offset, last_at) =
             self.last.map_or((0, 1, i64::MIN), |last| (last.last_commit, last.next_offset, last.clock));
-        Loaded { catalog: self.catalog, commit, next_offset, last_at }
+        Loaded { catalog: self.catalog, commit, next_offset, last_at, unsealed: Vec::new() }
     }
 }

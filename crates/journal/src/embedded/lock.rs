@@ -4,13 +4,14 @@
 //! people and for command-line tools that look for the server.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
+use tracing::warn;
 
 use super::sqlite::io_error;
 use crate::log::LogError;
@@ -83,12 +84,21 @@ impl DirLock {
         self.write(&Owner { pid: std::process::id(), url: Some(url.to_owned()) })
     }
 
-    /// One line, written at once and cut after: whoever reads meanwhile sees a whole first line.
+    /// One line, written at once and cut after: whoever reads meanwhile sees a whole first line. On a full disk the file is
+    /// left empty: the lock holds without the text.
     fn write(&self, owner: &Owner) -> std::io::Result<()> {
         let line = format!("{}\n", json!({"pid": owner.pid, "url": owner.url}));
         let file = self.file.lock();
-        file.write_all_at(line.as_bytes(), 0)?;
-        file.set_len(line.len() as u64)
+        match file.write_all_at(line.as_bytes(), 0) {
+            Ok(()) => file.set_len(line.len() as u64),
+            Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+                warn!(%error, "the lock file does not say who has the directory; command-line tools do not find this server");
+                // What an earlier server left there would be wrong.
+                let _emptied = file.set_len(0);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -138,5 +148,12 @@ mod tests {
         drop(lock);
         assert_eq!(read_owner(dir.path()), None);
         DirLock::acquire(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn a_full_disk_costs_the_text_and_not_the_lock() {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let lock = DirLock { file: Mutex::new(full) };
+        lock.set_url("http://127.0.0.1:8080").unwrap();
     }
 }

@@ -121,6 +121,10 @@ impl Queue {
         self.changed.notify_all();
     }
 
+    pub(super) fn is_closed(&self) -> bool {
+        self.state.lock().closed
+    }
+
     /// Closes, and answers what waits that it will not be done.
     pub(super) fn abandon(&self) {
         self.close();

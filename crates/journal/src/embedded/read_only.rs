@@ -25,9 +25,11 @@ use super::scan::{LastRows, StreamScan, last_rows};
 use super::segment::Segment;
 use super::segment_file::{PartIndex, file_name};
 use super::shared::segments_dir;
+use super::sqlite::corrupt;
 use super::summary::StreamSummary;
 use crate::log::{
-    AppendError, AppendRequest, Appended, DeclareError, Log, LogError, PositionCheck, Scan, StreamInfo, Tail, TailItem,
+    AppendError, AppendRequest, Appended, DeclareError, Log, LogError, LogHealth, PositionCheck, Scan, StreamInfo,
+    Tail, TailItem,
 };
 
 /// How often a tail looks for more.
@@ -100,6 +102,13 @@ fn look_once(dir: &Path, clock: &dyn Clock) -> Result<(Epoch, Catalog, Position,
         message: "there is no log in it yet".into(),
     })?;
     let loaded = load_as_reader(dir, &state)?;
+    // The metadata was read first, and is never ahead of the segments: rows are missing at their end. A server that is
+    // started makes a new epoch of what is left; a reader cannot.
+    if loaded.next_offset <= state.high_water {
+        let segment = loaded.catalog.segments.last().map_or_else(|| file_name(1), |segment| segment.name.clone());
+        let what = format!("the log ends there, and once had events up to offset {}", state.high_water);
+        return Err(corrupt(&segment, loaded.next_offset, what));
+    }
     let mut catalog = loaded.catalog;
     for (stream, counters) in &state.counters {
         if let Some(known) = catalog.streams.get_mut(stream) {
@@ -245,6 +254,10 @@ impl Log for ReadOnlyLog {
 
     fn check(&self, position: &Position) -> PositionCheck {
         check_position(position, &self.head(), self.view.catalog.read().first_offset())
+    }
+
+    fn health(&self) -> LogHealth {
+        LogHealth::Closed
     }
 }
 

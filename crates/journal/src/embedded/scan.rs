@@ -11,7 +11,7 @@ use arrow::compute::concat_batches;
 use arrow::record_batch::RecordBatch;
 use pulseboard_model::StreamName;
 
-use super::body::{Layouts, decode, to_events};
+use super::body::{Layouts, bytes_of, decode, to_events};
 use super::catalog::{Catalog, Versions};
 use super::part::PartHeader;
 use super::read::{PartRow, SegmentReader};
@@ -21,6 +21,10 @@ use crate::log::LogError;
 
 /// About how many rows a batch has.
 const BATCH_ROWS: usize = 8_192;
+
+/// Small commits are joined up to this many bytes: wide rows make batches of fewer, and no column of text comes near the
+/// 2 GB that its offsets can count.
+const BATCH_BYTES: usize = 16 << 20;
 
 /// What reading a stream needs to know of it.
 #[derive(Debug, Clone)]
@@ -68,7 +72,10 @@ pub(super) struct StreamScan {
     due: Option<u64>,
     gathered: Vec<RecordBatch>,
     gathered_rows: usize,
+    gathered_bytes: usize,
     ready: VecDeque<RecordBatch>,
+    /// The last offset of the stream in each segment, with the segment's name: where a part that is missing would be.
+    places: Vec<(u64, String)>,
     done: bool,
 }
 
@@ -91,6 +98,7 @@ impl StreamScan {
         };
         let segments: VecDeque<_> = catalog.segments.iter().filter(holds).cloned().collect();
         let due = (upto >= held.last_offset && !segments.is_empty()).then_some(held.last_offset);
+        let places = segments.iter().map(|segment| place_of(segment, stream)).collect();
         Some(Self {
             target,
             after,
@@ -103,7 +111,9 @@ impl StreamScan {
             due,
             gathered: Vec::new(),
             gathered_rows: 0,
+            gathered_bytes: 0,
             ready: VecDeque::new(),
+            places,
             done: false,
         })
     }
@@ -156,21 +166,30 @@ impl StreamScan {
         if !seamless {
             let last = self.last.unwrap_or(self.before_first);
             let what = format!("stream `{}` goes on from offset {}", self.target.stream, header.previous_offset);
-            return Err(corrupt(segment, last + 1, what));
+            return Err(corrupt(missing_in(&self.places, last).unwrap_or(segment), last + 1, what));
         }
         self.last = Some(header.last_offset());
         let Some(body) = body else { return Ok(()) };
         let events = self.target.events(segment, &header, &body)?;
         let events = trim(&events, header.first_offset, self.after, self.upto);
+        let bytes = bytes_of(&events);
+        if self.gathered_rows > 0 && self.gathered_bytes + bytes > BATCH_BYTES {
+            self.flush(segment, header.first_offset)?;
+        }
+        self.gathered_bytes += bytes;
         self.gathered_rows += events.num_rows();
         self.gathered.push(events);
-        if self.gathered_rows >= BATCH_ROWS { self.flush(segment, header.first_offset) } else { Ok(()) }
+        if self.gathered_rows >= BATCH_ROWS || self.gathered_bytes >= BATCH_BYTES {
+            self.flush(segment, header.first_offset)?;
+        }
+        Ok(())
     }
 
     /// Cuts what was gathered into batches.
     fn flush(&mut self, segment: &str, offset: u64) -> Result<(), LogError> {
         let gathered = std::mem::take(&mut self.gathered);
         let rows = std::mem::take(&mut self.gathered_rows);
+        self.gathered_bytes = 0;
         let joined = match gathered.as_slice() {
             [one] => one.clone(),
             many => concat_batches(&self.target.layouts.event, many)
@@ -192,9 +211,13 @@ impl StreamScan {
         {
             let last = self.last.unwrap_or(self.after);
             let what = format!("stream `{}` ends at offset {last} where {due} is due", self.target.stream);
-            return Err(corrupt("the last of the stream", last + 1, what));
+            return Err(corrupt(missing_in(&self.places, last).unwrap_or_default(), last + 1, what));
         }
-        if self.gathered_rows > 0 { self.flush("", self.after) } else { Ok(()) }
+        if self.gathered_rows == 0 {
+            return Ok(());
+        }
+        let segment = self.places.last().map(|(_, name)| name.clone()).unwrap_or_default();
+        self.flush(&segment, self.after)
     }
 }
 
@@ -210,6 +233,17 @@ impl Iterator for StreamScan {
         }
         self.ready.pop_front().map(Ok)
     }
+}
+
+/// The last offset of `stream` in a segment, and the segment's name.
+fn place_of(segment: &Segment, stream: &StreamName) -> (u64, String) {
+    let contents = segment.contents.read();
+    (contents.summary.streams.get(stream).map_or(0, |held| held.last_offset), segment.name.clone())
+}
+
+/// The segment that should hold what comes after offset `last` of the stream.
+fn missing_in(places: &[(u64, String)], last: u64) -> Option<&str> {
+    places.iter().find(|(last_in_segment, _)| *last_in_segment > last).map(|(_, name)| name.as_str())
 }
 
 /// The last `n` rows of a stream up to `upto`.
@@ -247,6 +281,8 @@ impl LastRows {
         // The part that comes after, in offset order, says where the one before it must end.
         let mut due = self.due;
         let mut last_segment = None;
+        let places: Vec<_> =
+            self.newest_first.iter().rev().map(|segment| place_of(segment, &self.target.stream)).collect();
         for segment in self.newest_first {
             if missing == 0 {
                 break;
@@ -256,7 +292,8 @@ impl LastRows {
             for (header, body) in reader.last_parts(&self.target.stream, self.upto, missing)? {
                 if due.is_some_and(|due| due != header.last_offset()) {
                     let what = format!("stream `{}` ends there too early", self.target.stream);
-                    return Err(corrupt(&reader.segment.name, header.last_offset() + 1, what));
+                    let segment = missing_in(&places, header.last_offset()).unwrap_or(&reader.segment.name);
+                    return Err(corrupt(segment, header.last_offset() + 1, what));
                 }
                 due = Some(header.previous_offset);
                 let Some(body) = body else { continue };
@@ -273,7 +310,7 @@ impl LastRows {
             && due >= self.first_offset
         {
             let what = format!("stream `{}` begins too late", self.target.stream);
-            return Err(corrupt(&segment, due, what));
+            return Err(corrupt(missing_in(&places, due - 1).unwrap_or(&segment), due, what));
         }
         batches.reverse();
         Ok(batches)

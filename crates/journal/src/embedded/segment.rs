@@ -61,6 +61,11 @@ impl Segment {
         contents.summary.streams.iter().map(|(name, held)| (name.clone(), held.last_at.saturating_add(1))).collect()
     }
 
+    /// Whether retention let it go.
+    pub(super) fn is_dropped(&self) -> bool {
+        self.dropped.load(Ordering::SeqCst)
+    }
+
     /// Lets the files go with the last reader.
     pub(super) fn drop_files(&self) {
         self.dropped.store(true, Ordering::SeqCst);

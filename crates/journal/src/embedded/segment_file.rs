@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 
 use pulseboard_model::{StreamName, StreamSchema};
 use rusqlite::{Connection, params};
+use tracing::warn;
 
 use super::part::{BODY, COLUMNS, PartHeader, Sequence, body_of};
 use super::schema_json;
-use super::sqlite::{PAGE_BYTES, corrupt, is_full, open_durable, segment_error, sync_dir};
+use super::sqlite::{PAGE_BYTES, corrupt, open_durable, segment_error, sync_dir};
 use super::summary::Summary;
 use crate::log::LogError;
 
@@ -69,16 +70,6 @@ pub(super) enum CreateError {
     Io(#[from] std::io::Error),
 }
 
-impl CreateError {
-    /// Whether it is only for want of space.
-    pub(super) fn is_full(&self) -> bool {
-        match self {
-            Self::Sqlite(error) => is_full(error),
-            Self::Io(error) => error.kind() == std::io::ErrorKind::StorageFull,
-        }
-    }
-}
-
 /// A segment's file name.
 pub(super) fn file_name(id: u32) -> String {
     format!("{id:08}.sqlite")
@@ -133,8 +124,14 @@ pub(super) fn create(dir: &Path, start: &SegmentStart) -> Result<Connection, Cre
     conn.close().map_err(|(_, error)| error)?;
     let path = dir.join(file_name(start.id));
     std::fs::rename(&unfinished, &path)?;
-    sync_dir(dir)?;
-    Ok(open_durable(&path, PAGE_BYTES)?)
+    let opened = sync_dir(dir).map_err(CreateError::from).and_then(|()| Ok(open_durable(&path, PAGE_BYTES)?));
+    if opened.is_err()
+        && let Err(error) = remove(&path)
+    {
+        // The segment before it goes on; the next start finds that this one does not fit, and removes it.
+        warn!(segment = %path.display(), %error, "a segment that could not be opened stays until the next start");
+    }
+    opened
 }
 
 /// Reads where a segment begins.

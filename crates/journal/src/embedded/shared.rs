@@ -15,6 +15,7 @@ use super::lock::DirLock;
 use super::meta::MetaDb;
 use super::queue::Queue;
 use super::ring::Ring;
+use crate::log::LogHealth;
 
 /// Shared by everything that belongs to one open log.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub(super) struct Shared {
     pub(super) retention: RwLock<Retention>,
     pub(super) lock: Mutex<Option<DirLock>>,
     pub(super) threads: Threads,
+    /// What the writer's last attempt said.
+    pub(super) health: Mutex<LogHealth>,
 }
 
 impl Shared {

@@ -4,11 +4,13 @@
 //! would drop SQLite's locks.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use pulseboard_model::LogOffset;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
+use super::segment_file::files_of;
 use crate::log::LogError;
 
 /// 64 KB: the largest SQLite has, so that most bodies lie in one page.
@@ -57,8 +59,7 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     conn.pragma_update(None, "cell_size_check", true)?;
     match probe(&conn) {
         Err(error) if path.exists() && matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen)) => {
-            let uri = format!("file:{}?immutable=1", uri_path(path));
-            let conn = Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?;
+            let conn = open_as_it_lies(path)?;
             probe(&conn)?;
             Ok(conn)
         }
@@ -67,8 +68,33 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     }
 }
 
+/// Opens the file alone, which is all of the database only if its write-ahead log is empty.
+fn open_as_it_lies(path: &Path) -> rusqlite::Result<Connection> {
+    let [_, wal, _] = files_of(path);
+    if std::fs::metadata(&wal).is_ok_and(|file| file.len() > 0) {
+        let what = format!(
+            "`{}` holds commits that can only be read with the right to write beside it: start the server once, or read \
+             a copy of the directory",
+            wal.display()
+        );
+        return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CANTOPEN), Some(what)));
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(format!("file:{}?immutable=1", uri_path(path)), flags)
+}
+
 fn uri_path(path: &Path) -> String {
     path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23")
+}
+
+/// For tests: sets how many pages the database may have.
+pub(super) fn apply_page_limit(conn: &Connection, limit: Option<&AtomicU32>) -> rusqlite::Result<()> {
+    let Some(limit) = limit else { return Ok(()) };
+    let pages = match limit.load(Ordering::SeqCst) {
+        0 => u32::MAX - 1,
+        pages => pages,
+    };
+    conn.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
 }
 
 /// Whether a write failed only because there is no space, so that it may succeed later.
@@ -114,4 +140,26 @@ pub(super) fn io_error(context: &str, error: &impl std::fmt::Display) -> LogErro
 /// Makes a directory's entries durable: without it a new file may be gone after a power failure.
 pub(super) fn sync_dir(dir: &Path) -> std::io::Result<()> {
     std::fs::File::open(dir)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_not_read_without_what_its_write_ahead_log_holds() {
+        let dir = tempfile::tempdir().unwrap();
+        let (written, copied) = (dir.path().join("a?.sqlite"), dir.path().join("b#.sqlite"));
+        let conn = open_durable(&written, PAGE_BYTES).unwrap();
+        conn.execute_batch("CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (7)").unwrap();
+        for (from, to) in files_of(&written).into_iter().zip(files_of(&copied)).take(2) {
+            std::fs::copy(from, to).unwrap();
+        }
+        let refused = open_as_it_lies(&copied).unwrap_err();
+        assert!(refused.to_string().contains("b#.sqlite-wal"), "{refused}");
+        assert!(matches!(segment_error("s", 0, "opening", &refused), LogError::Io { .. }));
+        conn.close().unwrap();
+        let read = open_as_it_lies(&written).unwrap().query_row("SELECT n FROM t", [], |row| row.get::<_, i64>(0));
+        assert_eq!(read, Ok(7));
+    }
 }

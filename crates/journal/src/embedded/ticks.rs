@@ -1,4 +1,5 @@
-//! The writer's clock: a step for every whole second, one logged step for a pause.
+//! The writer's clock: a step for every whole second, one logged step for a pause. While the disk is full, each second
+//! is logged, too: that is the attempt by which the log finds out that there is space again.
 
 use std::sync::Arc;
 
@@ -22,10 +23,11 @@ impl Writer {
             return self.jump(to, self.head.clock.0);
         }
         let mut second = self.head.clock.floor_to_second().0 + SECOND_US;
-        while second <= to {
+        while second < to {
             self.tick(second);
             second += SECOND_US;
         }
+        if self.full { self.jump(to, self.head.clock.0) } else { self.tick(to) }
     }
 
     fn tick(&mut self, clock: i64) {
@@ -72,6 +74,7 @@ impl Writer {
         if !logged {
             return self.tick(to);
         }
+        self.wrote();
         self.active.segment.add(&header, 0);
         self.commit = commit;
         self.last_at = to;

@@ -21,7 +21,7 @@ use super::segment::{Contents, Segment};
 use super::segment_file::{self, PartIndex, SegmentStart};
 use super::shared::Shared;
 use super::summary::StreamSummary;
-use crate::log::{AppendError, Appended, DeclareError};
+use crate::log::{AppendError, Appended, DeclareError, LogHealth};
 
 /// The longest the thread sleeps: how late it sees that the process is ending, or that the clock was set.
 const NAP_MAX: Duration = Duration::from_millis(100);
@@ -43,6 +43,8 @@ pub(super) struct Writer {
     pub(super) broken: Option<String>,
     /// Whether the last commit found no space, so that it is said once.
     pub(super) full: bool,
+    /// Whether the last attempt to make a new segment failed, so that it is said once.
+    pub(super) stuck: bool,
     pub(super) body: Vec<u8>,
 }
 
@@ -125,7 +127,7 @@ impl Writer {
         let position = if has_rows { self.position_after(&group, now) } else { self.head };
         match self.write(&group, position) {
             Ok(written) => {
-                self.full = false;
+                self.wrote();
                 if has_rows {
                     self.publish(&group, written, position);
                 }
@@ -144,19 +146,30 @@ impl Writer {
         Position { epoch: self.shared.epoch, offset, clock: TimeUs(now) }
     }
 
+    /// A commit is on disk.
+    pub(super) fn wrote(&mut self) {
+        if self.full {
+            self.full = false;
+            info!("the log can write again");
+            *self.shared.health.lock() = LogHealth::Writable;
+        }
+    }
+
     /// What a failed commit means for whoever asked, and for what comes.
     pub(super) fn failed(&mut self, error: &CommitError) -> AppendError {
         let reason = error.to_string();
         match error {
             CommitError::Full if !self.full => {
                 self.full = true;
-                warn!(%reason, "the log cannot write; it tries again with each request");
+                *self.shared.health.lock() = LogHealth::Full;
+                warn!(%reason, "the log cannot write; it tries again each second and with each request");
             }
             CommitError::Full => {}
             CommitError::Encode(_) => error!(%reason, "a commit was given up"),
             CommitError::Failed(_) => {
                 error!(%reason, "the log is closed for writing");
                 self.broken = Some(reason.clone());
+                *self.shared.health.lock() = LogHealth::Broken { reason: reason.clone() };
             }
         }
         AppendError::Unavailable { reason }
@@ -280,14 +293,17 @@ impl Writer {
         if self.active.wants_checkpoint() {
             self.shared.inbox.ask_checkpoint(&self.active.segment);
         }
-        if self.wants_new_segment()
-            && let Err(error) = self.rotate()
-        {
-            // The old segment goes on; with the next commit it is tried again.
-            if !self.full {
-                warn!(%error, "a new segment could not be made");
+        if self.wants_new_segment() {
+            match self.rotate() {
+                Ok(()) => self.stuck = false,
+                // The old segment goes on meanwhile.
+                Err(error) => {
+                    if !self.stuck {
+                        warn!(%error, "a new segment could not be made; it is tried again");
+                    }
+                    self.stuck = true;
+                }
             }
-            self.full = error.is_full();
         }
     }
 

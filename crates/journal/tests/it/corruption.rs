@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use pulseboard_journal::testsuite::rows::{ints, numbers, stream};
-use pulseboard_journal::{EmbeddedConfig, EmbeddedLog, Log, LogError, PositionCheck, TailItem};
+use pulseboard_journal::testsuite::rows::{eventually, ints, numbers, stream};
+use pulseboard_journal::{EmbeddedConfig, EmbeddedLog, Log, LogError, PositionCheck, ReadOnlyLog, TailItem};
 use pulseboard_model::{LogOffset, Position, Step};
 use pulseboard_runtime::{ManualClock, Tasks};
 
@@ -235,6 +235,46 @@ fn a_missing_segment_is_reported() {
     let log = open(dir.path()).unwrap();
     assert_eq!(log.head().epoch, head.epoch);
     assert_eq!(scan(&log, "a").unwrap().last(), Some(&(log.head().offset.to_u64().cast_signed(), 2_999)));
+}
+
+#[test]
+fn a_missing_part_is_reported_where_it_should_be() {
+    let written = runtime().block_on(written());
+    let dir = copy_dir(written.bed.dir.path());
+    let conn = rusqlite::Connection::open(&segments(dir.path())[0]).unwrap();
+    let last = "SELECT id FROM parts WHERE stream = 'a' ORDER BY id DESC LIMIT 1";
+    assert_eq!(conn.execute(&format!("DELETE FROM parts WHERE id = ({last})"), []), Ok(1));
+    conn.close().unwrap();
+    let log = open(dir.path()).unwrap();
+    let last = log.last_rows(&stream("a"), 1_000, log.head().offset).map(drop);
+    for read in [scan(&log, "a").map(drop), last] {
+        let Err(LogError::Corrupt { segment, .. }) = &read else { panic!("{read:?}") };
+        assert_eq!(segment, "00000001.sqlite");
+    }
+}
+
+/// A change of segments that was interrupted leaves one that nothing was written to, and the one before it goes on.
+#[test]
+fn an_interrupted_change_of_segments_does_not_keep_a_start() {
+    let runtime = runtime();
+    let other = Bed::with(|config| config.segment_bytes = 200);
+    let log = other.embedded();
+    runtime.block_on(log.append(numbers("a", false, [1]))).unwrap();
+    eventually("a second segment", || other.segments().len() == 2);
+    drop(log);
+    let bed = Bed::new();
+    let log = bed.embedded();
+    for i in 0..3 {
+        runtime.block_on(log.append(numbers("a", i > 0, [i]))).unwrap();
+    }
+    drop(log);
+    let due = vec![(1, 0), (2, 1), (3, 2)];
+    std::fs::copy(&other.segments()[1], bed.dir.path().join("segments/00000002.sqlite")).unwrap();
+    let reader = ReadOnlyLog::open(bed.dir.path(), bed.clock.clone()).unwrap();
+    assert_eq!(scan(&reader, "a").unwrap(), due);
+    let log = bed.embedded();
+    assert_eq!(scan(&log, "a").unwrap(), due);
+    assert_eq!(bed.segments().len(), 1);
 }
 
 /// A crash leaves a write-ahead log; whatever the disk lost of its end, whole commits are there up to some point.

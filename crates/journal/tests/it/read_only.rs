@@ -83,6 +83,25 @@ async fn a_closed_log_is_read_without_a_server() {
 }
 
 #[tokio::test]
+async fn a_reader_is_told_that_the_end_is_missing() {
+    let bed = Bed::with(|config| config.segment_bytes = 500);
+    let log = bed.embedded();
+    for i in 0..3 {
+        log.append(numbers("s", i > 0, 0..50)).await.unwrap();
+    }
+    drop(log);
+    let files = bed.segments();
+    assert!(files.len() > 2, "{files:?}");
+    files[1..].iter().for_each(|file| std::fs::remove_file(file).unwrap());
+    let error = open(&bed).unwrap_err();
+    let LogError::Corrupt { segment, offset, .. } = &error else { panic!("{error}") };
+    assert_eq!((segment.as_str(), offset.to_u64()), ("00000001.sqlite", 51), "{error}");
+    // A server makes a new epoch of what is left, and that can be read.
+    drop(bed.embedded());
+    assert_eq!(open(&bed).unwrap().head().offset, LogOffset::from_u64(50));
+}
+
+#[tokio::test]
 async fn live_queries_are_kept_beside_the_log() {
     use pulseboard_journal::LiveQuery;
     let bed = Bed::new();

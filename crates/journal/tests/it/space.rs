@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use pulseboard_journal::testsuite::rows::{all, eventually, keyed, next_step, numbers};
-use pulseboard_journal::{AppendError, EmbeddedConfig, EmbeddedLog, Log};
+use pulseboard_journal::{AppendError, EmbeddedConfig, EmbeddedLog, Log, LogHealth};
 use pulseboard_model::LogOffset;
 use pulseboard_runtime::{SystemClock, Tasks};
 
@@ -35,6 +35,7 @@ async fn a_full_disk_refuses_and_heals() {
     let large = || numbers("s", true, noise(0..50_000));
     let reason = unavailable(log.append(keyed(large(), 2, 2)).await);
     assert!(reason.contains("no space"), "{reason}");
+    assert_eq!(log.health(), LogHealth::Full);
     unavailable(log.append(large()).await);
 
     // Reads, retries of what was kept, and the clock go on.
@@ -43,13 +44,71 @@ async fn a_full_disk_refuses_and_heals() {
     bed.clock.advance(1_000_000);
     assert_eq!(next_step(tail.as_mut(), true).position().offset, LogOffset::from_u64(1));
 
+    // It finds out by itself when there is space again.
+    unavailable(log.append(large()).await);
+    assert_eq!(log.health(), LogHealth::Full);
     limit.store(0, Ordering::SeqCst);
+    bed.clock.advance(1_000_000);
+    eventually("the log to find space", || log.health() == LogHealth::Writable);
     let appended = log.append(keyed(large(), 2, 2)).await.unwrap();
     assert!(!appended.replayed, "the refused request was not remembered");
     assert_eq!(appended.position.offset, LogOffset::from_u64(50_001));
     drop(tail);
     drop(log);
     assert_eq!(all(&bed.embedded(), "s", "_offset").len(), 50_001);
+}
+
+/// What the metadata knows of sealed segments.
+fn summaries(bed: &Bed) -> i64 {
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let meta = rusqlite::Connection::open_with_flags(bed.dir.path().join("meta.sqlite"), flags).unwrap();
+    meta.query_row("SELECT count(*) FROM segments", [], |row| row.get(0)).unwrap()
+}
+
+/// A log whose first segment could not be sealed for want of space. What fits into the pages it has is still taken.
+async fn unsealed() -> (Bed, Arc<AtomicU32>) {
+    let limit = Arc::new(AtomicU32::new(1));
+    let bed = Bed::with(|config| {
+        config.page_limit = Some(limit.clone());
+        config.segment_bytes = 500;
+    });
+    let log = bed.embedded();
+    log.append(numbers("s", false, 0..100)).await.unwrap();
+    eventually("a second segment", || bed.segments().len() == 2);
+    drop(log);
+    assert_eq!(summaries(&bed), 0);
+    (bed, limit)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_does_not_keep_a_start_and_sealing_is_tried_again() {
+    let (bed, limit) = unsealed().await;
+    let log = bed.embedded();
+    assert_eq!(all(&log, "s", "n"), (0..100).collect::<Vec<_>>());
+    assert_eq!(summaries(&bed), 0);
+    limit.store(0, Ordering::SeqCst);
+    eventually("the first segment to be sealed", || summaries(&bed) == 1);
+    log.append(numbers("s", true, [100])).await.unwrap();
+    drop(log);
+    assert_eq!(all(&bed.embedded(), "s", "n"), (0..101).collect::<Vec<_>>());
+}
+
+/// What the metadata knew of segments whose files are gone is not taken for the new ones.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_lost_all_its_files_begins_anew() {
+    let (bed, limit) = unsealed().await;
+    limit.store(0, Ordering::SeqCst);
+    drop(bed.embedded());
+    assert_eq!(summaries(&bed), 1);
+    bed.segments().iter().for_each(|file| std::fs::remove_file(file).unwrap());
+    limit.store(1, Ordering::SeqCst);
+    let log = bed.embedded();
+    assert_eq!(log.head().offset, LogOffset::START);
+    log.append(numbers("s", true, 7..57)).await.unwrap();
+    log.append(numbers("s", true, 57..77)).await.unwrap();
+    eventually("a second segment", || bed.segments().len() >= 2);
+    drop(log);
+    assert_eq!(all(&bed.embedded(), "s", "n"), (7..77).collect::<Vec<_>>());
 }
 
 /// A file system of a few megabytes that goes with the test, where the machine lets us make one.
@@ -122,6 +181,10 @@ async fn the_limited_child_fails_and_stays_closed() {
     let large = || numbers("s", true, noise(0..1_000_000));
     let reason = unavailable(log.append(large()).await);
     assert!(reason.contains("until a restart"), "{reason}");
+    assert_eq!(
+        log.health(),
+        LogHealth::Broken { reason: reason.rsplit_once("write: ").map_or(reason.clone(), |(_, why)| why.to_owned()) }
+    );
     // Small enough to fit, and refused all the same: nobody knows what the disk holds.
     assert_eq!(unavailable(log.append(numbers("s", true, [1])).await), reason);
     assert_eq!(all(&log, "s", "n"), [0]);

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use arrow::array::{ArrayRef, StringArray};
 use futures::future::join_all;
-use pulseboard_journal::testsuite::rows::{numbers, offsets, stream};
+use pulseboard_journal::testsuite::rows::{numbers, offsets, request, schema, stored, stream};
 use pulseboard_journal::{Log, TailItem};
-use pulseboard_model::{LogOffset, TimeUs};
+use pulseboard_model::{FieldType, LogOffset, TimeUs};
 
 use crate::support::Bed;
 
@@ -63,6 +64,21 @@ async fn readers_of_any_pace_get_everything_once() {
         assert!(reader.join().unwrap() == due, "a reader from {after} did not get everything once");
     }
     assert!(bed.segments().len() > 2, "segments changed meanwhile");
+}
+
+#[tokio::test]
+async fn a_scan_of_large_rows_comes_in_batches_of_some_megabytes() {
+    let bed = Bed::new();
+    let log = bed.embedded();
+    let fields = schema(1, &[("text", FieldType::String)]);
+    for base in [None, Some(1), Some(1)] {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(9 << 20)]));
+        let rows = stored(&fields, vec![None], vec![texts]);
+        log.append(request("s", base, fields.clone(), rows)).await.unwrap();
+    }
+    let scan = log.scan(&stream("s"), LogOffset::START, log.head().offset, None);
+    let rows: Vec<usize> = scan.map(|batch| batch.unwrap().num_rows()).collect();
+    assert_eq!(rows, [1, 1, 1]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
