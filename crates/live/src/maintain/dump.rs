@@ -1,7 +1,8 @@
 //! State as bytes and back: what a checkpoint, a hand-over or a rewind needs.
 //!
-//! Layout: magic, format version, instance clock, truncated flag, kind, then for groups one Arrow IPC stream per pane
-//! part (keys, then states, with the part's stay) and for rows each stored row. Partial states are DataFusion's and not
+//! Layout: magic, format version, instance clock, truncated flag, what the window remembers of rows it does not hold,
+//! kind, then for groups one Arrow IPC stream per pane part (keys, then states, with the part's stay and times) and for
+//! rows each stored row, those of a step not finished yet included. Partial states are DataFusion's and not
 //! stable over its versions: whoever stores a dump stores the engine version and the query's fingerprint beside it and
 //! rebuilds from the log when they differ. Anything that does not read back whole is an error, never a guess.
 
@@ -21,10 +22,11 @@ use super::instance::{Instance, State};
 use super::output::Placed;
 use super::rows::StoredRow;
 use super::shape::Shape;
-use super::window::{ALWAYS_US, NEVER_US, Stay};
+use super::watch::Spans;
+use super::window::{Stay, Window};
 
 const MAGIC: &[u8; 4] = b"PBLS";
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 const KIND_GROUPS: u8 = 1;
 const KIND_ROWS: u8 = 2;
 
@@ -39,29 +41,24 @@ pub(crate) fn dump(instance: &mut Instance) -> Result<Vec<u8>> {
     out.push(FORMAT);
     out.extend_from_slice(&instance.now().0.to_le_bytes());
     out.push(u8::from(instance.is_truncated()));
+    write_window(&mut out, instance.window());
     match &mut instance.state {
         State::Groups(groups) => {
             out.push(KIND_GROUPS);
             let parts = groups.parts()?;
             write_len(&mut out, parts.len());
-            for (stay, keys, states) in parts {
-                write_stay(&mut out, stay);
+            for (stay, spans, keys, states) in parts {
+                write_stay(&mut out, stay, &spans);
                 let columns: Vec<ArrayRef> = keys.into_iter().chain(states.into_iter().flatten()).collect();
                 write_bytes(&mut out, &columns_to_ipc(columns)?);
             }
         }
         State::Rows(rows) => {
             out.push(KIND_ROWS);
-            let leaves = rows.leave_instants();
-            let snapshot = instance.output.all();
-            let inside = snapshot.map(|(key, placed)| {
-                let leave_us = leaves.get(key).copied().unwrap_or(NEVER_US);
-                StoredRow { key: key.clone(), placed: placed.clone(), stay: Stay { leave_us, enter_us: ALWAYS_US } }
-            });
-            let stored: Vec<StoredRow> = inside.chain(rows.waiting().cloned()).collect();
+            let stored = rows.all(instance.output.all());
             write_len(&mut out, stored.len());
             for row in &stored {
-                write_stay(&mut out, row.stay);
+                write_stay(&mut out, row.stay, &row.spans);
                 write_bytes(&mut out, row.key.as_str().as_bytes());
                 write_bytes(&mut out, &row.placed.sort);
                 write_len(&mut out, row.placed.row.len());
@@ -83,6 +80,7 @@ pub(crate) fn restore(shape: &Arc<Shape>, limits: &ViewLimits, bytes: &[u8]) -> 
     }
     let now = TimeUs(input.int()?);
     let truncated = input.byte()? != 0;
+    let (refused_until_us, bounds) = input.window()?;
     let kind = input.byte()?;
     let mut instance = Instance::new(shape.clone(), limits, now)?;
     match (&mut instance.state, kind) {
@@ -90,7 +88,7 @@ pub(crate) fn restore(shape: &Arc<Shape>, limits: &ViewLimits, bytes: &[u8]) -> 
             let keys = shape.aggregate.as_ref().map_or(0, |aggregate| aggregate.keys.len());
             let calls = shape.aggregate.as_ref().map_or(&[][..], |aggregate| &aggregate.calls);
             for _ in 0..input.len()? {
-                let stay = input.stay()?;
+                let (stay, spans) = input.stay()?;
                 let (columns, rows) = ipc_to_columns(input.sized()?)?;
                 let mut columns = columns.into_iter();
                 let keys: Vec<ArrayRef> = columns.by_ref().take(keys).collect();
@@ -99,22 +97,24 @@ pub(crate) fn restore(shape: &Arc<Shape>, limits: &ViewLimits, bytes: &[u8]) -> 
                     let width = call.function.state_fields()?.len();
                     states.push(columns.by_ref().take(width).collect::<Vec<_>>());
                 }
-                groups.restore(stay, &keys, states, rows)?;
+                groups.restore(stay, &spans, &keys, states, rows)?;
             }
             groups.set_truncated(truncated);
+            groups.window_mut().remember(refused_until_us, &bounds);
         }
         (State::Rows(rows), KIND_ROWS) => {
             for _ in 0..input.len()? {
-                let stay = input.stay()?;
+                let (stay, spans) = input.stay()?;
                 let key = String::from_utf8(input.sized()?.to_vec()).map_err(|_| damaged())?;
                 let offset: i64 = key.parse().map_err(|_| damaged())?;
                 let sort = Arc::from(input.sized()?);
                 let width = input.len()?;
                 let row = (0..width).map(|_| input.cell()).collect::<Result<Vec<_>>>()?;
                 let placed = Placed { row: row.into(), sort };
-                rows.place(offset, StoredRow { key: RowKey::new(key), placed, stay });
+                rows.place(offset, StoredRow { key: RowKey::new(key), placed, stay, spans });
             }
             rows.set_truncated(truncated);
+            rows.window_mut().remember(refused_until_us, &bounds);
         }
         _ => return Err(damaged()),
     }
@@ -150,9 +150,26 @@ fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-fn write_stay(out: &mut Vec<u8>, stay: Stay) {
+fn write_stay(out: &mut Vec<u8>, stay: Stay, spans: &Spans) {
     out.extend_from_slice(&stay.leave_us.to_le_bytes());
     out.extend_from_slice(&stay.enter_us.to_le_bytes());
+    out.extend_from_slice(&i64::from(stay.leaves_by).to_le_bytes());
+    out.extend_from_slice(&i64::from(stay.waits_for).to_le_bytes());
+    write_len(out, spans.pairs().len());
+    for (from_us, to_us) in spans.pairs() {
+        out.extend_from_slice(&from_us.to_le_bytes());
+        out.extend_from_slice(&to_us.to_le_bytes());
+    }
+}
+
+fn write_window(out: &mut Vec<u8>, window: &Window) {
+    let (refused_until_us, bounds) = window.memory();
+    out.extend_from_slice(&refused_until_us.to_le_bytes());
+    write_len(out, bounds.len());
+    for time in bounds.iter().flat_map(|(gone, refused)| [gone, refused]) {
+        out.push(u8::from(time.is_some()));
+        out.extend_from_slice(&time.unwrap_or_default().to_le_bytes());
+    }
 }
 
 fn write_cell(out: &mut Vec<u8>, cell: &Cell) {
@@ -222,8 +239,23 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.sized()?).map(Arc::from).map_err(|_| damaged())
     }
 
-    fn stay(&mut self) -> Result<Stay> {
-        Ok(Stay { leave_us: self.int()?, enter_us: self.int()? })
+    fn stay(&mut self) -> Result<(Stay, Spans)> {
+        let (leave_us, enter_us) = (self.int()?, self.int()?);
+        let leaves_by = u16::try_from(self.int()?).map_err(|_| damaged())?;
+        let waits_for = u16::try_from(self.int()?).map_err(|_| damaged())?;
+        let spans = (0..self.len()?).map(|_| Ok((self.int()?, self.int()?))).collect::<Result<_>>()?;
+        Ok((Stay { leave_us, enter_us, leaves_by, waits_for }, Spans::from_pairs(spans)))
+    }
+
+    fn window(&mut self) -> Result<(i64, Vec<(Option<i64>, Option<i64>)>)> {
+        let refused_until_us = self.int()?;
+        let bounds = (0..self.len()?).map(|_| Ok((self.maybe_int()?, self.maybe_int()?))).collect::<Result<_>>()?;
+        Ok((refused_until_us, bounds))
+    }
+
+    fn maybe_int(&mut self) -> Result<Option<i64>> {
+        let (there, value) = (self.byte()? != 0, self.int()?);
+        Ok(there.then_some(value))
     }
 
     fn cell(&mut self) -> Result<Cell> {

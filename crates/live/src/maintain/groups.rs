@@ -11,7 +11,7 @@ use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, TimestampMicrosecondType};
 use arrow::row::{RowConverter, SortField};
 use datafusion::common::Result;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use pulseboard_model::limits::ViewLimits;
 use pulseboard_model::{RowKey, TimeUs};
 
@@ -20,7 +20,8 @@ use super::partial::{Partial, PartialStates};
 use super::rowwise;
 use super::shape::{AggregateShape, Shape};
 use super::totals::{GroupId, Total, total};
-use super::window::{ALWAYS_US, MovedBack, Stay, Window};
+use super::watch::Spans;
+use super::window::{MovedBack, Stay, Window};
 use crate::cells::cells;
 use crate::row_key::key_text;
 
@@ -37,8 +38,8 @@ struct Group {
     dirty: bool,
 }
 
-/// A part of the state for a dump: its stay, its keys, and per aggregate its states.
-pub(crate) type DumpedPart = (Stay, Vec<ArrayRef>, Vec<Vec<ArrayRef>>);
+/// A part of the state for a dump: its stay and times, its keys, and per aggregate its states.
+pub(crate) type DumpedPart = (Stay, Spans, Vec<ArrayRef>, Vec<Vec<ArrayRef>>);
 
 /// The state.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ pub(crate) struct Groups {
     ids: HashMap<Arc<[u8]>, GroupId>,
     groups: Vec<Group>,
     free: Vec<GroupId>,
-    /// Not live, but not free: states of them may be waiting.
+    /// Not live since the last step: free unless states of them are waiting.
     resting: Vec<GroupId>,
     dirty: Vec<GroupId>,
     totals: Vec<Box<dyn Total>>,
@@ -57,6 +58,8 @@ pub(crate) struct Groups {
     partial_by_pane: Partial,
     window: Window,
     panes: Option<Panes>,
+    /// Set when the group limit refuses a group. From then on no new one is taken, even if there is room again: its
+    /// earlier rows may be among those refused. Cleared once all that was refused would have left the window.
     truncated: bool,
 }
 
@@ -116,8 +119,17 @@ impl Groups {
         self.truncated
     }
 
+    /// Whether the limit was hit and there is room again: a rebuild would show more.
+    pub(crate) fn has_room_again(&self) -> bool {
+        self.truncated && self.window.is_bounded() && self.ids.len() <= self.groups_max / 2
+    }
+
     pub(crate) fn window(&self) -> &Window {
         &self.window
+    }
+
+    pub(crate) fn window_mut(&mut self) -> &mut Window {
+        &mut self.window
     }
 
     pub(crate) fn size_bytes(&self) -> usize {
@@ -146,16 +158,16 @@ impl Groups {
             filters.push(call.filter.as_ref().map(evaluate).transpose()?);
         }
         match stays {
-            Stays::One(stay) => {
+            Stays::One(stay, spans) => {
                 let states = self.partial.update(&keys, &args, &filters, rows)?;
-                self.file(stay, &states.keys, &states)
+                self.file(stay, &spans, &states.keys, &states)
             }
             Stays::PerRow(distinct, per_row) => {
                 let mut keys_by_pane: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(per_row))];
                 keys_by_pane.extend(keys);
                 let states = self.partial_by_pane.update(&keys_by_pane, &args, &filters, rows)?;
                 let pane_of: Vec<i64> = datafusion::common::cast::as_int64_array(&states.keys[0])?.values().to_vec();
-                for (number, stay) in distinct.iter().enumerate() {
+                for (number, (stay, spans)) in distinct.iter().enumerate() {
                     let rows = (0u32..).zip(&pane_of).filter(|(_, pane)| usize::try_from(**pane) == Ok(number));
                     let rows: UInt32Array = rows.map(|(row, _)| row).collect();
                     let pick = |array: &ArrayRef| Ok(take(array, &rows, None)?);
@@ -164,7 +176,7 @@ impl Groups {
                         states: states.states.iter().map(|s| s.iter().map(pick).collect()).collect::<Result<_>>()?,
                         groups: rows.len(),
                     };
-                    self.file(*stay, &picked.keys, &picked)?;
+                    self.file(*stay, spans, &picked.keys, &picked)?;
                 }
                 Ok(())
             }
@@ -174,47 +186,45 @@ impl Groups {
     /// Drops the rows that are outside for good and says when the others are inside.
     fn stays(&mut self, batch: RecordBatch, times: &[ArrayRef]) -> Result<(RecordBatch, Stays)> {
         if !self.window.is_bounded() {
-            return Ok((batch, Stays::One(Stay::FOREVER)));
+            return Ok((batch, Stays::One(Stay::FOREVER, Spans::default())));
         }
-        let (batch, stays) = stays_of_rows(&mut self.window, batch, times)?;
-        let mut distinct: Vec<Stay> = Vec::new();
-        let mut numbers: HashMap<Stay, i64> = HashMap::new();
-        let mut per_row = Vec::with_capacity(stays.len());
-        let mut last: Option<(Stay, i64)> = None;
-        for stay in stays {
+        let mut distinct: Vec<(Stay, Spans)> = Vec::new();
+        let mut numbers: HashMap<Stay, usize> = HashMap::new();
+        let mut per_row = Vec::with_capacity(batch.num_rows());
+        let mut last: Option<(Stay, usize)> = None;
+        let batch = stays_of_rows(&mut self.window, batch, times, |stay, times| {
             let number = match last {
                 Some((known, number)) if known == stay => number,
                 _ => *numbers.entry(stay).or_insert_with(|| {
-                    distinct.push(stay);
-                    i64::try_from(distinct.len() - 1).unwrap_or(i64::MAX)
+                    distinct.push((stay, Spans::of(times)));
+                    distinct.len() - 1
                 }),
             };
+            distinct[number].1.add(times);
             last = Some((stay, number));
-            per_row.push(number);
-        }
-        Ok((
-            batch,
-            match distinct.as_slice() {
-                [one] => Stays::One(*one),
-                _ => Stays::PerRow(distinct, per_row),
-            },
-        ))
+            per_row.push(i64::try_from(number).unwrap_or(i64::MAX));
+        })?;
+        let stays = match distinct.len() {
+            1 => distinct.pop().map(|(stay, spans)| Stays::One(stay, spans)),
+            _ => None,
+        };
+        Ok((batch, stays.unwrap_or(Stays::PerRow(distinct, per_row))))
     }
 
     /// Merges partial states of rows with one stay.
-    fn file(&mut self, stay: Stay, keys: &[ArrayRef], states: &PartialStates) -> Result<()> {
-        let inside = stay.enter_us == ALWAYS_US;
+    fn file(&mut self, stay: Stay, spans: &Spans, keys: &[ArrayRef], states: &PartialStates) -> Result<()> {
         let mut ids = self.ids_of(keys, states.groups)?;
         let mut part_states = states.states.clone();
         if ids.contains(&NO_GROUP) {
             self.truncated = true;
+            self.window.refuse(stay, spans);
             let kept: UInt32Array = (0u32..).zip(&ids).filter(|(_, id)| **id != NO_GROUP).map(|(row, _)| row).collect();
             for column in part_states.iter_mut().flatten() {
                 *column = take(column, &kept, None)?;
             }
             ids.retain(|id| *id != NO_GROUP);
         }
-        if inside {
+        if stay.is_inside() {
             for (total, states) in self.totals.iter_mut().zip(&part_states) {
                 total.merge(states, &ids)?;
             }
@@ -225,7 +235,7 @@ impl Groups {
             self.resting.extend(ids.iter().filter(|id| !self.groups[**id as usize].live));
         }
         if let Some(panes) = &mut self.panes {
-            panes.push(stay, Part { groups: ids, states: part_states })?;
+            panes.push(stay, spans, Part::new(ids, part_states), &mut self.window)?;
         }
         Ok(())
     }
@@ -254,7 +264,8 @@ impl Groups {
                 ids.push(*id);
                 continue;
             }
-            if self.ids.len() >= self.groups_max {
+            if self.truncated || self.ids.len() >= self.groups_max {
+                self.truncated = true;
                 ids.push(NO_GROUP);
                 continue;
             }
@@ -291,22 +302,28 @@ impl Groups {
             return Ok(Err(moved_back));
         }
         let Some(panes) = &mut self.panes else { return Ok(Ok(())) };
-        let crossed = panes.advance(now.floor_to_second());
+        let crossed = panes.advance(now.floor_to_second(), &mut self.window)?;
+        if self.window.outlived_refused() {
+            self.truncated = false;
+        }
+        if let Err(moved_back) = self.window.holds() {
+            return Ok(Err(moved_back));
+        }
         if !crossed.left.is_empty() {
             // Groups that only gained could be merged into, but their parts are mixed with those of groups that lost.
             let parts = crossed.left.iter().chain(&crossed.entered);
-            let touched: HashSet<GroupId> = parts.flat_map(|part| part.groups.iter().copied()).collect();
+            let mut touched: Vec<GroupId> = parts.flat_map(|part| part.groups.iter().copied()).collect();
+            touched.sort_unstable();
+            touched.dedup();
             let parts = panes.states_of(&touched)?;
-            let mut ordered: Vec<GroupId> = touched.into_iter().collect();
-            ordered.sort_unstable();
-            for id in &ordered {
+            for id in &touched {
                 self.groups[*id as usize].live = false;
                 for total in &mut self.totals {
                     total.reset(*id)?;
                 }
             }
             self.merge_parts(&parts)?;
-            for id in ordered {
+            for id in touched {
                 self.touch(id);
                 if !self.groups[id as usize].live {
                     self.resting.push(id);
@@ -383,7 +400,6 @@ impl Groups {
             self.resting.clear();
             return Ok(());
         }
-        let waiting = self.panes.as_ref().map(Panes::waiting_groups).unwrap_or_default();
         let mut resting = std::mem::take(&mut self.resting);
         resting.sort_unstable();
         resting.dedup();
@@ -392,8 +408,8 @@ impl Groups {
             if group.live || group.bytes.is_empty() {
                 continue;
             }
-            if waiting.contains(&id) {
-                self.resting.push(id);
+            // It comes back here when what waits enters or is dropped.
+            if self.panes.as_ref().is_some_and(|panes| panes.is_waiting(id)) {
                 continue;
             }
             let bytes = std::mem::replace(&mut group.bytes, Arc::from([]));
@@ -414,11 +430,11 @@ impl Groups {
                 let ids: Vec<GroupId> =
                     (0u32..).zip(&self.groups).filter(|(_, group)| group.live).map(|(id, _)| id).collect();
                 let states = self.totals.iter_mut().map(|total| total.state(&ids)).collect::<Result<_>>()?;
-                vec![(Stay::FOREVER, Part { groups: ids, states })]
+                vec![(Stay::FOREVER, Spans::default(), Part::new(ids, states))]
             }
         };
         let mut with_keys = Vec::with_capacity(parts.len());
-        for (stay, part) in parts {
+        for (stay, spans, part) in parts {
             let keys = match &self.converter {
                 Some(converter) => {
                     let parser = converter.parser();
@@ -427,7 +443,7 @@ impl Groups {
                 }
                 None => Vec::new(),
             };
-            with_keys.push((stay, keys, part.states));
+            with_keys.push((stay, spans, keys, part.states));
         }
         Ok(with_keys)
     }
@@ -436,6 +452,7 @@ impl Groups {
     pub(crate) fn restore(
         &mut self,
         stay: Stay,
+        spans: &Spans,
         keys: &[ArrayRef],
         states: Vec<Vec<ArrayRef>>,
         rows: usize,
@@ -444,7 +461,7 @@ impl Groups {
             return Ok(());
         }
         let states = PartialStates { keys: Vec::new(), states, groups: rows };
-        self.file(stay, keys, &states)
+        self.file(stay, spans, keys, &states)
     }
 
     pub(crate) fn set_truncated(&mut self, truncated: bool) {
@@ -453,43 +470,47 @@ impl Groups {
 }
 
 enum Stays {
-    One(Stay),
-    PerRow(Vec<Stay>, Vec<i64>),
+    One(Stay, Spans),
+    PerRow(Vec<(Stay, Spans)>, Vec<i64>),
 }
 
 fn aggregate_of(shape: &Shape) -> &AggregateShape {
     shape.aggregate.as_ref().expect("a group state is only made for a shape with an aggregate")
 }
 
-/// Keeps the rows that are inside now or later, with their stays.
+/// Keeps the rows that are inside now or later; `each` is told the stay and the times of each.
 pub(crate) fn stays_of_rows(
     window: &mut Window,
     batch: RecordBatch,
     times: &[ArrayRef],
-) -> Result<(RecordBatch, Vec<Stay>)> {
+    mut each: impl FnMut(Stay, &[i64]),
+) -> Result<RecordBatch> {
     let columns: Vec<_> = times.iter().map(|array| array.as_primitive::<TimestampMicrosecondType>()).collect();
-    let mut stays = Vec::with_capacity(batch.num_rows());
     let mut keep = Vec::with_capacity(batch.num_rows());
-    let mut last: Option<(i64, Option<Stay>)> = None;
+    let (mut known, mut of_row): (Option<(Vec<i64>, Option<Stay>)>, Vec<i64>) = (None, Vec::new());
     for row in 0..batch.num_rows() {
-        let time = |column: &&arrow::array::PrimitiveArray<TimestampMicrosecondType>| {
-            column.is_valid(row).then(|| column.value(row))
-        };
-        let stay = match (columns.as_slice(), last) {
-            ([one], Some((known, stay))) if one.is_valid(row) && one.value(row) == known => stay,
-            _ => window.stay(columns.iter().map(time))?,
-        };
-        if let [one] = columns.as_slice()
-            && one.is_valid(row)
-        {
-            last = Some((one.value(row), stay));
+        // No comparison with null is ever true.
+        if columns.iter().any(|column| column.is_null(row)) {
+            keep.push(false);
+            continue;
         }
+        of_row.clear();
+        of_row.extend(columns.iter().map(|column| column.value(row)));
+        let stay = match &known {
+            Some((times, stay)) if *times == of_row => *stay,
+            _ => {
+                let stay = window.stay(&of_row)?;
+                known = Some((of_row.clone(), stay));
+                stay
+            }
+        };
         keep.push(stay.is_some());
-        stays.extend(stay);
+        if let Some(stay) = stay {
+            each(stay, &of_row);
+        }
     }
-    if stays.len() == batch.num_rows() {
-        return Ok((batch, stays));
+    if keep.iter().all(|keep| *keep) {
+        return Ok(batch);
     }
-    let batch = arrow::compute::filter_record_batch(&batch, &keep.into())?;
-    Ok((batch, stays))
+    Ok(arrow::compute::filter_record_batch(&batch, &keep.into())?)
 }

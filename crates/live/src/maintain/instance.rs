@@ -63,7 +63,7 @@ impl Instance {
         self.now
     }
 
-    fn window(&self) -> &Window {
+    pub(super) fn window(&self) -> &Window {
         match &self.state {
             State::Groups(groups) => groups.window(),
             State::Rows(rows) => rows.window(),
@@ -85,6 +85,14 @@ impl Instance {
         match &self.state {
             State::Groups(groups) => groups.is_truncated(),
             State::Rows(rows) => rows.is_truncated(),
+        }
+    }
+
+    /// Whether a limit was hit and there is room again in its window: rebuilt from the log, it would show more.
+    pub(crate) fn wants_rebuild(&self) -> bool {
+        match &self.state {
+            State::Groups(groups) => groups.has_room_again(),
+            State::Rows(rows) => rows.has_room_again(),
         }
     }
 

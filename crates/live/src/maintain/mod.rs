@@ -1,9 +1,10 @@
 //! What keeps a query current: the plan taken apart, and the state that each part holds.
 //!
 //! `shape` splits the plan at its aggregate. Below it, `rowwise` runs on every micro-batch and `window` says when a row
-//! enters and leaves; `partial` aggregates the batch, `totals` holds long-lived groups, `panes` what can still leave.
+//! enters and leaves, `watch` notices when that was wrong; `partial` aggregates the batch, `totals` holds long-lived groups, `panes` what can still leave.
 //! Above it, `output` orders what changed and says how. `instance` ties them together; `dump` writes state as bytes.
 
+pub(crate) mod bound;
 pub(crate) mod dump;
 pub(crate) mod groups;
 pub(crate) mod instance;
@@ -14,4 +15,5 @@ pub(crate) mod rows;
 pub(crate) mod rowwise;
 pub(crate) mod shape;
 pub(crate) mod totals;
+pub(crate) mod watch;
 pub(crate) mod window;

@@ -19,7 +19,8 @@ use super::groups::stays_of_rows;
 use super::output::{Cut, Placed, SortKey};
 use super::rowwise;
 use super::shape::{OrderShape, Shape};
-use super::window::{ALWAYS_US, MovedBack, NEVER_US, Stay, Window};
+use super::watch::Spans;
+use super::window::{MovedBack, Stay, Window};
 use crate::cells::cells;
 
 /// Turns sort columns into bytes that compare as the query orders.
@@ -69,6 +70,15 @@ pub(crate) struct StoredRow {
     pub(crate) key: RowKey,
     pub(crate) placed: Placed,
     pub(crate) stay: Stay,
+    pub(crate) spans: Spans,
+}
+
+/// A row inside a window.
+#[derive(Debug)]
+struct Leaving {
+    key: RowKey,
+    stay: Stay,
+    spans: Spans,
 }
 
 /// The state.
@@ -80,8 +90,8 @@ pub(crate) struct Rows {
     sorter: Sorter,
     /// How many rows at the front are ever needed, if that is known.
     needed: Option<usize>,
-    /// Inside: when each row leaves, with its offset to keep the order fixed.
-    leaving: BTreeMap<(i64, i64), RowKey>,
+    /// Inside, if there is a window: when each row leaves, with its offset to keep the order fixed.
+    leaving: BTreeMap<(i64, i64), Leaving>,
     waiting: BTreeMap<(i64, i64), StoredRow>,
     changes: Vec<(RowKey, Option<Placed>)>,
     /// Rows inside, including those in `changes`.
@@ -93,7 +103,8 @@ impl Rows {
     pub(crate) fn new(shape: &Arc<Shape>, limits: &ViewLimits, now: TimeUs) -> Result<Self> {
         let needed = match &shape.order {
             Some(OrderShape { skip, fetch: Some(fetch), .. }) if shape.tail_is_final => {
-                Some(skip.saturating_add(*fetch))
+                // More than the row limit allows is not held for a LIMIT either.
+                Some(skip.saturating_add(*fetch)).filter(|needed| *needed <= limits.rows_max)
             }
             _ => None,
         };
@@ -119,16 +130,21 @@ impl Rows {
         self.truncated = truncated;
     }
 
+    /// Whether the limit was hit and there is room again: a rebuild would show more.
+    pub(crate) fn has_room_again(&self) -> bool {
+        self.truncated && self.window.is_bounded() && self.inside + self.waiting.len() <= self.rows_max / 2
+    }
+
     pub(crate) fn window(&self) -> &Window {
         &self.window
     }
 
-    pub(crate) fn needs_only_the_front(&self) -> bool {
-        self.needed.is_some()
+    pub(crate) fn window_mut(&mut self) -> &mut Window {
+        &mut self.window
     }
 
-    pub(crate) fn waiting(&self) -> impl Iterator<Item = &StoredRow> {
-        self.waiting.values()
+    pub(crate) fn needs_only_the_front(&self) -> bool {
+        self.needed.is_some()
     }
 
     /// Takes a batch in the layout of the shape's input.
@@ -141,7 +157,9 @@ impl Rows {
         let stepped = rowwise::run(&shape.lower, batch, vec![offsets])?;
         let offsets = stepped.kept[0].clone();
         let numbered = with_numbers(&stepped.batch, &offsets)?;
-        let (numbered, stays) = stays_of_rows(&mut self.window, numbered, &stepped.kept[1..])?;
+        let mut stays: Vec<(Stay, Spans)> = Vec::new();
+        let place = |stay, times: &[i64]| stays.push((stay, Spans::of(times)));
+        let numbered = stays_of_rows(&mut self.window, numbered, &stepped.kept[1..], place)?;
         let offsets = numbered.column(numbered.num_columns() - 1).clone();
         let mut batch = numbered;
         batch.remove_column(batch.num_columns() - 1);
@@ -173,11 +191,11 @@ impl Rows {
         let numbers = stepped.kept[1].as_primitive::<Int64Type>();
         for (number, sort) in sort_keys.into_iter().enumerate() {
             let offset = offsets.value(number);
-            let stay = usize::try_from(numbers.value(number)).ok().and_then(|n| stays.get(n)).copied();
-            let stay = stay.unwrap_or(Stay::FOREVER);
+            let stay = usize::try_from(numbers.value(number)).ok().and_then(|n| stays.get(n)).cloned();
+            let (stay, spans) = stay.unwrap_or((Stay::FOREVER, Spans::default()));
             let row = columns.iter().map(|column| column[number].clone()).collect();
             let key = RowKey::new(offset.to_string());
-            self.place(offset, StoredRow { key, placed: Placed { row, sort }, stay });
+            self.place(offset, StoredRow { key, placed: Placed { row, sort }, stay, spans });
         }
         Ok(())
     }
@@ -186,17 +204,24 @@ impl Rows {
     pub(crate) fn place(&mut self, offset: i64, stored: StoredRow) {
         if self.needed.is_none() && self.inside + self.waiting.len() >= self.rows_max {
             self.truncated = true;
+            self.window.refuse(stored.stay, &stored.spans);
             return;
         }
-        if stored.stay.enter_us != ALWAYS_US {
+        self.window.hold(stored.stay, &stored.spans);
+        if stored.stay.is_inside() {
+            self.take_inside(offset, stored);
+        } else {
             self.waiting.insert((stored.stay.enter_us, offset), stored);
-            return;
         }
-        if stored.stay.leave_us != NEVER_US {
-            self.leaving.insert((stored.stay.leave_us, offset), stored.key.clone());
+    }
+
+    fn take_inside(&mut self, offset: i64, stored: StoredRow) {
+        let StoredRow { key, placed, stay, spans } = stored;
+        if self.window.is_bounded() {
+            self.leaving.insert((stay.leave_us, offset), Leaving { key: key.clone(), stay, spans });
         }
         self.inside += 1;
-        self.changes.push((stored.key, Some(stored.placed)));
+        self.changes.push((key, Some(placed)));
     }
 
     /// Moves the clock on.
@@ -205,25 +230,35 @@ impl Rows {
             return Ok(Err(moved_back));
         }
         let now_us = now.floor_to_second().0;
+        while let Some(entry) = self.leaving.first_entry() {
+            if entry.key().0 > now_us {
+                break;
+            }
+            let Leaving { key, stay, spans } = entry.remove();
+            self.window.let_go(stay, &spans);
+            self.inside = self.inside.saturating_sub(1);
+            self.changes.push((key, None));
+        }
         while let Some(entry) = self.waiting.first_entry() {
             let (enter_us, offset) = *entry.key();
             if enter_us > now_us {
                 break;
             }
             let mut stored = entry.remove();
-            stored.stay.enter_us = ALWAYS_US;
-            if stored.stay.leave_us > now_us {
-                self.place(offset, stored);
+            if stored.stay.leave_us <= now_us {
+                self.window.let_go(stored.stay, &stored.spans);
+                continue;
             }
+            // It has had its place all the time: whoever waits counts.
+            self.window.release(stored.stay, &stored.spans);
+            stored.stay = stored.stay.entered();
+            self.window.hold(stored.stay, &stored.spans);
+            self.take_inside(offset, stored);
         }
-        while let Some(entry) = self.leaving.first_entry() {
-            if entry.key().0 > now_us {
-                break;
-            }
-            self.inside = self.inside.saturating_sub(1);
-            self.changes.push((entry.remove(), None));
+        if self.window.outlived_refused() {
+            self.truncated = false;
         }
-        Ok(Ok(()))
+        Ok(self.window.holds())
     }
 
     /// The rows that came or went since the last call.
@@ -239,13 +274,33 @@ impl Rows {
         self.inside = self.inside.saturating_sub(keys.len());
         if !self.leaving.is_empty() {
             let gone: hashbrown::HashSet<&RowKey> = keys.iter().collect();
-            self.leaving.retain(|_, key| !gone.contains(key));
+            let window = &mut self.window;
+            self.leaving.retain(|_, leaving| {
+                let stays = !gone.contains(&leaving.key);
+                if !stays {
+                    window.release(leaving.stay, &leaving.spans);
+                }
+                stays
+            });
         }
     }
 
-    /// When a row inside leaves.
-    pub(crate) fn leave_instants(&self) -> hashbrown::HashMap<&RowKey, i64> {
-        self.leaving.iter().map(|((leave_us, _), key)| (key, *leave_us)).collect()
+    /// All rows for a dump: `told` is what was handed out by [`Rows::take_changes`] and is still there.
+    pub(crate) fn all<'a>(&self, told: impl Iterator<Item = (&'a RowKey, &'a Placed)>) -> Vec<StoredRow> {
+        let mut inside: BTreeMap<RowKey, Placed> = told.map(|(key, placed)| (key.clone(), placed.clone())).collect();
+        for (key, placed) in &self.changes {
+            match placed {
+                Some(placed) => inside.insert(key.clone(), placed.clone()),
+                None => inside.remove(key),
+            };
+        }
+        let mut stays: hashbrown::HashMap<&RowKey, (Stay, Spans)> =
+            self.leaving.values().map(|leaving| (&leaving.key, (leaving.stay, leaving.spans.clone()))).collect();
+        let stored = inside.into_iter().map(|(key, placed)| {
+            let (stay, spans) = stays.remove(&key).unwrap_or((Stay::FOREVER, Spans::default()));
+            StoredRow { key, placed, stay, spans }
+        });
+        stored.chain(self.waiting.values().cloned()).collect()
     }
 }
 

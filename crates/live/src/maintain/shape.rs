@@ -21,8 +21,8 @@ use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use pulseboard_model::schema::OFFSET;
 use pulseboard_model::{Column, StreamName};
 
+use super::bound::{Bound, bound_of, origin};
 use super::rowwise::RowStep;
-use super::window::{Bound, bound_of, origin};
 use crate::cells::columns;
 use crate::sql::clock::ClockCell;
 use crate::sql::planning::{Planned, reads_clock};

@@ -1,26 +1,16 @@
-//! Bounds on a time column that move with the clock, and when each row crosses them.
+//! When rows cross the bounds that move with the clock.
 //!
-//! `WHERE time > now() - interval '5 minutes'` compares a column with an expression of nothing but the clock. Such a
-//! bound is evaluated at any instant by setting the session's clock, so one mechanism serves sliding, calendar and
-//! shifted windows in any zone: a row leaves at the first whole second at which the comparison fails. Rows that leave
-//! together share a pane. If the bound ever moves backwards (local-time arithmetic around a DST change can), the
-//! instance is rebuilt from the log.
+//! For a row the first whole second is searched at which a bound lets it in or out; rows with the same stay share a pane.
+//! A bound may move backwards (local-time arithmetic around a DST change, months of different length): `watch` notices,
+//! and the instance is rebuilt from the log.
 
-use std::sync::Arc;
-
-use arrow::datatypes::{DataType, Schema, TimeUnit};
-use arrow::record_batch::{RecordBatch, RecordBatchOptions};
-use datafusion::common::{Column, DFSchema, DataFusionError, Result, ScalarValue};
-use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion::logical_expr::{Between, BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator};
-use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
+use datafusion::common::Result;
 use pulseboard_model::TimeUs;
 use pulseboard_model::schema::TIME;
 use pulseboard_model::time::SECOND_US;
 
-use super::shape::Unmaintained;
-use crate::sql::clock::ClockCell;
-use crate::sql::planning::{Planned, reads_clock};
+use super::bound::{Bound, Comparison};
+use super::watch::{Spans, Times, Watch};
 
 /// "Never" for an instant.
 pub(crate) const NEVER_US: i64 = i64::MAX;
@@ -29,144 +19,6 @@ pub(crate) const ALWAYS_US: i64 = i64::MIN;
 
 /// The last second that is searched: the year 2200.
 const SEARCH_END_S: i64 = 7_258_118_400;
-
-/// How the column is compared with the bound's value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Comparison {
-    /// `column >= value` or `column > value`: rows leave as the value rises.
-    Lower { inclusive: bool },
-    /// `column <= value` or `column < value`: rows enter as the value rises.
-    Upper { inclusive: bool },
-}
-
-/// One bound.
-#[derive(Debug, Clone)]
-pub(crate) struct Bound {
-    /// What the query calls the column.
-    pub(crate) column_name: String,
-    /// The column of the scan that it is, unchanged; none if it is computed.
-    pub(crate) scan_column: Option<String>,
-    comparison: Comparison,
-    value: Arc<dyn PhysicalExpr>,
-    clock: ClockCell,
-}
-
-impl Bound {
-    pub(crate) fn is_lower(&self) -> bool {
-        matches!(self.comparison, Comparison::Lower { .. })
-    }
-
-    /// The value at `now`, in µs.
-    fn value_at(&self, now: TimeUs) -> Result<Option<i64>> {
-        self.clock.set(now);
-        let options = RecordBatchOptions::new().with_row_count(Some(1));
-        let empty = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?;
-        let value = match self.value.evaluate(&empty)? {
-            ColumnarValue::Scalar(value) => value,
-            ColumnarValue::Array(array) => ScalarValue::try_from_array(&array, 0)?,
-        };
-        // Floored, not rounded: all our times are whole µs.
-        match value {
-            ScalarValue::TimestampMicrosecond(value, _) => Ok(value),
-            ScalarValue::TimestampNanosecond(value, _) => Ok(value.map(|ns| ns.div_euclid(1_000))),
-            ScalarValue::TimestampMillisecond(value, _) => Ok(value.map(|ms| ms.saturating_mul(1_000))),
-            ScalarValue::TimestampSecond(value, _) => Ok(value.map(|s| s.saturating_mul(SECOND_US))),
-            other => Err(DataFusionError::Internal(format!("a bound evaluated to {other:?}, not a time"))),
-        }
-    }
-}
-
-/// The column that a bound compares, and the bound.
-pub(crate) type ColumnBound = (Arc<dyn PhysicalExpr>, Bound);
-
-/// The bounds that a conjunct stands for, each with the column it compares.
-///
-/// # Errors
-/// [`Unmaintained`] if it reads the clock in another way.
-pub(crate) fn bound_of(
-    conjunct: &Expr,
-    input: &LogicalPlan,
-    planned: &Planned,
-) -> std::result::Result<Vec<ColumnBound>, Unmaintained> {
-    let unfit =
-        || Unmaintained(format!("`{conjunct}` reads the clock in another way than as a bound on a time column"));
-    let compared: Vec<(Expr, Operator, Expr)> = match conjunct {
-        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-            vec![(left.as_ref().clone(), *op, right.as_ref().clone())]
-        }
-        Expr::Between(Between { expr, negated: false, low, high }) => vec![
-            (expr.as_ref().clone(), Operator::GtEq, low.as_ref().clone()),
-            (expr.as_ref().clone(), Operator::LtEq, high.as_ref().clone()),
-        ],
-        _ => return Err(unfit()),
-    };
-    let mut bounds = Vec::with_capacity(compared.len());
-    for (left, op, right) in compared {
-        let (column, op, value) =
-            if reads_clock(&left) { (right, op.swap().ok_or_else(unfit)?, left) } else { (left, op, right) };
-        let column = without_widening(column);
-        let Expr::Column(name) = &column else { return Err(unfit()) };
-        let schema = input.schema();
-        let is_time = matches!(column.get_type(schema)?, DataType::Timestamp(TimeUnit::Microsecond, Some(_)));
-        if !is_time || reads_clock(&column) || !value.column_refs().is_empty() {
-            return Err(unfit());
-        }
-        let (column_name, scan_column) = (name.name.clone(), origin(input, name));
-        let props = planned.state.execution_props();
-        let context = PhysicalPlanningContext::default();
-        let physical = |expr: &Expr| create_physical_expr(expr, schema, props, &context);
-        if !reads_clock(&value) {
-            return Err(unfit());
-        }
-        let comparison = match op {
-            Operator::GtEq => Comparison::Lower { inclusive: true },
-            Operator::Gt => Comparison::Lower { inclusive: false },
-            Operator::LtEq => Comparison::Upper { inclusive: true },
-            Operator::Lt => Comparison::Upper { inclusive: false },
-            _ => return Err(unfit()),
-        };
-        let value = create_physical_expr(&value, &DFSchema::empty(), props, &context)?;
-        let bound = Bound { column_name, scan_column, comparison, value, clock: planned.clock.clone() };
-        // A bound that cannot be evaluated now cannot be maintained either.
-        bound.value_at(planned.clock.get())?;
-        bounds.push((physical(&column)?, bound));
-    }
-    Ok(bounds)
-}
-
-/// The column of the scan that `column` of `plan` is: followed through names and projections as long as nothing
-/// changes its values.
-pub(crate) fn origin(plan: &LogicalPlan, column: &Column) -> Option<String> {
-    let index = plan.schema().maybe_index_of_column(column)?;
-    match plan {
-        LogicalPlan::TableScan(scan) => Some(scan.projected_schema.field(index).name().clone()),
-        LogicalPlan::Filter(_) | LogicalPlan::Sort(_) | LogicalPlan::Limit(_) | LogicalPlan::SubqueryAlias(_) => {
-            let input = *plan.inputs().first()?;
-            let (qualifier, field) = input.schema().qualified_field(index);
-            origin(input, &Column::new(qualifier.cloned(), field.name()))
-        }
-        LogicalPlan::Projection(projection) => match without_widening(projection.expr.get(index)?.clone().unalias()) {
-            Expr::Column(inner) => origin(&projection.input, &inner),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// A cast of µs to ns changes nothing about a comparison.
-fn without_widening(expr: Expr) -> Expr {
-    match expr {
-        Expr::Cast(cast)
-            if matches!(
-                cast.field.data_type(),
-                DataType::Timestamp(TimeUnit::Nanosecond | TimeUnit::Microsecond, _)
-            ) =>
-        {
-            *cast.expr
-        }
-        other => other,
-    }
-}
 
 /// Times between which all rows cross a bound at the same second.
 #[derive(Debug, Clone, Copy)]
@@ -182,6 +34,8 @@ struct Crossing {
 pub(crate) struct Window {
     bounds: Vec<WindowBound>,
     now: TimeUs,
+    /// Until when a row that a limit refused would have been inside or waiting; [`ALWAYS_US`] if none was.
+    refused_until_us: i64,
 }
 
 #[derive(Debug)]
@@ -191,6 +45,7 @@ struct WindowBound {
     value: Option<i64>,
     /// Found crossings, newest last. Rows come mostly in time order, so the last ones are asked for.
     found: Vec<Crossing>,
+    watch: Watch,
 }
 
 /// How many crossings are remembered per bound; the oldest are forgotten.
@@ -201,73 +56,183 @@ const CROSSINGS_MAX: usize = 4_096;
 pub(crate) struct Stay {
     pub(crate) leave_us: i64,
     pub(crate) enter_us: i64,
+    /// The number of the bound that makes it leave; 0 if none does.
+    pub(crate) leaves_by: u16,
+    /// The number of the bound that it waits for; 0 if it is inside.
+    pub(crate) waits_for: u16,
 }
 
 impl Stay {
     /// For queries without bounds.
-    pub(crate) const FOREVER: Self = Self { leave_us: NEVER_US, enter_us: ALWAYS_US };
+    pub(crate) const FOREVER: Self = Self { leave_us: NEVER_US, enter_us: ALWAYS_US, leaves_by: 0, waits_for: 0 };
+
+    pub(crate) fn is_inside(&self) -> bool {
+        self.enter_us == ALWAYS_US
+    }
+
+    /// The same once it is inside.
+    pub(crate) fn entered(self) -> Self {
+        Self { enter_us: ALWAYS_US, waits_for: 0, ..self }
+    }
 }
 
-/// The bound moved backwards: what has left may be inside again.
+/// A bound moved backwards, or was foreseen wrongly: what has left may be inside again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MovedBack;
 
 impl Window {
     pub(crate) fn new(bounds: &[Bound], now: TimeUs) -> Result<Self> {
         let now = now.floor_to_second();
-        let bounds = bounds
-            .iter()
-            .map(|bound| Ok(WindowBound { bound: bound.clone(), value: bound.value_at(now)?, found: Vec::new() }));
-        Ok(Self { bounds: bounds.collect::<Result<_>>()?, now })
+        let bounds = bounds.iter().map(|bound| {
+            let (value, watch) = (bound.value_at(now)?, Watch::default());
+            Ok(WindowBound { bound: bound.clone(), value, found: Vec::new(), watch })
+        });
+        Ok(Self { bounds: bounds.collect::<Result<_>>()?, now, refused_until_us: ALWAYS_US })
     }
 
     pub(crate) fn is_bounded(&self) -> bool {
         !self.bounds.is_empty()
     }
 
-    /// Moves the clock on.
+    pub(crate) fn bounds(&self) -> usize {
+        self.bounds.len()
+    }
+
+    /// Moves the clock on. What is held has to be moved next, then [`Window::holds`] says whether that was right.
     pub(crate) fn advance(&mut self, now: TimeUs) -> Result<std::result::Result<(), MovedBack>> {
         let now = now.floor_to_second();
         let mut moved_back = now < self.now;
         self.now = now;
         for bound in &mut self.bounds {
             let value = bound.bound.value_at(now)?;
-            moved_back |= value < bound.value;
+            // Under a null nothing is inside and nothing is remembered.
+            moved_back |= value.is_some() != bound.value.is_some();
             bound.value = value;
         }
         Ok(if moved_back { Err(MovedBack) } else { Ok(()) })
     }
 
+    /// Whether everything is where its stay put it.
+    pub(crate) fn holds(&self) -> std::result::Result<(), MovedBack> {
+        let right = self.bounds.iter().all(|bound| {
+            let Some(value) = bound.value else { return true };
+            let lets_in = |time: i64| bound.bound.lets_in(time, value);
+            let watch = &bound.watch;
+            let inside = if bound.bound.is_lower() { watch.inside.first() } else { watch.inside.last() };
+            let outside = [watch.waiting.first(), watch.gone];
+            inside.is_none_or(lets_in) && !outside.into_iter().flatten().any(lets_in)
+        });
+        if right { Ok(()) } else { Err(MovedBack) }
+    }
+
     /// The smallest event time that is inside now, if a lower bound is on the scan's `time`: older events need not be
     /// read.
     pub(crate) fn time_from(&self) -> Option<TimeUs> {
-        let lower = self
-            .bounds
-            .iter()
-            .filter(|bound| bound.bound.is_lower() && bound.bound.scan_column.as_deref() == Some(TIME));
-        lower.filter_map(|bound| bound.value).max().map(TimeUs)
+        let lower = self.bounds.iter().filter(|bound| bound.bound.is_lower());
+        let on_time = lower.filter(|bound| bound.bound.scan_column.as_deref() == Some(TIME));
+        on_time.filter_map(|bound| bound.value).max().map(TimeUs)
     }
 
-    /// When a row with these times (one per bound; `None` for null) is inside; `None` if it is out for good.
-    pub(crate) fn stay(&mut self, times: impl Iterator<Item = Option<i64>>) -> Result<Option<Stay>> {
+    /// When a row with these times (one per bound) is inside; `None` if it is out.
+    pub(crate) fn stay(&mut self, times: &[i64]) -> Result<Option<Stay>> {
         let mut stay = Stay::FOREVER;
-        for (bound, time) in self.bounds.iter_mut().zip(times) {
-            let (Some(time), Some(value)) = (time, bound.value) else { return Ok(None) };
+        for ((number, bound), time) in (0u16..).zip(&mut self.bounds).zip(times) {
+            let Some(value) = bound.value else { return Ok(None) };
+            let inside = bound.bound.lets_in(*time, value);
             match bound.bound.comparison {
+                Comparison::Lower { .. } if !inside => {
+                    bound.watch.gone = bound.watch.gone.max(Some(*time));
+                    return Ok(None);
+                }
                 Comparison::Lower { inclusive } => {
-                    if time < value || (time == value && !inclusive) {
+                    let leave_us = bound.crossing(*time, inclusive, self.now)?;
+                    if leave_us < stay.leave_us {
+                        (stay.leave_us, stay.leaves_by) = (leave_us, number);
+                    }
+                }
+                Comparison::Upper { inclusive } if !inside => {
+                    let enter_us = bound.crossing(*time, !inclusive, self.now)?;
+                    if enter_us == NEVER_US {
+                        bound.watch.gone = Some(bound.watch.gone.map_or(*time, |gone| gone.min(*time)));
                         return Ok(None);
                     }
-                    stay.leave_us = stay.leave_us.min(bound.crossing(time, inclusive, self.now)?);
-                }
-                Comparison::Upper { inclusive } => {
-                    if time > value || (time == value && !inclusive) {
-                        stay.enter_us = stay.enter_us.max(bound.crossing(time, !inclusive, self.now)?);
+                    if enter_us > stay.enter_us {
+                        (stay.enter_us, stay.waits_for) = (enter_us, number);
                     }
                 }
+                Comparison::Upper { .. } => {}
             }
         }
-        Ok((stay.enter_us < stay.leave_us).then_some(stay))
+        Ok(Some(stay))
+    }
+
+    /// Rows with these times are held from now on, where `stay` says.
+    pub(crate) fn hold(&mut self, stay: Stay, spans: &Spans) {
+        self.watched(stay, spans, Times::add);
+    }
+
+    /// They are not any more.
+    pub(crate) fn release(&mut self, stay: Stay, spans: &Spans) {
+        self.watched(stay, spans, Times::remove);
+    }
+
+    /// They have left, as `stay` said.
+    pub(crate) fn let_go(&mut self, stay: Stay, spans: &Spans) {
+        self.release(stay, spans);
+        let number = usize::from(stay.leaves_by);
+        if let Some(bound) = self.bounds.get_mut(number) {
+            bound.watch.gone = bound.watch.gone.max(spans.last(number));
+        }
+    }
+
+    fn watched(&mut self, stay: Stay, spans: &Spans, change: impl Fn(&mut Times, Option<i64>)) {
+        if stay.is_inside() {
+            for (number, bound) in self.bounds.iter_mut().enumerate() {
+                let time = if bound.bound.is_lower() { spans.first(number) } else { spans.last(number) };
+                change(&mut bound.watch.inside, time);
+            }
+        } else {
+            let number = usize::from(stay.waits_for);
+            if let Some(bound) = self.bounds.get_mut(number) {
+                change(&mut bound.watch.waiting, spans.first(number));
+            }
+        }
+    }
+
+    /// Rows with these times found no place.
+    pub(crate) fn refuse(&mut self, stay: Stay, spans: &Spans) {
+        self.refused_until_us = self.refused_until_us.max(stay.leave_us);
+        let number = usize::from(stay.leaves_by);
+        if let Some(bound) = self.bounds.get_mut(number) {
+            bound.watch.refused = bound.watch.refused.max(spans.last(number));
+        }
+    }
+
+    /// Whether all that was refused would have left by now: then nothing is missing any more, and it is forgotten.
+    pub(crate) fn outlived_refused(&mut self) -> bool {
+        if self.bounds.is_empty() || self.refused_until_us == ALWAYS_US || self.refused_until_us > self.now.0 {
+            return false;
+        }
+        self.refused_until_us = ALWAYS_US;
+        for bound in &mut self.bounds {
+            bound.watch.gone = bound.watch.gone.max(bound.watch.refused.take());
+        }
+        true
+    }
+
+    /// What a dump needs beside the rows held: until when something refused would have stayed, and per bound the last
+    /// time of what is gone and of what was refused.
+    pub(crate) fn memory(&self) -> (i64, Vec<(Option<i64>, Option<i64>)>) {
+        let bounds = self.bounds.iter().map(|bound| (bound.watch.gone, bound.watch.refused));
+        (self.refused_until_us, bounds.collect())
+    }
+
+    /// Takes [`Window::memory`] back.
+    pub(crate) fn remember(&mut self, refused_until_us: i64, bounds: &[(Option<i64>, Option<i64>)]) {
+        self.refused_until_us = refused_until_us;
+        for (bound, (gone, refused)) in self.bounds.iter_mut().zip(bounds) {
+            (bound.watch.gone, bound.watch.refused) = (*gone, *refused);
+        }
     }
 }
 
