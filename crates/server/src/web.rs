@@ -5,7 +5,7 @@ use rust_embed::RustEmbed;
 
 /// The built app. A build without it says so on its page.
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/../../web/app/dist"]
+#[folder = "../../web/app/dist"]
 #[allow_missing = true]
 struct Files;
 
