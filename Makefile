@@ -48,10 +48,12 @@ test: need-test $(NODE_MODULES) ## everything that must hold before a change goe
 	@cargo clippy --workspace --all-targets $(if $(CI),--locked) --quiet -- -D warnings
 	$(call section,Rust: tests)
 	@cargo test --workspace $(if $(CI),--locked) --no-fail-fast
+	@$(MAKE) e2e
 	$(call section,All of it passed)
 
 # Built together with the tests, so that it shares what they were built from: their features differ from a plain build.
-e2e: need-test $(APP) ## the built server in a real browser
+e2e: need-test $(APP) ## the built server in a real browser: the last part of test
+	$(call section,The built server in a real browser)
 	@cargo build --workspace --tests --bin pulseboard $(if $(CI),--locked)
 	@PULSEBOARD_BIN="$(abspath $(TARGET_DIR))/debug/pulseboard" npm --prefix web run --silent e2e
 

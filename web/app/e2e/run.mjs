@@ -96,7 +96,10 @@ const tests = {
       (await page.locator('.list-link').allTextContents()).includes('e2e_orders'),
     );
     await page.locator('.list-link', { hasText: 'e2e_orders' }).click();
-    const first = page.locator('.tail tbody tr').locator('visible=true').first();
+    const first = page
+      .locator('.tail tbody tr')
+      .filter({ visible: true, has: page.locator('td') })
+      .first();
     await within(MOVE_MS_MAX, 'the newest event', async () => (await page.locator('.tail td').count()) > 0);
     await server.post('e2e_orders', { item: 'tail-probe', total: 1 });
     await within(SEEN_MS_MAX, 'the posted event on top', async () => /tail-probe/.test(await first.innerText()));

@@ -28,7 +28,7 @@ export function LinkPill({ zone }: { readonly zone: string | undefined }) {
 
 function OpenPill({ over }: { readonly over: string }) {
   const { latency_ms } = client;
-  const shown = latency_ms === null ? null : latency_ms < 9.95 ? latency_ms.toFixed(1) : String(Math.round(latency_ms));
+  const shown = latency_ms === null ? null : latencyText(latency_ms);
   const title = `Connected ${over}${shown === null ? '' : `; the last events took ${shown} ms from acceptance to the screen`}`;
   return (
     <Pill tone="ok" title={title}>
@@ -37,6 +37,14 @@ function OpenPill({ over }: { readonly over: string }) {
       {shown === null ? null : <span className="pill-figure">{shown} ms</span>}
     </Pill>
   );
+}
+
+/** Below a millisecond the estimate of the server's clock is all that is measured. */
+function latencyText(latency_ms: number): string {
+  if (latency_ms < 1) {
+    return '< 1';
+  }
+  return latency_ms < 9.95 ? latency_ms.toFixed(1) : String(Math.round(latency_ms));
 }
 
 function OfflinePill({ zone }: { readonly zone: string | undefined }) {

@@ -2,7 +2,7 @@
  * A table that follows live rows without React: only rows in view exist, only cells that changed are written.
  *
  * New rows are tinted and fade, changed cells flash briefly in their direction's colour. Rows do not change places under
- * the pointer: while it rests on the table the order stands still.
+ * the pointer: while it moves over the table, and a moment longer, the order stands still.
  */
 
 import { type Column, numeric, type TableChanges } from '@pulseboard/client';
@@ -27,6 +27,8 @@ const ROW_PX = 30;
 const OVERSCAN = 6;
 const FLASH_MS = 420;
 const NEW_ROW_MS = 1_600;
+/** How long rows keep their places after the pointer last moved over them: long enough to aim and read. */
+const HOLD_MS = 4_000;
 
 interface RowElement {
   readonly element: HTMLTableRowElement;
@@ -52,6 +54,7 @@ export class LiveTable {
   #styles: CellStyle[] = [];
   #columnsKey = '';
   #held = false;
+  #releasing: ReturnType<typeof setTimeout> | undefined;
   #highest = -1;
 
   constructor(options: LiveTableOptions) {
@@ -65,13 +68,13 @@ export class LiveTable {
     this.#scroller.setAttribute('role', 'group');
     this.#scroller.setAttribute('aria-label', options.label);
     this.#scroller.addEventListener('scroll', () => this.#render(null), { passive: true });
-    this.#scroller.addEventListener('pointerenter', ({ pointerType }) => {
-      this.#held = pointerType === 'mouse';
+    // A pointer that only happens to lie where the table appeared points at nothing: it has to move.
+    this.#scroller.addEventListener('pointermove', ({ pointerType, movementX, movementY }) => {
+      if (pointerType === 'mouse' && (movementX !== 0 || movementY !== 0)) {
+        this.#hold();
+      }
     });
-    this.#scroller.addEventListener('pointerleave', () => {
-      this.#held = false;
-      this.#refresh(null);
-    });
+    this.#scroller.addEventListener('pointerleave', () => this.#release());
     // The whole value of a cell that is cut off, made only when somebody asks for it.
     this.#body.addEventListener('pointerover', ({ target }) => {
       if (target instanceof HTMLTableCellElement) {
@@ -90,8 +93,23 @@ export class LiveTable {
   }
 
   destroy(): void {
+    clearTimeout(this.#releasing);
     this.#observer.disconnect();
     this.#scroller.remove();
+  }
+
+  #hold(): void {
+    this.#held = true;
+    clearTimeout(this.#releasing);
+    this.#releasing = setTimeout(() => this.#release(), HOLD_MS);
+  }
+
+  #release(): void {
+    clearTimeout(this.#releasing);
+    if (this.#held) {
+      this.#held = false;
+      this.#refresh(null);
+    }
   }
 
   #refresh(changes: TableChanges | null): void {
