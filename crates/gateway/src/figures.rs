@@ -1,12 +1,9 @@
 //! What the server counts since its start, for `/health/ready` and `/metrics`.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-
-/// For how long a log that could not write counts as unavailable: after that, the next request shall try.
-const REFUSED_US: i64 = 10_000_000;
 
 /// How many of the last requests the latency figures are of.
 const LATENCIES: usize = 1_024;
@@ -16,8 +13,6 @@ const LATENCIES: usize = 1_024;
 pub struct Figures {
     events: AtomicU64,
     errors: AtomicU64,
-    /// When the log last could not write, µs; 0 since it could.
-    refused_us: AtomicI64,
     latencies: Mutex<Latencies>,
 }
 
@@ -32,23 +27,6 @@ impl Figures {
     /// Events became durable.
     pub fn accepted(&self, events: u64) {
         self.events.fetch_add(events, Ordering::Relaxed);
-    }
-
-    /// The log could write.
-    pub fn log_wrote(&self) {
-        self.refused_us.store(0, Ordering::Relaxed);
-    }
-
-    /// The log could not write at `now_us`.
-    pub fn log_refused(&self, now_us: i64) {
-        self.refused_us.store(now_us, Ordering::Relaxed);
-    }
-
-    /// Whether the log could write when last tried, a moment ago.
-    #[must_use]
-    pub fn is_log_writable(&self, now_us: i64) -> bool {
-        let refused_us = self.refused_us.load(Ordering::Relaxed);
-        refused_us == 0 || now_us - refused_us > REFUSED_US
     }
 
     /// A request was answered; `took` unless it had asked to wait.

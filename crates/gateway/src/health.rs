@@ -12,6 +12,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use pulseboard_journal::LogHealth;
 use pulseboard_protocol::http::ReadyAnswer;
 
 use pulseboard_runtime::Shutdown;
@@ -73,7 +74,7 @@ pub(crate) async fn get_live() -> &'static str {
 pub(crate) async fn get_ready(State((deps, health)): State<(Deps, Health)>) -> Response {
     let status = if health.is_draining() {
         "draining"
-    } else if deps.figures.is_log_writable(deps.clock.now_us()) {
+    } else if deps.log.health() == LogHealth::Writable {
         "ready"
     } else {
         "log_unavailable"

@@ -3,26 +3,25 @@
 //! The body is unpacked within its limit, decoded row by row (large ones on the blocking pool), appended, and decoded
 //! again if the stream's schema moved meanwhile. Nothing here knows how the log keeps events.
 
+mod body;
+
 use std::sync::Arc;
 
-use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
 use axum::Json;
-use axum::body::{Body, BodyDataStream};
+use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::{Bytes, BytesMut};
-use futures::{StreamExt, TryStreamExt};
+use bytes::Bytes;
 use pulseboard_journal::{AppendError, AppendRequest, Appended, IdempotencyKey};
 use pulseboard_model::decode::{BodyError, BodyFormat, Decoded, decode};
 use pulseboard_model::{StreamName, TimeUs};
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::http::{IngestAnswer, RowError};
-use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::Semaphore;
-use tokio_util::io::StreamReader;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
+use self::body::Room;
 use crate::deps::Deps;
 use crate::error::{HttpResult, append_error};
 
@@ -30,19 +29,20 @@ use crate::error::{HttpResult, append_error};
 const INLINE_BYTES: usize = 32 << 10;
 /// How often a body is decoded again because the schema of its stream moved.
 const SCHEMA_ROUNDS_MAX: usize = 8;
-/// How much of a body that is too large is read away before the connection is given up.
-const DISCARDED_BYTES_MAX: usize = 256 << 20;
 /// The longest idempotency key.
 const KEY_BYTES_MAX: usize = 200;
 
-/// Ingest's own state: how many bodies are decoded at once.
+/// Ingest's own state: how many bodies are decoded at once, and how much of them is in memory.
 #[derive(Debug, Clone)]
-pub(crate) struct Decodes(Arc<Semaphore>);
+pub(crate) struct Decodes {
+    at_once: Arc<Semaphore>,
+    room: Room,
+}
 
 impl Decodes {
     /// At most `max` at once; others wait.
     pub(crate) fn new(max: usize) -> Self {
-        Self(Arc::new(Semaphore::new(max)))
+        Self { at_once: Arc::new(Semaphore::new(max)), room: Room::new() }
     }
 }
 
@@ -54,15 +54,14 @@ pub(crate) async fn post_events(
     body: Body,
 ) -> HttpResult {
     let stream = StreamName::new(&stream).map_err(|error| ApiError::new(Code::BadRequest, error.to_string()))?;
-    let read = read_body(&headers, body, deps.config.ingest.body_bytes_max);
-    let body = tokio::time::timeout(deps.config.body_timeout, read)
+    let read = body::read(&headers, body, deps.config.ingest.body_bytes_max, &decodes.room);
+    let (body, _share) = tokio::time::timeout(deps.config.body_timeout, read)
         .await
         .map_err(|_| ApiError::new(Code::RequestTimeout, "the body took too long to arrive"))??;
     let key = idempotency_key(&headers, &stream, &body)?;
     let format = format_of(&headers);
     let appended = append(&deps, &decodes, &stream, body, format, key).await?;
     deps.figures.accepted(if appended.replayed { 0 } else { appended.accepted });
-    metrics::counter!("pulseboard_events_accepted_total").increment(appended.accepted);
     Ok(answer(&appended))
 }
 
@@ -79,10 +78,10 @@ pub(crate) async fn append(
         let base = deps.log.schema(stream.as_str());
         let decoded = decode_body(deps, decodes, stream, body.clone(), format, base.clone()).await?;
         let receipt = receipt(&decoded);
-        if decoded.accepted == 0 && key.is_none() {
-            // Nothing to make durable: the answer stands where the log does.
+        if says_nothing(&decoded) && key.is_none() {
+            // Nothing to keep or to count: the answer stands where the log does.
             let position = deps.log.head();
-            return Ok(Appended { position, accepted: 0, rejected: decoded.rejected_count, receipt, replayed: false });
+            return Ok(Appended { position, accepted: 0, rejected: 0, receipt, replayed: false });
         }
         let request = AppendRequest {
             stream: stream.clone(),
@@ -93,19 +92,23 @@ pub(crate) async fn append(
             idempotency: key.clone(),
             receipt,
         };
-        let appended = deps.log.append(request).await;
-        match &appended {
-            Ok(_) => deps.figures.log_wrote(),
-            Err(AppendError::Unavailable { .. }) => deps.figures.log_refused(deps.clock.now_us()),
-            Err(_) => {}
-        }
-        match appended {
-            Ok(appended) => return Ok(appended),
+        match deps.log.append(request).await {
+            Ok(appended) => {
+                if !appended.replayed {
+                    metrics::counter!("pulseboard_events_accepted_total").increment(appended.accepted);
+                }
+                return Ok(appended);
+            }
             Err(AppendError::SchemaMoved) => {}
             Err(error) => return Err(append_error(&error).into()),
         }
     }
     Err(append_error(&AppendError::SchemaMoved).into())
+}
+
+/// Whether a body held no row at all. Rows that were all rejected are counted by the log.
+const fn says_nothing(decoded: &Decoded) -> bool {
+    decoded.accepted == 0 && decoded.rejected_count == 0
 }
 
 async fn decode_body(
@@ -121,7 +124,7 @@ async fn decode_body(
     let decoded = if body.len() <= INLINE_BYTES {
         decode(&body, format, base.as_deref(), &config, &deps.config.ingest, now)
     } else {
-        let permit = decodes.0.clone().acquire_owned().await;
+        let permit = decodes.at_once.clone().acquire_owned().await;
         let deps = deps.clone();
         let work = move || {
             let _permit = permit;
@@ -183,9 +186,13 @@ fn answer(appended: &Appended) -> Response {
 
 fn format_of(headers: &HeaderMap) -> BodyFormat {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type = content_type.to_ascii_lowercase();
     if content_type.contains("ndjson") || content_type.contains("jsonl") {
         BodyFormat::Ndjson
+    } else if content_type.contains("json") {
+        BodyFormat::AutoJson
     } else {
+        // Among them `application/x-www-form-urlencoded`, which is what curl says when it is told nothing.
         BodyFormat::Auto
     }
 }
@@ -203,75 +210,36 @@ fn idempotency_key(headers: &HeaderMap, stream: &StreamName, body: &[u8]) -> Htt
     Ok(Some(IdempotencyKey { key: hasher.digest128(), body: xxh3_128(body) }))
 }
 
-/// The body, unpacked, at most `max` bytes of it.
-async fn read_body(headers: &HeaderMap, body: Body, max: usize) -> HttpResult<Bytes> {
-    let encoding = headers.get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").trim());
-    let stream: BodyDataStream = body.into_data_stream();
-    match encoding {
-        None | Some("" | "identity") => collect(stream, max).await,
-        Some("gzip" | "x-gzip") => {
-            let mut decoder = GzipDecoder::new(reader(stream));
-            decoder.multiple_members(true);
-            unpack(decoder, max).await
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+    use pulseboard_model::decode::StreamConfig;
+    use pulseboard_model::limits::IngestLimits;
+
+    use super::*;
+
+    #[test]
+    fn the_content_type_says_how_to_read_a_body() {
+        for (content_type, format) in [
+            ("application/x-ndjson; charset=utf-8", BodyFormat::Ndjson),
+            ("Application/X-NDJSON", BodyFormat::Ndjson),
+            ("application/jsonl", BodyFormat::Ndjson),
+            ("application/JSON", BodyFormat::AutoJson),
+            ("application/x-www-form-urlencoded", BodyFormat::Auto),
+        ] {
+            let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(content_type))]);
+            assert_eq!(format_of(&headers), format, "{content_type}");
         }
-        Some("zstd") => unpack(ZstdDecoder::new(reader(stream)), max).await,
-        Some(other) => {
-            let message = format!("content encoding `{other}` is not understood: use identity, gzip or zstd");
-            Err(ApiError::new(Code::UnsupportedType, message).into())
-        }
+        assert_eq!(format_of(&HeaderMap::new()), BodyFormat::Auto);
     }
-}
 
-fn reader(stream: BodyDataStream) -> StreamReader<impl futures::Stream<Item = std::io::Result<Bytes>>, Bytes> {
-    StreamReader::new(stream.map_err(std::io::Error::other))
-}
-
-async fn collect(mut stream: BodyDataStream, max: usize) -> HttpResult<Bytes> {
-    let mut first: Option<Bytes> = None;
-    let mut rest = BytesMut::new();
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|error| ApiError::new(Code::BadRequest, format!("the body ended early: {error}")))?;
-        let length = rest.len() + first.as_ref().map_or(0, Bytes::len) + chunk.len();
-        if length > max {
-            return refuse_large(stream, max).await;
-        }
-        // Most bodies are one chunk: then nothing is copied.
-        match first.take() {
-            None if rest.is_empty() => first = Some(chunk),
-            earlier => {
-                rest.extend_from_slice(&earlier.unwrap_or_default());
-                rest.extend_from_slice(&chunk);
-            }
-        }
+    #[test]
+    fn rejects_are_told_to_the_log() {
+        let decoded = |body: &[u8]| {
+            let limits = IngestLimits::default();
+            decode(body, BodyFormat::Auto, None, &StreamConfig::default(), &limits, TimeUs(0)).unwrap()
+        };
+        assert!(says_nothing(&decoded(b"[]")));
+        assert!(!says_nothing(&decoded(b"[1]")));
     }
-    Ok(first.unwrap_or_else(|| rest.freeze()))
-}
-
-/// Reads at most `max` bytes: a small body that unpacks into a huge one is refused when it passes the limit.
-async fn unpack(decoder: impl AsyncRead + Unpin, max: usize) -> HttpResult<Bytes> {
-    let mut out = Vec::new();
-    let mut limited = decoder.take(max as u64 + 1);
-    limited
-        .read_to_end(&mut out)
-        .await
-        .map_err(|error| ApiError::new(Code::BadRequest, format!("the body cannot be unpacked: {error}")))?;
-    if out.len() > max { Err(too_large(max).into()) } else { Ok(out.into()) }
-}
-
-/// Reads away what still comes, within reason: a client that is sending looks for an answer only when it has sent all.
-async fn refuse_large(mut stream: BodyDataStream, max: usize) -> HttpResult<Bytes> {
-    let mut discarded = 0;
-    while let Some(Ok(chunk)) = stream.next().await {
-        discarded += chunk.len();
-        if discarded > DISCARDED_BYTES_MAX {
-            break;
-        }
-    }
-    Err(too_large(max).into())
-}
-
-fn too_large(max: usize) -> ApiError {
-    let message =
-        format!("the body has more than {max} bytes unpacked, the most one request may bring: send it in parts");
-    ApiError::new(Code::TooLarge, message).with("max_bytes", max)
 }

@@ -2,32 +2,49 @@
 //!
 //! A source's schema carries its own version numbers; here its rows are brought to the log's version. A log that cannot
 //! write now costs the batch, counted and logged: measurements of the past second are worth less than those of the next.
+//! What sources send at once shares one commit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::join_all;
 use pulseboard_journal::{AppendError, AppendRequest, Log};
 use pulseboard_model::conform::conform;
 use pulseboard_model::{SchemaVersion, StreamSchema};
 use pulseboard_runtime::Tasks;
-use pulseboard_sources::SourceBatch;
+use pulseboard_sources::{QUEUE_BATCHES, SourceBatch};
 use tokio::sync::mpsc::Receiver;
 use tracing::warn;
 
 /// How often a batch is offered again after the stream's schema moved.
 const SCHEMA_ROUNDS_MAX: usize = 4;
 
+/// A source sends the batches of one moment one after the other: so long the first waits for the others.
+const GATHER: Duration = Duration::from_millis(2);
+
 /// Appends everything that comes out of `batches`, until the sources have ended.
 pub(crate) fn spawn(log: Arc<dyn Log>, mut batches: Receiver<SourceBatch>, tasks: &Tasks) {
     tasks.spawn("source-sink", async move {
-        while let Some(batch) = batches.recv().await {
-            let stream = batch.stream.clone();
-            if let Err(error) = append(log.as_ref(), batch).await {
-                metrics::counter!("pulseboard_source_batches_lost_total").increment(1);
-                warn!(stream = stream.as_str(), %error, "a source's batch was lost");
+        while let Some(first) = batches.recv().await {
+            tokio::time::sleep(GATHER).await;
+            let mut together = vec![first];
+            while together.len() < QUEUE_BATCHES
+                && let Ok(batch) = batches.try_recv()
+            {
+                together.push(batch);
             }
+            join_all(together.into_iter().map(|batch| keep(log.as_ref(), batch))).await;
         }
     });
+}
+
+async fn keep(log: &dyn Log, batch: SourceBatch) {
+    let stream = batch.stream.clone();
+    if let Err(error) = append(log, batch).await {
+        metrics::counter!("pulseboard_source_batches_lost_total").increment(1);
+        warn!(stream = stream.as_str(), %error, "a source's batch was lost");
+    }
 }
 
 async fn append(log: &dyn Log, batch: SourceBatch) -> Result<(), AppendError> {
@@ -62,4 +79,51 @@ async fn append(log: &dyn Log, batch: SourceBatch) -> Result<(), AppendError> {
         }
     }
     Err(AppendError::SchemaMoved)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use pulseboard_journal::{EmbeddedConfig, EmbeddedLog};
+    use pulseboard_model::LogOffset;
+    use pulseboard_runtime::SystemClock;
+    use pulseboard_sources::host::streams;
+
+    use super::*;
+
+    /// Empty batches make no commit, so each has one row of nulls.
+    fn batch(stream: pulseboard_model::StreamName, schema: Arc<StreamSchema>) -> SourceBatch {
+        let columns =
+            schema.stored_schema().fields().iter().map(|f| arrow::array::new_null_array(f.data_type(), 1)).collect();
+        let rows = arrow::record_batch::RecordBatch::try_new(schema.stored_schema(), columns).expect("a row of nulls");
+        SourceBatch { stream, schema, rows }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_is_sent_at_once_shares_commits() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (tasks, log_tasks) = (Tasks::new(), Tasks::new());
+        let log = EmbeddedLog::open(EmbeddedConfig::new(dir.path()), SystemClock::shared(), &log_tasks).expect("a log");
+        let log: Arc<dyn Log> = Arc::new(log);
+        let (sender, receiver) = tokio::sync::mpsc::channel(QUEUE_BATCHES);
+        let batches: Vec<_> = streams().into_iter().map(|(stream, schema)| batch(stream, Arc::new(schema))).collect();
+        let names: Vec<_> = batches.iter().map(|batch| batch.stream.clone()).collect();
+        for batch in batches {
+            sender.try_send(batch).expect("room");
+        }
+        spawn(log.clone(), receiver, &tasks);
+        let mut head = log.watch_head();
+        let due = LogOffset::from_u64(names.len() as u64);
+        head.wait_for(|head| head.offset >= due).await.expect("the log is open");
+        let mut arrivals = BTreeSet::new();
+        for name in &names {
+            let rows = log.last_rows(name, 1, due).expect("a row");
+            let arrived = rows[0].column_by_name("_arrived_at").expect("a system column").to_data();
+            arrivals.insert(arrived.buffers()[0].typed_data::<i64>()[arrived.offset()]);
+        }
+        // One commit, or two when the writer took the first request before the others were there.
+        assert!(arrivals.len() <= 2 && names.len() > 2, "{} streams arrived at {arrivals:?}", names.len());
+        drop(sender);
+    }
 }

@@ -23,9 +23,14 @@ pub(super) enum CommitError {
     /// There is no space; the next commit may succeed.
     #[error("no space left on the data directory's disk")]
     Full,
-    /// The rows could not be written as a body; other rows can.
-    #[error("internal fault: {0}")]
-    Encode(#[from] ArrowError),
+    /// The rows of one of the group's streams could not be written as a body; other rows can.
+    #[error("internal fault: {error}")]
+    Encode {
+        /// The number of the stream's plan in the group.
+        plan: usize,
+        /// What Arrow said.
+        error: ArrowError,
+    },
     /// Anything else: what the disk holds is not known for sure until the log is opened again.
     #[error("a commit failed and the log takes nothing until a restart: {0}")]
     Failed(String),

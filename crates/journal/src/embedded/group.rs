@@ -56,6 +56,8 @@ pub(super) struct Pending {
     pub(super) rejected: u64,
     pub(super) receipt: Bytes,
     pub(super) idempotency: Option<IdempotencyKey>,
+    /// The plan its rows are in; `None` if it has none.
+    plan: Option<usize>,
 }
 
 /// What one commit will do.
@@ -182,8 +184,9 @@ impl Group {
             self.keys.insert(idempotency.key);
             self.receipt_bytes += Receipts::cost(receipt.len());
         }
-        self.pending.push(Pending { answer, accepted, rejected, receipt, idempotency });
+        let pending = |plan| Pending { answer, accepted, rejected, receipt, idempotency, plan };
         if accepted == 0 {
+            self.pending.push(pending(None));
             self.rejected_only.push((stream, rejected));
             return;
         }
@@ -199,6 +202,7 @@ impl Group {
             });
             self.streams.len() - 1
         });
+        self.pending.push(pending(Some(index)));
         let plan = &mut self.streams[index];
         if grown {
             plan.grown.push(layouts.clone());
@@ -207,6 +211,23 @@ impl Group {
         plan.batches.push(rows);
         plan.bytes += bytes;
         plan.rejected += rejected;
+    }
+
+    /// Takes out a stream whose rows cannot be written, and tells those who wait for it; the others are none the worse.
+    pub(super) fn give_up(&mut self, plan: usize, error: &AppendError) {
+        self.streams.remove(plan);
+        let (given_up, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.pending).into_iter().partition(|pending| pending.plan == Some(plan));
+        for pending in given_up {
+            if let Some(idempotency) = &pending.idempotency {
+                self.keys.remove(&idempotency.key);
+            }
+            send(pending.answer, Err(error.clone()));
+        }
+        self.pending = kept;
+        for later in self.pending.iter_mut().filter_map(|pending| pending.plan.as_mut()) {
+            *later -= usize::from(*later > plan);
+        }
     }
 
     /// Tells everyone who waits that nothing was kept.
@@ -260,4 +281,57 @@ pub(super) fn grows(old: &StreamSchema, new: &StreamSchema) -> bool {
     let kept =
         |field: &StreamField| new.field(&field.name).is_some_and(|newer| widens(&field.field_type, &newer.field_type));
     old.fields.iter().all(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use pulseboard_model::SchemaVersion;
+
+    use super::*;
+
+    fn op(name: &str, key: u128) -> (Op, oneshot::Receiver<Result<Appended, AppendError>>) {
+        let schema = Arc::new(StreamSchema::empty());
+        let rows = RecordBatch::new_empty(schema.stored_schema());
+        let rows = arrow::compute::concat_batches(
+            &schema.stored_schema(),
+            &[rows, RecordBatch::try_new(schema.stored_schema(), nulls(&schema)).unwrap()],
+        );
+        let (answer, answered) = oneshot::channel();
+        let request = AppendRequest {
+            stream: StreamName::new(name).unwrap(),
+            base: None::<SchemaVersion>,
+            schema,
+            rows: rows.unwrap(),
+            rejected: 0,
+            idempotency: Some(IdempotencyKey { key, body: key }),
+            receipt: Bytes::new(),
+        };
+        (Op::Append(Box::new(AppendOp { request, bytes: 16, answer })), answered)
+    }
+
+    fn nulls(schema: &StreamSchema) -> Vec<arrow::array::ArrayRef> {
+        let stored = schema.stored_schema();
+        stored.fields().iter().map(|field| arrow::array::new_null_array(field.data_type(), 1)).collect()
+    }
+
+    #[test]
+    fn a_stream_that_cannot_be_written_takes_no_other_with_it() {
+        let (catalog, receipts) = (Catalog::default(), Receipts::new(1 << 20));
+        let known = Known { catalog: &catalog, receipts: &receipts, epoch: Epoch(1), streams_max: 10 };
+        let (ops, mut answers): (Vec<_>, Vec<_>) =
+            (1..).zip(["a", "b", "a", "c"]).map(|(key, name)| op(name, key)).unzip();
+        let (mut group, later) = Group::form(ops.into_iter(), known);
+        assert!(later.is_empty() && group.streams.len() == 3);
+        let fault = AppendError::Unavailable { reason: "a fault".to_owned() };
+        group.give_up(0, &fault);
+        let names: Vec<_> = group.streams.iter().map(|plan| plan.stream.as_str()).collect();
+        assert_eq!((names, group.pending.len()), (vec!["b", "c"], 2));
+        assert_eq!([answers[0].try_recv(), answers[2].try_recv()], [Ok(Err(fault.clone())), Ok(Err(fault.clone()))]);
+        assert!(answers[1].try_recv().is_err() && answers[3].try_recv().is_err(), "they still wait");
+        group.give_up(1, &fault);
+        assert_eq!(answers[3].try_recv(), Ok(Err(fault.clone())));
+        assert!(group.needs_commit());
+        group.give_up(0, &fault);
+        assert!(!group.needs_commit());
+    }
 }

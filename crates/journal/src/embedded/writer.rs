@@ -115,7 +115,7 @@ impl Writer {
         self.shared.clock.now_us().max(self.head.clock.0)
     }
 
-    fn commit_group(&mut self, group: Group, now: i64) {
+    fn commit_group(&mut self, mut group: Group, now: i64) {
         if !group.needs_commit() {
             return self.answer(group, self.head);
         }
@@ -126,6 +126,11 @@ impl Writer {
         let has_rows = !group.streams.is_empty();
         let position = if has_rows { self.position_after(&group, now) } else { self.head };
         match self.write(&group, position) {
+            Err(error @ CommitError::Encode { plan, .. }) => {
+                let error = self.failed(&error);
+                group.give_up(plan, &error);
+                self.commit_group(group, now);
+            }
             Ok(written) => {
                 self.wrote();
                 if has_rows {
@@ -165,7 +170,7 @@ impl Writer {
                 warn!(%reason, "the log cannot write; it tries again each second and with each request");
             }
             CommitError::Full => {}
-            CommitError::Encode(_) => error!(%reason, "a commit was given up"),
+            CommitError::Encode { .. } => error!(%reason, "the rows of a stream were given up"),
             CommitError::Failed(_) => {
                 error!(%reason, "the log is closed for writing");
                 self.broken = Some(reason.clone());
@@ -182,8 +187,9 @@ impl Writer {
         active.commit(|active| {
             let mut next_offset = first_offset;
             for (part, plan) in group.streams.iter().enumerate() {
-                let rows = plan.rows()?;
-                encoder.encode(&rows, plan.bytes, body)?;
+                let fault = |error| CommitError::Encode { plan: part, error };
+                let rows = plan.rows().map_err(fault)?;
+                encoder.encode(&rows, plan.bytes, body).map_err(fault)?;
                 let (min_time, max_time) = time_range(&rows, position.clock.0);
                 let header = PartHeader {
                     commit,
@@ -201,7 +207,7 @@ impl Writer {
                 };
                 next_offset += header.rows;
                 active.put_part(&header, Some(&plan.layouts.schema), body)?;
-                let rows = to_events(&rows, &plan.layouts, header.arrived_at, header.first_offset)?;
+                let rows = to_events(&rows, &plan.layouts, header.arrived_at, header.first_offset).map_err(fault)?;
                 written.push(Written { header, body_bytes: body.len() as u64, layouts: plan.layouts.clone(), rows });
             }
             for pending in &group.pending {

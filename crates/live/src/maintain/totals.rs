@@ -53,6 +53,10 @@ pub(crate) fn total(function: &Arc<AggregateFunctionExpr>) -> Box<dyn Total> {
         ("sum", DataType::Decimal128(..)) if plain => Box::new(PrimitiveTotal::<Decimal128Type>::sum(result)),
         ("avg", DataType::Float64) if plain => Box::<AverageTotal>::default(),
         ("min" | "max", DataType::Int64) => Box::new(PrimitiveTotal::<Int64Type>::extreme(result, is_max(function))),
+        // In the total order of floats, as everywhere else.
+        ("min" | "max", DataType::Float64) => {
+            Box::new(PrimitiveTotal::<Float64Type>::extreme(result, is_max(function)))
+        }
         ("min" | "max", DataType::Date32) => Box::new(PrimitiveTotal::<Date32Type>::extreme(result, is_max(function))),
         ("min" | "max", DataType::Decimal128(..)) => {
             Box::new(PrimitiveTotal::<Decimal128Type>::extreme(result, is_max(function)))

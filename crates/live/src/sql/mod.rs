@@ -5,6 +5,8 @@
 
 pub(crate) mod clock;
 pub(crate) mod errors;
+mod extremes;
+mod local;
 pub(crate) mod names;
 pub(crate) mod planning;
 pub(crate) mod session;

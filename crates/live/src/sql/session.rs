@@ -15,6 +15,7 @@ use datafusion::optimizer::Optimizer;
 use datafusion::prelude::SessionConfig;
 
 use super::clock::{ClockCell, clock_functions};
+use super::{extremes, local};
 
 /// Rows per batch, live and in batch.
 pub(crate) const BATCH_ROWS: usize = 8_192;
@@ -53,6 +54,8 @@ pub(crate) fn session(
     for function in clock_functions(clock, timezone) {
         state.register_udf(function)?;
     }
+    local::register(&mut state)?;
+    extremes::register(&mut state)?;
     let catalog = &state.config_options().catalog;
     let schema =
         state.catalog_list().catalog(&catalog.default_catalog).and_then(|found| found.schema(&catalog.default_schema));

@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchemaRef, Result};
-use datafusion::logical_expr::expr::{AggregateFunction, Sort as SortExpr};
-use datafusion::logical_expr::logical_plan::{Aggregate, Distinct, DistinctOn, Limit, Projection, Sort, SubqueryAlias};
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::expr::{AggregateFunction, Sort as SortExpr, WindowFunction};
+use datafusion::logical_expr::logical_plan::{
+    Aggregate, Distinct, DistinctOn, Limit, Projection, Sort, SubqueryAlias, Window,
+};
+use datafusion::logical_expr::{Expr, LogicalPlan, WindowFrameUnits};
 use pulseboard_model::schema::OFFSET;
 
 /// Aggregates whose answer depends on the order of their input.
@@ -57,6 +59,7 @@ pub(crate) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
                 Transformed::yes(settle_aggregate(aggregate)?)
             }
             LogicalPlan::Distinct(Distinct::On(distinct)) => Transformed::yes(settle_distinct_on(distinct)?),
+            LogicalPlan::Window(window) => Transformed::yes(settle_window(window)?),
             other => Transformed::no(other),
         })
     })?;
@@ -117,8 +120,31 @@ fn carry(plan: &LogicalPlan) -> Result<(LogicalPlan, Vec<Tie>)> {
             let ties = input.schema().iter().map(|field| Tie::Group(Expr::Column(Column::from(field)))).collect();
             Ok((plan.clone(), ties))
         }
-        LogicalPlan::Join(_) | LogicalPlan::Window(_) => {
-            // Both keep their inputs' columns: the ties of the inputs stay in reach if they already are.
+        LogicalPlan::Distinct(Distinct::On(distinct)) => {
+            // One row per ON: what it is on decides, selected or not.
+            let mut selected = distinct.select_expr.clone();
+            let mut ties = Vec::with_capacity(distinct.on_expr.len());
+            for on in &distinct.on_expr {
+                if let Some(found) = selected.iter().find(|expr| *expr == on) {
+                    let (qualifier, name) = found.qualified_name();
+                    ties.push(Tie::Group(Expr::Column(Column::new(qualifier, name))));
+                } else {
+                    let name = format!("__tie_{}", selected.len());
+                    selected.push(on.clone().alias(&name));
+                    ties.push(Tie::Group(Expr::Column(Column::new_unqualified(name))));
+                }
+            }
+            let DistinctOn { on_expr, sort_expr, input, .. } = distinct.clone();
+            let carried = DistinctOn::try_new(on_expr, selected, sort_expr, input)?;
+            Ok((LogicalPlan::Distinct(Distinct::On(carried)), ties))
+        }
+        LogicalPlan::Window(window) => {
+            let (input, ties) = carry(&window.input)?;
+            let carried = Window::try_new(window.window_expr.clone(), Arc::new(input))?;
+            Ok((LogicalPlan::Window(carried), ties))
+        }
+        LogicalPlan::Join(_) => {
+            // It keeps its inputs' columns: the ties of the inputs stay in reach if they already are.
             let inputs = plan.inputs();
             let ties = inputs.iter().map(|input| carry(input).map(|(_, ties)| ties)).collect::<Result<Vec<_>>>()?;
             let reachable = |tie: &Tie| match tie.expr() {
@@ -163,7 +189,8 @@ fn settle_limit(limit: Limit) -> Result<LogicalPlan> {
 /// Whether a sort decides the order of `plan`.
 fn is_sorted(plan: &LogicalPlan) -> bool {
     match plan {
-        LogicalPlan::Sort(_) => true,
+        // DISTINCT ON comes sorted by what it is on, which no two of its rows share.
+        LogicalPlan::Sort(_) | LogicalPlan::Distinct(Distinct::On(_)) => true,
         LogicalPlan::Projection(Projection { input, .. })
         | LogicalPlan::SubqueryAlias(SubqueryAlias { input, .. })
         | LogicalPlan::Limit(Limit { input, .. }) => is_sorted(input),
@@ -184,16 +211,20 @@ fn is_order_sensitive(expr: &Expr) -> bool {
 
 fn settle_aggregate(aggregate: Aggregate) -> Result<LogicalPlan> {
     let (input, ties) = carry(&aggregate.input)?;
-    if ties.is_empty() {
-        return Ok(LogicalPlan::Aggregate(aggregate));
-    }
     let wanted = aggregate.schema.clone();
     let mut settled = Vec::with_capacity(aggregate.aggr_expr.len());
     for expr in &aggregate.aggr_expr {
         let with_ties = expr.clone().transform_down(|expr| {
             Ok(match expr {
+                // Equal values are one here, so their own order leaves nothing open.
                 Expr::AggregateFunction(AggregateFunction { func, mut params })
-                    if ORDER_SENSITIVE.contains(&func.name()) && !params.distinct =>
+                    if ORDER_SENSITIVE.contains(&func.name()) && params.distinct && params.order_by.is_empty() =>
+                {
+                    params.order_by.extend(params.args.first().map(|arg| SortExpr::new(arg.clone(), true, false)));
+                    Transformed::yes(Expr::AggregateFunction(AggregateFunction { func, params }))
+                }
+                Expr::AggregateFunction(AggregateFunction { func, mut params })
+                    if !ties.is_empty() && ORDER_SENSITIVE.contains(&func.name()) && !params.distinct =>
                 {
                     let last_ascending = params.order_by.last().is_none_or(|last| last.asc);
                     params.order_by.extend(ties.iter().map(|tie| tie.sort(last_ascending)));
@@ -224,6 +255,49 @@ fn settle_distinct_on(distinct: DistinctOn) -> Result<LogicalPlan> {
     sort.extend(ties.iter().map(|tie| tie.sort(last_ascending)));
     let settled = DistinctOn::try_new(distinct.on_expr, distinct.select_expr, Some(sort), Arc::new(input))?;
     Ok(LogicalPlan::Distinct(Distinct::On(settled)))
+}
+
+fn settle_window(window: Window) -> Result<LogicalPlan> {
+    let (input, ties) = carry(&window.input)?;
+    let wanted = window.schema.clone();
+    let mut settled = Vec::with_capacity(window.window_expr.len());
+    for expr in window.window_expr {
+        let (qualifier, name) = expr.qualified_name();
+        let with_ties = expr.transform_down(|expr| {
+            Ok(match expr {
+                Expr::WindowFunction(mut function) if is_settled_by_ties(&function) => {
+                    let order_by = &mut function.params.order_by;
+                    let last_ascending = order_by.last().is_none_or(|last| last.asc);
+                    let new = ties.iter().filter(|tie| !order_by.iter().any(|known| &known.expr == tie.expr()));
+                    let new: Vec<_> = new.map(|tie| tie.sort(last_ascending)).collect();
+                    order_by.extend(new);
+                    Transformed::yes(Expr::WindowFunction(function))
+                }
+                other => Transformed::no(other),
+            })
+        })?;
+        settled.push(if with_ties.transformed {
+            with_ties.data.alias_qualified(qualifier, name)
+        } else {
+            with_ties.data
+        });
+    }
+    restore(LogicalPlan::Window(Window::try_new(settled, Arc::new(input))?), &wanted)
+}
+
+/// Whether a window function depends on the order of rows that its ORDER BY leaves equal, and means nothing else once
+/// they are told apart. `rank` and frames by RANGE or GROUPS mean equal rows to stay equal.
+fn is_settled_by_ties(function: &WindowFunction) -> bool {
+    let frame = &function.params.window_frame;
+    let from_first = frame.start_bound.is_unbounded();
+    let to_last = frame.end_bound.is_unbounded();
+    match function.fun.name() {
+        "row_number" | "ntile" | "lag" | "lead" => true,
+        "rank" | "dense_rank" | "percent_rank" | "cume_dist" => false,
+        "first_value" if from_first => true,
+        "last_value" if to_last => true,
+        _ => frame.units == WindowFrameUnits::Rows || (from_first && to_last),
+    }
 }
 
 /// Brings a plan that carries tie columns back to the columns it is expected to have.

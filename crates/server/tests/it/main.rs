@@ -1,0 +1,17 @@
+//! The server from outside: the real binary over real sockets, with real signals and a real disk.
+//!
+//! Every test starts servers of its own. Nothing here knows how the server is built; what it must do is in
+//! `docs/protocol.md`.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bad_input;
+mod cli;
+mod crash;
+mod http;
+mod properties;
+mod resets;
+mod resume;
+mod sse;
+mod stop;
+mod support;

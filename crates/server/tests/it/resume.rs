@@ -1,0 +1,226 @@
+//! Readers over real sockets that are cut off at any byte and come back with their cursor: they end where the server is.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use rand::Rng;
+use rand::rngs::StdRng;
+use serde_json::{Value, json};
+use tokio::sync::RwLock;
+
+use crate::support::api::Api;
+use crate::support::connection::Transport;
+use crate::support::follower::Follower;
+use crate::support::proxy::Proxy;
+use crate::support::random::random;
+use crate::support::server::{Home, Server};
+
+const TAIL: &str = "stream:events";
+
+/// Totals, groups, an order with a limit, windows that move by the clock, newest rows.
+const VIEWS: [(&str, &str); 5] = [
+    ("totals", "SELECT count(*) AS n, sum(v) AS total FROM events"),
+    ("by_kind", "SELECT kind, count(*) AS n, sum(v) AS total, max(id) AS last FROM events GROUP BY kind"),
+    ("top", "SELECT kind, sum(v) AS total FROM events GROUP BY kind ORDER BY total DESC, kind LIMIT 3"),
+    ("window", "SELECT kind, count(*) AS n FROM events WHERE time > now() - interval '2 seconds' GROUP BY kind"),
+    ("newest", "SELECT id, kind, v FROM events ORDER BY time DESC LIMIT 5"),
+];
+
+fn config() -> String {
+    VIEWS.iter().map(|(name, sql)| format!("[views.{name}]\nsql = \"{sql}\"\n")).collect()
+}
+
+fn follower() -> Follower {
+    Follower::new(VIEWS.iter().map(|(name, _)| format!("view:{name}")).chain([TAIL.to_owned()]))
+}
+
+/// Posts small batches, numbered from 1; number 0 made the stream.
+#[derive(Debug)]
+struct Poster {
+    random: StdRng,
+    posted: i64,
+}
+
+impl Poster {
+    async fn begin(api: &Api, part: u64) -> Self {
+        let position = api.accepted("events", &json!({"id": 0, "kind": "a", "v": 1})).await;
+        api.live_view("totals", &position).await;
+        Self { random: random(part), posted: 0 }
+    }
+
+    async fn post(&mut self, api: &Api, batches: usize) {
+        for _ in 0..batches {
+            let first = self.posted + 1;
+            self.posted += self.random.random_range(1..=6);
+            let kinds = ["a", "b", "c", "d", "e"];
+            let event = |id| json!({"id": id, "kind": kinds[self.random.random_range(0..5)], "v": self.random.random_range(-50..100)});
+            let events: Vec<Value> = (first..=self.posted).map(event).collect();
+            api.accepted("events", &Value::from(events)).await;
+            tokio::time::sleep(Duration::from_millis(self.random.random_range(0..25))).await;
+        }
+    }
+}
+
+/// What the reader and whoever posts tell each other.
+#[derive(Debug)]
+struct Scene {
+    proxy: Proxy,
+    /// Held for writing while the server is being restarted.
+    api: RwLock<Api>,
+    /// The number of the last event, once it is posted.
+    last: AtomicI64,
+}
+
+impl Scene {
+    async fn of(server: &Server) -> Self {
+        let proxy = Proxy::start(server.address).await;
+        Self { proxy, api: RwLock::new(server.api.clone()), last: AtomicI64::new(-1) }
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.proxy.address
+    }
+
+    fn end(&self, last: i64) {
+        self.last.store(last, Ordering::SeqCst);
+        self.proxy.mend();
+    }
+
+    fn has_ended(&self) -> bool {
+        self.last.load(Ordering::SeqCst) >= 0
+    }
+
+    async fn assert_equal(&self, follower: &Follower) {
+        let api = self.api.read().await;
+        for (view, sql) in VIEWS {
+            follower.assert_holds(&api, view, sql).await;
+        }
+    }
+}
+
+/// Follows through cuts until the last event is posted, then unbroken until it has come. Gives how often it was cut.
+async fn follow(scene: &Scene, follower: &mut Follower, part: u64, next: impl Fn(u32) -> Transport) -> u32 {
+    let mut random = random(part);
+    let mut cuts = 0;
+    while !scene.has_ended() {
+        // From within the handshake to some dozens of frames.
+        scene.proxy.break_after(random.random_range(0..8_000));
+        let Ok(mut connection) = follower.connect(scene.address(), next(cuts)).await else {
+            cuts += 1;
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            continue;
+        };
+        // If the end came while it connected, nothing would cut it any more.
+        while !scene.has_ended() && follower.take(&mut connection).await.is_ok() {
+            if random.random_ratio(1, 12) {
+                scene.assert_equal(follower).await;
+            }
+        }
+        cuts += 1;
+    }
+    scene.proxy.mend();
+    let last = scene.last.load(Ordering::SeqCst);
+    let mut connection = follower.connect(scene.address(), next(cuts)).await.expect("the wire is whole");
+    let caught_up = |follower: &Follower| {
+        let tail = follower.items(TAIL, "id").last().is_some_and(|id| *id == last);
+        tail && VIEWS.iter().all(|(view, _)| follower.is_live(&format!("view:{view}")))
+    };
+    follower.take_until(&mut connection, caught_up).await.expect("the wire is whole");
+    scene.assert_equal(follower).await;
+    cuts
+}
+
+/// The tail gave each event once and in order; the replica itself refuses doubles and steps back.
+fn assert_tail_is_whole(follower: &Follower, last: i64) {
+    let expected: Vec<Value> = (1..=last).map(Value::from).collect();
+    assert_eq!(follower.items(TAIL, "id"), expected);
+    assert!(follower.channel(TAIL).resets.is_empty(), "{:?}", follower.channel(TAIL).resets);
+}
+
+async fn joined(scene: &Scene, transport: Transport) -> Follower {
+    let mut follower = follower();
+    let mut connection = follower.connect(scene.address(), transport).await.expect("the wire is whole");
+    let live = |follower: &Follower| VIEWS.iter().all(|(view, _)| follower.is_live(&format!("view:{view}")));
+    follower.take_until(&mut connection, live).await.expect("the wire is whole");
+    follower
+}
+
+async fn assert_cuts_change_nothing(part: u64, next: impl Fn(u32) -> Transport) {
+    let home = Home::new(&config());
+    let server = home.start().await;
+    let mut poster = Poster::begin(&server.api, part).await;
+    let scene = Scene::of(&server).await;
+    let mut follower = joined(&scene, next(0)).await;
+    let posting = async {
+        poster.post(&server.api, 200).await;
+        scene.end(poster.posted);
+    };
+    let ((), cuts) = tokio::join!(posting, follow(&scene, &mut follower, part + 1, next));
+    assert_tail_is_whole(&follower, poster.posted);
+    for (view, _) in VIEWS {
+        let resets = &follower.channel(&format!("view:{view}")).resets;
+        assert!(resets.is_empty(), "`{view}` was reset though the server remembers: {resets:?}");
+    }
+    println!("{cuts} cuts, {} resumed, {} frames", follower.resumed, follower.replica.frames);
+    assert!(cuts >= 20 && follower.resumed >= 10, "{cuts} cuts, {} resumed: the test shows little", follower.resumed);
+}
+
+#[tokio::test]
+async fn a_websocket_that_is_cut_anywhere_goes_on_where_it_was() {
+    assert_cuts_change_nothing(100, |_| Transport::WebSocket).await;
+}
+
+#[tokio::test]
+async fn an_sse_stream_that_is_cut_anywhere_goes_on_where_it_was() {
+    assert_cuts_change_nothing(110, |_| Transport::Sse).await;
+}
+
+#[tokio::test]
+async fn one_cursor_goes_on_over_either_transport() {
+    let by_turns = |cuts: u32| if cuts % 2 == 0 { Transport::WebSocket } else { Transport::Sse };
+    assert_cuts_change_nothing(120, by_turns).await;
+}
+
+async fn assert_restarts_change_nothing(part: u64, next: impl Fn(u32) -> Transport) {
+    let home = Home::new(&config());
+    let mut server = home.start().await;
+    let mut poster = Poster::begin(&server.api, part).await;
+    let scene = Scene::of(&server).await;
+    let mut follower = joined(&scene, next(0)).await;
+    let posting = async {
+        for round in 0..6 {
+            poster.post(&server.api, 20).await;
+            let mut api = scene.api.write().await;
+            if round % 2 == 0 {
+                server.kill().await;
+            } else {
+                server.stop().await;
+            }
+            server = home.start().await;
+            *api = server.api.clone();
+            scene.proxy.lead_to(server.address);
+        }
+        poster.post(&server.api, 20).await;
+        scene.end(poster.posted);
+        server
+    };
+    let (_server, cuts) = tokio::join!(posting, follow(&scene, &mut follower, part + 1, next));
+    assert_tail_is_whole(&follower, poster.posted);
+    for (view, _) in VIEWS {
+        let resets = &follower.channel(&format!("view:{view}")).resets;
+        let restarts = resets.iter().filter(|reset| *reset == "restart").count();
+        assert!((1..=6).contains(&restarts) && restarts == resets.len(), "`{view}`: {resets:?} in 6 restarts");
+    }
+    println!("{cuts} cuts, {} resumed, {} frames", follower.resumed, follower.replica.frames);
+}
+
+#[tokio::test]
+async fn over_restarts_a_websockets_views_start_again_and_its_tail_goes_on() {
+    assert_restarts_change_nothing(130, |_| Transport::WebSocket).await;
+}
+
+#[tokio::test]
+async fn over_restarts_an_sse_streams_views_start_again_and_its_tail_goes_on() {
+    assert_restarts_change_nothing(140, |_| Transport::Sse).await;
+}
