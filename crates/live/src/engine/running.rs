@@ -5,7 +5,8 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use pulseboard_model::delta::ColumnSet;
 use pulseboard_model::{
-    CommitPart, Delta, InstanceUpdate, Position, ResetReason, RowChange, RowKey, Snapshot, TimeUs, ViewState,
+    CommitPart, Delta, InstanceUpdate, Mode, Position, ResetReason, RowChange, RowKey, Snapshot, Status, TimeUs,
+    ViewState,
 };
 use std::sync::Arc;
 
@@ -38,6 +39,16 @@ impl Maintained {
         self.instance.push(batch).map_err(|error| QueryError::running(&error))?;
         Ok(Some(()))
     }
+}
+
+/// How good the answer of a maintained query is.
+pub(crate) fn state_of(instance: &Instance) -> ViewState {
+    if !instance.is_truncated() {
+        return ViewState::new(Status::Live, Mode::Maintained);
+    }
+    let held = instance.len();
+    let reason = format!("a limit was hit: it keeps its {held} groups or rows and takes no new ones");
+    ViewState { reason: Some(reason), ..ViewState::new(Status::Truncated, Mode::Maintained) }
 }
 
 /// A query that is run again.
