@@ -205,8 +205,9 @@ impl Assembly<'_> {
             };
         }
         drop(bases);
+        // A view that had no answer yet comes whole without a reason: that continues nothing either.
         let continued = reader.continued
-            && whole.iter().flatten().all(Option::is_none)
+            && whole.iter().all(Option::is_none)
             && pasts.iter().flatten().all(|past| past.outcome == Outcome::Complete);
         let sent = mark.step.min(set.changed()).max(reader.sent);
         let frame = Arc::new(self.encode(&mark, &parts, continued));

@@ -209,8 +209,11 @@ async fn assert_restarts_change_nothing(part: u64, next: impl Fn(u32) -> Transpo
     assert_tail_is_whole(&follower, poster.posted);
     for (view, _) in VIEWS {
         let resets = &follower.channel(&format!("view:{view}")).resets;
-        let restarts = resets.iter().filter(|reset| *reset == "restart").count();
-        assert!((1..=6).contains(&restarts) && restarts == resets.len(), "`{view}`: {resets:?} in 6 restarts");
+        let count = |reason: &str| resets.iter().filter(|reset| *reset == reason).count();
+        let (restarts, changes) = (count("restart"), count("changed"));
+        assert!((1..=6).contains(&restarts), "`{view}`: {resets:?} in 6 restarts");
+        // A cursor of a moment when not all views had columns again is of another schema than the next one.
+        assert_eq!(restarts + changes, resets.len(), "`{view}`: {resets:?}");
     }
     println!("{cuts} cuts, {} resumed, {} frames", follower.resumed, follower.replica.frames);
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use futures::{SinkExt, StreamExt};
-use reqwest::Response;
+use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -49,6 +49,10 @@ impl Events {
         }
         let response = request.send().await.map_err(|_| Broken)?;
         let status = response.status();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            // It is ending, or it is full: come back, as after any break.
+            return Err(Broken);
+        }
         if !status.is_success() {
             panic!("the server refused with {status}: {}", response.text().await.unwrap_or_default());
         }
