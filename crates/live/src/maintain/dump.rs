@@ -23,7 +23,7 @@ use super::output::Placed;
 use super::rows::StoredRow;
 use super::shape::Shape;
 use super::watch::Spans;
-use super::window::{Stay, Window};
+use super::window::{Memory, Stay, Window};
 
 const MAGIC: &[u8; 4] = b"PBLS";
 const FORMAT: u8 = 2;
@@ -80,7 +80,7 @@ pub(crate) fn restore(shape: &Arc<Shape>, limits: &ViewLimits, bytes: &[u8]) -> 
     }
     let now = TimeUs(input.int()?);
     let truncated = input.byte()? != 0;
-    let (refused_until_us, bounds) = input.window()?;
+    let memory = input.window()?;
     let kind = input.byte()?;
     let mut instance = Instance::new(shape.clone(), limits, now)?;
     match (&mut instance.state, kind) {
@@ -100,7 +100,7 @@ pub(crate) fn restore(shape: &Arc<Shape>, limits: &ViewLimits, bytes: &[u8]) -> 
                 groups.restore(stay, &spans, &keys, states, rows)?;
             }
             groups.set_truncated(truncated);
-            groups.window_mut().remember(refused_until_us, &bounds);
+            groups.window_mut().remember(&memory);
         }
         (State::Rows(rows), KIND_ROWS) => {
             for _ in 0..input.len()? {
@@ -114,7 +114,7 @@ pub(crate) fn restore(shape: &Arc<Shape>, limits: &ViewLimits, bytes: &[u8]) -> 
                 rows.place(offset, StoredRow { key: RowKey::new(key), placed, stay, spans });
             }
             rows.set_truncated(truncated);
-            rows.window_mut().remember(refused_until_us, &bounds);
+            rows.window_mut().remember(&memory);
         }
         _ => return Err(damaged()),
     }
@@ -163,7 +163,7 @@ fn write_stay(out: &mut Vec<u8>, stay: Stay, spans: &Spans) {
 }
 
 fn write_window(out: &mut Vec<u8>, window: &Window) {
-    let (refused_until_us, bounds) = window.memory();
+    let Memory { refused_until_us, bounds } = window.memory();
     out.extend_from_slice(&refused_until_us.to_le_bytes());
     write_len(out, bounds.len());
     for time in bounds.iter().flat_map(|(gone, refused)| [gone, refused]) {
@@ -247,10 +247,10 @@ impl<'a> Reader<'a> {
         Ok((Stay { leave_us, enter_us, leaves_by, waits_for }, Spans::from_pairs(spans)))
     }
 
-    fn window(&mut self) -> Result<(i64, Vec<(Option<i64>, Option<i64>)>)> {
+    fn window(&mut self) -> Result<Memory> {
         let refused_until_us = self.int()?;
         let bounds = (0..self.len()?).map(|_| Ok((self.maybe_int()?, self.maybe_int()?))).collect::<Result<_>>()?;
-        Ok((refused_until_us, bounds))
+        Ok(Memory { refused_until_us, bounds })
     }
 
     fn maybe_int(&mut self) -> Result<Option<i64>> {

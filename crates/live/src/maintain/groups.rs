@@ -487,7 +487,8 @@ pub(crate) fn stays_of_rows(
 ) -> Result<RecordBatch> {
     let columns: Vec<_> = times.iter().map(|array| array.as_primitive::<TimestampMicrosecondType>()).collect();
     let mut keep = Vec::with_capacity(batch.num_rows());
-    let (mut known, mut of_row): (Option<(Vec<i64>, Option<Stay>)>, Vec<i64>) = (None, Vec::new());
+    // Neighbouring rows often have the same times.
+    let (mut known, mut known_stay, mut of_row) = (None, None, Vec::new());
     for row in 0..batch.num_rows() {
         // No comparison with null is ever true.
         if columns.iter().any(|column| column.is_null(row)) {
@@ -496,14 +497,11 @@ pub(crate) fn stays_of_rows(
         }
         of_row.clear();
         of_row.extend(columns.iter().map(|column| column.value(row)));
-        let stay = match &known {
-            Some((times, stay)) if *times == of_row => *stay,
-            _ => {
-                let stay = window.stay(&of_row)?;
-                known = Some((of_row.clone(), stay));
-                stay
-            }
-        };
+        if known.as_ref() != Some(&of_row) {
+            known_stay = window.stay(&of_row)?;
+            known = Some(of_row.clone());
+        }
+        let stay = known_stay;
         keep.push(stay.is_some());
         if let Some(stay) = stay {
             each(stay, &of_row);

@@ -48,6 +48,15 @@ struct WindowBound {
     watch: Watch,
 }
 
+/// What a window knows of rows that are not held.
+#[derive(Debug, Clone)]
+pub(crate) struct Memory {
+    /// Until when a row that a limit refused would have been inside or waiting.
+    pub(crate) refused_until_us: i64,
+    /// Per bound, the last time of what is gone and of what was refused.
+    pub(crate) bounds: Vec<(Option<i64>, Option<i64>)>,
+}
+
 /// How many crossings are remembered per bound; the oldest are forgotten.
 const CROSSINGS_MAX: usize = 4_096;
 
@@ -92,10 +101,6 @@ impl Window {
 
     pub(crate) fn is_bounded(&self) -> bool {
         !self.bounds.is_empty()
-    }
-
-    pub(crate) fn bounds(&self) -> usize {
-        self.bounds.len()
     }
 
     /// Moves the clock on. What is held has to be moved next, then [`Window::holds`] says whether that was right.
@@ -220,17 +225,16 @@ impl Window {
         true
     }
 
-    /// What a dump needs beside the rows held: until when something refused would have stayed, and per bound the last
-    /// time of what is gone and of what was refused.
-    pub(crate) fn memory(&self) -> (i64, Vec<(Option<i64>, Option<i64>)>) {
+    /// What a dump needs beside the rows held.
+    pub(crate) fn memory(&self) -> Memory {
         let bounds = self.bounds.iter().map(|bound| (bound.watch.gone, bound.watch.refused));
-        (self.refused_until_us, bounds.collect())
+        Memory { refused_until_us: self.refused_until_us, bounds: bounds.collect() }
     }
 
     /// Takes [`Window::memory`] back.
-    pub(crate) fn remember(&mut self, refused_until_us: i64, bounds: &[(Option<i64>, Option<i64>)]) {
-        self.refused_until_us = refused_until_us;
-        for (bound, (gone, refused)) in self.bounds.iter_mut().zip(bounds) {
+    pub(crate) fn remember(&mut self, memory: &Memory) {
+        self.refused_until_us = memory.refused_until_us;
+        for (bound, (gone, refused)) in self.bounds.iter_mut().zip(&memory.bounds) {
             (bound.watch.gone, bound.watch.refused) = (*gone, *refused);
         }
     }

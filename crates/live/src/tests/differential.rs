@@ -245,7 +245,7 @@ pub(super) fn check(case: &Case) -> Result<(), TestCaseError> {
                 sort_rows(&mut after);
                 assert_rows_close(
                     case,
-                    &live.instance.columns().to_vec(),
+                    live.instance.columns(),
                     &before.rows.values().cloned().collect::<Vec<_>>(),
                     &after.rows.values().cloned().collect::<Vec<_>>(),
                 )?;
