@@ -20,18 +20,22 @@ impl QueryError {
     /// An error of parsing or planning: the text is at fault.
     pub(crate) fn planning(error: &DataFusionError) -> Self {
         let message = readable(error);
-        match error.find_root() {
+        let span = error.diagnostic().and_then(|diagnostic| diagnostic.span);
+        let at = span.map(|span| (span.start.line, span.start.column)).or_else(|| place(&message));
+        let found = match error.find_root() {
             DataFusionError::SchemaError(schema_error, _) => {
                 if let SchemaError::FieldNotFound { field, valid_fields } = schema_error.as_ref() {
                     let known = valid_fields.iter().map(|valid| valid.name.as_str());
-                    return Self::unknown_column(&field.name, known);
+                    Self::unknown_column(&field.name, known)
+                } else {
+                    Self::new(QueryErrorKind::BadSql, message)
                 }
-                Self::new(QueryErrorKind::BadSql, message)
             }
             DataFusionError::NotImplemented(_) => Self::new(QueryErrorKind::NotYet, message),
             DataFusionError::Internal(_) => Self::new(QueryErrorKind::Internal, message),
-            _ => Self { at: place(&message), ..Self::new(QueryErrorKind::BadSql, message) },
-        }
+            _ => Self::new(QueryErrorKind::BadSql, message),
+        };
+        Self { at, ..found }
     }
 
     /// An error of running: the data or a limit is at fault.
@@ -62,6 +66,31 @@ impl QueryError {
         let message = format!("there is no stream `{name}`{}", did_you_mean(&nearest));
         Self { nearest, ..Self::new(QueryErrorKind::UnknownStream, message) }
     }
+
+    /// A function that does not exist.
+    pub(crate) fn no_function<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        let nearest = nearest(name, known);
+        let message = format!("there is no function `{name}`{}", did_you_mean(&nearest));
+        Self { nearest, ..Self::new(QueryErrorKind::BadSql, message) }
+    }
+
+    /// The name of the unknown function, if that is what DataFusion complains about.
+    pub(crate) fn unknown_function(&self) -> Option<&str> {
+        self.message.strip_prefix("Invalid function '")?.split('\'').next()
+    }
+
+    /// What in the text the message is about: a column, a stream or a function.
+    pub(crate) fn subject(&self) -> Option<&str> {
+        let after = |start: &str| self.message.split_once(start).map(|(_, rest)| rest);
+        let quoted = match self.kind {
+            QueryErrorKind::UnknownColumn | QueryErrorKind::UnknownStream => after("`"),
+            _ => after("there is no function `")
+                .or_else(|| after("No function matches the given name and argument types '"))
+                .or_else(|| after("to satisfy a call to '"))
+                .or_else(|| after("Function '")),
+        }?;
+        quoted.split(['`', '\'', '(']).next().filter(|name| !name.is_empty())
+    }
 }
 
 fn did_you_mean(nearest: &[String]) -> String {
@@ -72,7 +101,7 @@ fn did_you_mean(nearest: &[String]) -> String {
 }
 
 /// The known names that look most like `name`, best first.
-fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let wanted = name.to_lowercase();
     let mut scored: Vec<(f64, &str)> = known
         .into_iter()

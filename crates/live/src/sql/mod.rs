@@ -1,14 +1,25 @@
 //! From SQL text to a logical plan that means the same live and in batch.
 //!
-//! Text is parsed and its names resolved (`names`), planned by DataFusion in a session whose clock we hold (`session`,
-//! `clock`), and given an order wherever SQL leaves one open (`ties`). Nothing here runs a query.
+//! Text is parsed within limits (`names`, `bounds`) and its names resolved (`scopes` and what stands beside it), planned by
+//! DataFusion in a session whose clock we hold (`session`, `clock`), its parameters bound (`params`), and given an order
+//! wherever SQL leaves one open (`ties`). Nothing here runs a query.
 
+mod bounds;
 pub(crate) mod clock;
 pub(crate) mod errors;
+mod expressions;
 mod extremes;
 mod local;
 pub(crate) mod names;
+mod params;
 pub(crate) mod planning;
+mod reach;
+mod scopes;
 pub(crate) mod session;
+mod stars;
 pub(crate) mod table;
 pub(crate) mod ties;
+mod weights;
+
+#[cfg(test)]
+mod tests;

@@ -1,19 +1,21 @@
 //! The one way from SQL to a logical plan, for live and batch alike.
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, Operator, Volatility};
 use datafusion::sql::parser::Statement as DfStatement;
 use futures::FutureExt;
-use pulseboard_model::Cell;
 
 use super::clock::{CLOCK_FUNCTIONS, ClockCell};
 use super::names::{self, ResolvedQuery};
+use super::params;
 use super::session::{SessionTable, session};
 use super::table::{ScanRange, stream_table};
 use super::ties;
-use crate::api::{History, Params, QueryError, QueryErrorKind, QuerySpec};
+use crate::api::{History, QueryError, QueryErrorKind, QuerySpec};
+
+/// Functions of DataFusion that read the machine's clock when a query is planned.
+const OTHER_CLOCKS: [&str; 1] = ["current_time"];
 
 /// A planned query: the session it belongs to and its plan, not yet analysed or optimised.
 #[derive(Debug)]
@@ -46,6 +48,7 @@ pub(crate) fn plan(
     sql_bytes_max: usize,
 ) -> Result<Planned, QueryError> {
     let statement = names::parse(&spec.sql, sql_bytes_max)?;
+    let places = params::check(&statement, &spec.params)?;
     let query = names::resolve(statement, history)?;
     let mut tables = Vec::with_capacity(query.streams.len());
     for (name, schema) in &query.streams {
@@ -64,54 +67,45 @@ pub(crate) fn plan(
         .statement_to_plan(statement)
         .now_or_never()
         .expect("planning over tables in memory never waits")
-        .map_err(|error| located(QueryError::planning(&error), &spec.sql))?;
-    let plan = bind(plan, &spec.params)?;
-    let plan = ties::settle(plan).map_err(|error| QueryError::planning(&error))?;
-    refuse_volatile(&plan)?;
+        .map_err(|error| located(QueryError::planning(&error), &spec.sql, &state))?;
+    refuse_statements(&plan)?;
+    let plan = params::bind(plan, &spec.params, &places, spec.timezone)?;
+    let plan = ties::settle(plan).map_err(|error| located(QueryError::planning(&error), &spec.sql, &state))?;
+    refuse_unsteady(&plan, &spec.sql)?;
     Ok(Planned { state, plan, query, clock: clock.clone() })
 }
 
-/// Adds the place of an unknown column to an error about it.
-fn located(mut error: QueryError, sql: &str) -> QueryError {
-    if error.kind == QueryErrorKind::UnknownColumn && error.at.is_none() {
-        let name = error.message.split('`').nth(1).unwrap_or_default().to_owned();
-        error.at = names::place_of(sql, &name);
-    }
-    error
-}
-
-fn bind(plan: LogicalPlan, params: &Params) -> Result<LogicalPlan, QueryError> {
-    let wanted = plan.get_parameter_names().map_err(|error| QueryError::planning(&error))?;
-    let mut missing: Vec<&str> =
-        wanted.iter().map(|name| name.trim_start_matches('$')).filter(|name| !params.contains_key(*name)).collect();
-    missing.sort_unstable();
-    if !missing.is_empty() {
-        let list = missing.iter().map(|name| format!("`${name}`")).collect::<Vec<_>>().join(", ");
-        return Err(QueryError::new(QueryErrorKind::BadParams, format!("no value was given for {list}")));
-    }
-    if wanted.is_empty() {
-        return Ok(plan);
-    }
-    let values: std::collections::HashMap<String, _> =
-        params.iter().map(|(name, cell)| (name.clone(), scalar(cell).into())).collect();
-    plan.with_param_values(ParamValues::Map(values))
-        .map_err(|error| QueryError { kind: QueryErrorKind::BadParams, ..QueryError::planning(&error) })
-}
-
-fn scalar(cell: &Cell) -> ScalarValue {
-    match cell {
-        Cell::Null => ScalarValue::Null,
-        Cell::Bool(value) => ScalarValue::Boolean(Some(*value)),
-        Cell::Int(value) => ScalarValue::Int64(Some(*value)),
-        Cell::UInt(value) => ScalarValue::UInt64(Some(*value)),
-        Cell::Float(value) => ScalarValue::Float64(Some(*value)),
-        Cell::Time(value) => ScalarValue::TimestampMicrosecond(Some(*value), Some("UTC".into())),
-        Cell::Date(value) => ScalarValue::Date32(Some(*value)),
-        Cell::Duration(value) => ScalarValue::DurationMicrosecond(Some(*value)),
-        Cell::Bytes(value) => ScalarValue::Binary(Some(value.to_vec())),
-        Cell::Decimal(text) | Cell::Str(text) | Cell::Interval(text) | Cell::Json(text) => {
-            ScalarValue::Utf8(Some(text.as_ref().to_owned()))
+/// Adds to an error of planning what the text and the session know: places, and functions that are called alike.
+fn located(error: QueryError, sql: &str, state: &SessionState) -> QueryError {
+    let error = match error.unknown_function() {
+        Some(name) => {
+            let known = state.scalar_functions().keys().chain(state.aggregate_functions().keys());
+            let known = known.chain(state.window_functions().keys()).map(String::as_str);
+            QueryError { at: error.at, ..QueryError::no_function(name, known) }
         }
+        None => error,
+    };
+    let at = error.at.or_else(|| error.subject().and_then(|name| names::place_of(sql, name)));
+    QueryError { at, ..error }
+}
+
+/// Queries only: nothing that would write, define or set anything.
+fn refuse_statements(plan: &LogicalPlan) -> Result<(), QueryError> {
+    let writes = plan.exists(|node| {
+        Ok(matches!(
+            node,
+            LogicalPlan::Ddl(_)
+                | LogicalPlan::Dml(_)
+                | LogicalPlan::Copy(_)
+                | LogicalPlan::Statement(_)
+                | LogicalPlan::Explain(_)
+                | LogicalPlan::Analyze(_)
+                | LogicalPlan::DescribeTable(_)
+        ))
+    });
+    match writes {
+        Ok(false) => Ok(()),
+        _ => Err(QueryError::new(QueryErrorKind::BadSql, "only queries are answered here: write a SELECT")),
     }
 }
 
@@ -135,17 +129,22 @@ pub(crate) fn plan_reads_clock(plan: &LogicalPlan) -> bool {
     visited.is_err() || found
 }
 
-/// Functions that answer differently each time would break the promise that live equals batch.
-fn refuse_volatile(plan: &LogicalPlan) -> Result<(), QueryError> {
+/// Functions that answer differently each time, or read another clock than the engine's, would break the promise that
+/// live equals batch.
+fn refuse_unsteady(plan: &LogicalPlan, sql: &str) -> Result<(), QueryError> {
     let mut refused = None;
     plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
-                if let Expr::ScalarFunction(function) = expr
-                    && function.func.signature().volatility == Volatility::Volatile
-                    && !CLOCK_FUNCTIONS.contains(&function.func.name())
-                {
-                    refused = Some(function.func.name().to_owned());
+                let (name, volatility) = match expr {
+                    Expr::ScalarFunction(call) => (call.func.name(), call.func.signature().volatility),
+                    Expr::AggregateFunction(call) => (call.func.name(), call.func.signature().volatility),
+                    Expr::WindowFunction(call) => (call.fun.name(), call.fun.signature().volatility),
+                    _ => return Ok(TreeNodeRecursion::Continue),
+                };
+                let unsteady = volatility == Volatility::Volatile && !CLOCK_FUNCTIONS.contains(&name);
+                if unsteady || OTHER_CLOCKS.contains(&name) {
+                    refused = Some(name.to_owned());
                     return Ok(TreeNodeRecursion::Stop);
                 }
                 Ok(TreeNodeRecursion::Continue)
@@ -153,15 +152,15 @@ fn refuse_volatile(plan: &LogicalPlan) -> Result<(), QueryError> {
         })
     })
     .map_err(|error| QueryError::internal(&error))?;
-    match refused {
-        Some(name) => Err(QueryError::new(
-            QueryErrorKind::BadSql,
-            format!(
-                "`{name}()` answers differently each time, so a live answer could not equal a batch one: it is refused"
-            ),
-        )),
-        None => Ok(()),
-    }
+    let Some(name) = refused else { return Ok(()) };
+    let message = if OTHER_CLOCKS.contains(&name.as_str()) {
+        format!(
+            "`{name}` is not answered: use `now()`, `current_timestamp` or `current_date`, which are the engine's clock"
+        )
+    } else {
+        format!("`{name}()` answers differently each time, so a live answer could not equal a batch one: it is refused")
+    };
+    Err(QueryError { at: names::place_of(sql, &name), ..QueryError::new(QueryErrorKind::BadSql, message) })
 }
 
 /// What the author may not have meant.

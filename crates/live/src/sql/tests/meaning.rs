@@ -1,0 +1,117 @@
+//! What names mean.
+
+use std::sync::Arc;
+
+use pulseboard_model::{Cell, FieldType};
+
+use super::{Empty, answer, columns, plan, rows, spec};
+use crate::api::QueryErrorKind;
+
+fn logins() -> Empty {
+    Empty::default().with("logins", &[("user", FieldType::String), ("current_user", FieldType::Int)])
+}
+
+#[test]
+fn a_column_named_like_a_function_without_parentheses_is_a_column() {
+    let sql = "SELECT user, count(*) AS n FROM logins GROUP BY user HAVING user <> 'x' ORDER BY user";
+    assert_eq!(columns(sql, logins()), ["user", "n"]);
+    assert_eq!(columns("SELECT USER AS u, current_user FROM logins WHERE user > 'a'", logins()), ["u", "current_user"]);
+    assert_eq!(columns("SELECT l.user FROM logins l ORDER BY current_user", logins()), ["user"]);
+    let fields: Vec<(&str, FieldType)> = vec![("session_user", FieldType::Int), ("current_catalog", FieldType::Int)];
+    let sql = "SELECT session_user, sum(current_catalog) AS s FROM x GROUP BY session_user";
+    assert_eq!(columns(sql, Empty::default().with("x", &fields)), ["session_user", "s"]);
+    let error = plan(&spec("SELECT session_user FROM logins"), &logins()).map(|_| ()).expect_err("no such column");
+    assert_eq!(error.at, Some((1, 8)));
+}
+
+#[test]
+fn a_common_table_expression_hides_a_stream_only_outside_itself() {
+    let sql = "WITH events AS (SELECT * FROM events WHERE n > 1) SELECT count(*) AS c FROM events";
+    assert_eq!(*rows(&spec(sql))[0], [Cell::Int(2)]);
+    let sql = "WITH Events AS (SELECT n AS m FROM events), two AS (SELECT m FROM events) SELECT M FROM Two ORDER BY m LIMIT 1";
+    assert_eq!(*rows(&spec(sql))[0], [Cell::Int(1)]);
+    // A name in parentheses is in sight there only.
+    let sql = "SELECT count(*) AS c FROM (WITH events AS (SELECT 1 AS one) SELECT * FROM events) x, events";
+    assert_eq!(*rows(&spec(sql))[0], [Cell::Int(3)]);
+    let sql = "WITH RECURSIVE t(i) AS (SELECT 1 UNION ALL SELECT I + 1 FROM T WHERE i < 4) SELECT max(i) AS m FROM t";
+    assert_eq!(*rows(&spec(sql))[0], [Cell::Int(4)]);
+}
+
+#[test]
+fn columns_come_before_aliases_members_and_streams() {
+    let total = || {
+        let inner = FieldType::Struct(vec![("userid".into(), FieldType::Int), ("City".into(), FieldType::String)]);
+        let fields = [("Total", FieldType::Int), ("userId", FieldType::Int), ("Payload", inner)];
+        Empty::default().with("total", &fields)
+    };
+    assert_eq!(columns("SELECT max(total) AS total FROM total", total()), ["total"]);
+    assert_eq!(columns("SELECT total FROM total", total()), ["Total"]);
+    assert_eq!(columns("SELECT TOTAL.total FROM Total", total()), ["Total"]);
+    assert_eq!(columns("SELECT userid FROM total WHERE USERID > 1", total()), ["userId"]);
+    assert_eq!(columns("SELECT payload.city AS c, t.PAYLOAD.UserId AS u FROM total t", total()), ["c", "u"]);
+    assert_eq!(columns("SELECT payload['City'] AS c FROM total", total()), ["c"]);
+    assert_eq!(
+        columns("SELECT TOTAL % 2 AS Total, count(*) AS N FROM total GROUP BY total HAVING n > 0 ORDER BY n", total()),
+        ["Total", "N"]
+    );
+    assert_eq!(
+        columns("SELECT sum(total) AS total FROM total HAVING sum(total) > 1 ORDER BY total", total()),
+        ["total"]
+    );
+    assert_eq!(columns("SELECT Sum AS s FROM (SELECT sum(total) AS sum FROM total) ORDER BY S", total()), ["s"]);
+    assert_eq!(columns("SELECT \"Total\" AS t FROM total ORDER BY T DESC", total()), ["t"]);
+    let error = plan(&spec("SELECT \"total\" FROM total"), &total()).map(|_| ()).expect_err("quoted is exact");
+    assert_eq!((error.kind, error.at), (QueryErrorKind::UnknownColumn, Some((1, 8))));
+    let error = plan(&spec("SELECT count(*) AS c FROM total WHERE C > 1"), &total()).map(|_| ()).expect_err("no alias");
+    assert_eq!(error.kind, QueryErrorKind::UnknownColumn);
+}
+
+#[test]
+fn names_match_in_any_case_of_any_script() {
+    let history = || Empty::default().with("orte", &[("Größe", FieldType::Int), ("ΟΔΟΣ", FieldType::String)]);
+    assert_eq!(columns("SELECT GRÖSSE, größe AS g, οδος FROM Orte", history()), ["Größe", "g", "ΟΔΟΣ"]);
+    let both = Empty::default().with("x", &[("userId", FieldType::Int), ("UserID", FieldType::Int)]);
+    let error = plan(&spec("SELECT userid FROM x"), &both).map(|_| ()).expect_err("two could be meant");
+    assert_eq!(error.kind, QueryErrorKind::UnknownColumn);
+}
+
+#[test]
+fn names_are_settled_wherever_an_expression_may_stand() {
+    let two = || {
+        Empty::default()
+            .with("Left", &[("Key", FieldType::Int), ("aB", FieldType::Int)])
+            .with("right.side", &[("kEY", FieldType::Int), ("cD", FieldType::Int)])
+    };
+    let sql = "SELECT l.ab, R.cd FROM left L JOIN right.side r ON l.key = r.key WHERE ab > 1 AND EXISTS (SELECT 1 FROM left x WHERE x.ab = R.CD)";
+    assert_eq!(columns(sql, two()), ["aB", "cD"]);
+    assert_eq!(columns("SELECT right.side.cd FROM right.side", two()), ["cD"]);
+    assert_eq!(columns("SELECT l.* EXCEPT (ab) FROM \"Left\" l", two()), ["time", "Key"]);
+    assert_eq!(columns("SELECT L.* FROM \"Left\" l", two()), ["time", "Key", "aB"]);
+    let sql =
+        "SELECT key, row_number() OVER (PARTITION BY KEY ORDER BY AB) AS r FROM left QUALIFY R = 1 ORDER BY r, kEy";
+    assert_eq!(columns(sql, two()), ["Key", "r"]);
+    let sql = "SELECT AB FROM left UNION ALL SELECT CD FROM right.side ORDER BY ab";
+    assert_eq!(columns(sql, two()), ["aB"]);
+    let sql = "SELECT x.N, m FROM (SELECT ab AS n, key FROM left) AS x, (SELECT cd FROM right.side) AS y(M) WHERE X.KEY > y.m";
+    assert_eq!(columns(sql, two()), ["n", "M"]);
+}
+
+#[test]
+fn a_star_leaves_hidden_columns_out_wherever_it_stands() {
+    let history = || Empty::default().with("s", &[("a", FieldType::Int)]);
+    assert_eq!(columns("SELECT * FROM s", history()), ["time", "a"]);
+    assert_eq!(columns("SELECT * EXCLUDE (A) FROM S", history()), ["time"]);
+    assert_eq!(columns("SELECT * FROM (SELECT *, _offset FROM s)", history()), ["time", "a", "_offset"]);
+    assert_eq!(columns("SELECT * FROM s, (SELECT 1 AS one)", history()), ["time", "a", "one"]);
+    let planned = plan(&spec("SELECT count(*) FROM (SELECT * FROM s)"), &history()).expect("plans");
+    assert!(planned.query.has_wildcard);
+}
+
+#[test]
+fn a_stream_that_does_not_exist_is_named_with_its_place() {
+    let history: Arc<dyn crate::api::History> = Arc::new(logins());
+    let error =
+        answer(&spec("SELECT 1 FROM logins\nWHERE EXISTS (SELECT 1 FROM login)"), &history).expect_err("unknown");
+    assert_eq!((error.kind, error.at), (QueryErrorKind::UnknownStream, Some((2, 29))));
+    assert_eq!(error.nearest, ["logins"]);
+}

@@ -1,0 +1,86 @@
+//! What is refused, and what the error says.
+
+use datafusion::logical_expr::Volatility;
+
+use super::{plan, refusal, spec, three_events};
+use crate::api::QueryErrorKind;
+
+#[test]
+fn what_writes_or_sets_is_refused() {
+    for sql in [
+        "SELECT * INTO x FROM events",
+        "SELECT n FROM (SELECT * INTO x FROM events)",
+        "WITH a AS (SELECT 1 AS n) INSERT INTO events SELECT n FROM a",
+        "INSERT INTO events VALUES (1)",
+        "COPY events TO '/tmp/x'",
+        "SET x = 1",
+        "CREATE VIEW v AS SELECT 1",
+        "EXPLAIN SELECT 1",
+    ] {
+        let error = refusal(&spec(sql));
+        assert_eq!(error.kind, QueryErrorKind::BadSql, "{sql}: {error}");
+        assert!(error.message.contains("quer") || error.at.is_some(), "{sql}: {error}");
+    }
+    assert_eq!(refusal(&spec("SELECT *\nINTO x FROM events")).at, Some((2, 6)));
+}
+
+#[test]
+fn unknown_functions_come_with_their_place_and_the_nearest() {
+    let error = refusal(&spec("SELECT n,\n  date_trunk('day', time) FROM events"));
+    assert_eq!((error.kind, error.at), (QueryErrorKind::BadSql, Some((2, 3))));
+    assert_eq!(error.nearest.first().map(String::as_str), Some("date_trunc"));
+    assert!(error.message.starts_with("there is no function `date_trunk`; did you mean `date_trunc`"), "{error}");
+}
+
+#[test]
+fn unknown_columns_and_mistyped_calls_come_with_their_place() {
+    let error = refusal(&spec("SELECT n\nFROM events WHERE  kund = 'a'"));
+    assert_eq!((error.kind, error.at), (QueryErrorKind::UnknownColumn, Some((2, 20))));
+    assert_eq!(error.nearest.first().map(String::as_str), Some("kind"));
+    for sql in ["SELECT sum(kind)\nFROM events", "SELECT n, date_trunc(n)\nFROM events"] {
+        let error = refusal(&spec(sql));
+        assert!(error.at.is_some(), "{sql}: {error}");
+    }
+}
+
+#[test]
+fn functions_that_answer_differently_each_time_are_refused() {
+    let queries = [
+        "SELECT uuid()",
+        "SELECT random() AS r, n FROM events",
+        "SELECT count(*) FROM events WHERE kind = uuid()",
+        "SELECT n FROM events ORDER BY uuid()",
+    ];
+    for sql in queries {
+        let error = refusal(&spec(sql));
+        assert!(error.message.contains("differently each time"), "{sql}: {error}");
+        assert!(error.at.is_some(), "{sql}");
+    }
+    for sql in ["SELECT current_time", "SELECT n FROM events WHERE current_time() > '10:00'"] {
+        let error = refusal(&spec(sql));
+        assert_eq!(error.kind, QueryErrorKind::BadSql, "{sql}: {error}");
+        assert!(error.message.contains("use `now()`"), "{sql}: {error}");
+        assert!(error.at.is_some(), "{sql}");
+    }
+}
+
+#[test]
+fn no_function_but_ours_reads_a_clock_or_a_die() {
+    let planned = plan(&spec("SELECT 1"), three_events().as_ref()).expect("plans");
+    let of = |volatility: Volatility| {
+        let functions = planned.state.scalar_functions().values();
+        let mut names: Vec<String> = functions
+            .filter(|function| function.signature().volatility == volatility)
+            .map(|function| function.name().to_owned())
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    };
+    // A new one must be looked at: does it read the machine's clock?
+    assert_eq!(of(Volatility::Stable), ["current_time"]);
+    assert_eq!(
+        of(Volatility::Volatile),
+        ["current_date", "file_row_index", "input_file_name", "now", "random", "uuid"]
+    );
+}
