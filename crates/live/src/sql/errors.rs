@@ -79,6 +79,14 @@ impl QueryError {
         self.message.strip_prefix("Invalid function '")?.split('\'').next()
     }
 
+    /// The operator whose sides have types that it cannot take, if that is what DataFusion complains about.
+    pub(crate) fn operator(&self) -> Option<&str> {
+        let starts = ["arithmetic expression ", "comparison operation ", "boolean operation ", "regex operation "];
+        let rest = starts.iter().find_map(|start| self.message.split_once(start).map(|(_, rest)| rest))?;
+        // Types may hold spaces, but no operators between them.
+        rest.split(' ').find(|word| word.chars().all(|c| "+-*/%=<>!~|&^@".contains(c)) || matches!(*word, "AND" | "OR"))
+    }
+
     /// What in the text the message is about: a column, a stream or a function.
     pub(crate) fn subject(&self) -> Option<&str> {
         let after = |start: &str| self.message.split_once(start).map(|(_, rest)| rest);

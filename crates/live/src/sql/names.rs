@@ -136,6 +136,19 @@ pub(crate) fn place_of(sql: &str, name: &str) -> Option<(u64, u64)> {
     find(&|word| word == name).or_else(|| find(&|word| word.eq_ignore_ascii_case(name)))
 }
 
+/// The place of `operator` if the text has it once.
+pub(crate) fn place_of_only(sql: &str, operator: &str) -> Option<(u64, u64)> {
+    let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location().ok()?;
+    // DataFusion writes `!=` where the text may have `<>`.
+    let is = |token: &Token| match token {
+        Token::Neq => matches!(operator, "!=" | "<>"),
+        token => token.to_string().eq_ignore_ascii_case(operator),
+    };
+    let mut found = tokens.iter().filter(|found| is(&found.token));
+    let start = found.next()?.span.start;
+    found.next().is_none().then_some((start.line, start.column))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,8 @@
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::{Expr, LogicalPlan, Operator, Volatility};
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, Volatility};
 use datafusion::sql::parser::Statement as DfStatement;
 use futures::FutureExt;
 
@@ -71,6 +72,7 @@ pub(crate) fn plan(
     refuse_statements(&plan)?;
     let plan = params::bind(plan, &spec.params, &places, spec.timezone)?;
     let plan = ties::settle(plan).map_err(|error| located(QueryError::planning(&error), &spec.sql, &state))?;
+    refuse_mistyped(&plan).map_err(|error| located(error, &spec.sql, &state))?;
     refuse_unsteady(&plan, &spec.sql)?;
     Ok(Planned { state, plan, query, clock: clock.clone() })
 }
@@ -86,6 +88,7 @@ fn located(error: QueryError, sql: &str, state: &SessionState) -> QueryError {
         None => error,
     };
     let at = error.at.or_else(|| error.subject().and_then(|name| names::place_of(sql, name)));
+    let at = at.or_else(|| error.operator().and_then(|operator| names::place_of_only(sql, operator)));
     QueryError { at, ..error }
 }
 
@@ -127,6 +130,23 @@ pub(crate) fn plan_reads_clock(plan: &LogicalPlan) -> bool {
         })
     });
     visited.is_err() || found
+}
+
+/// Operators whose sides do not fit would be found when the plan is analysed; here their text is still at hand.
+fn refuse_mistyped(plan: &LogicalPlan) -> Result<(), QueryError> {
+    let mut refused = None;
+    let visited = plan.apply_with_subqueries(|node| {
+        let schema = merge_schema(&node.inputs());
+        node.apply_expressions(|expr| {
+            let error = expr.get_type(&schema).err().map(|error| QueryError::planning(&error));
+            refused = refused.take().or_else(|| error.filter(|error| error.operator().is_some()));
+            Ok(if refused.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        })
+    });
+    match (refused, visited) {
+        (Some(error), Ok(_)) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Functions that answer differently each time, or read another clock than the engine's, would break the promise that
@@ -173,7 +193,6 @@ pub(crate) fn warnings(plan: &LogicalPlan) -> Vec<String> {
         };
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
-                use datafusion::logical_expr::ExprSchemable;
                 if let Expr::BinaryExpr(binary) = expr
                     && binary.op == Operator::Divide
                     && let (Ok(left), Ok(right)) = (binary.left.get_type(&schema), binary.right.get_type(&schema))

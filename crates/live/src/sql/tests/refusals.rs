@@ -44,6 +44,19 @@ fn unknown_columns_and_mistyped_calls_come_with_their_place() {
 }
 
 #[test]
+fn operators_of_the_wrong_types_come_with_their_place_where_it_is_certain() {
+    for (sql, at) in [
+        ("SELECT n\nFROM events WHERE time > 5", Some((2, 24))),
+        ("SELECT n,\n  time * n FROM events", Some((2, 3))),
+        ("SELECT n FROM events WHERE n AND flag", Some((1, 30))),
+        ("SELECT n FROM events WHERE time > 5 OR n > 5", None),
+    ] {
+        let error = refusal(&spec(sql));
+        assert_eq!((error.kind, error.at), (QueryErrorKind::BadSql, at), "{sql}: {error}");
+    }
+}
+
+#[test]
 fn functions_that_answer_differently_each_time_are_refused() {
     let queries = [
         "SELECT uuid()",
