@@ -4,6 +4,7 @@
 //! be read. Fields that are not known are ignored, so that newer clients can talk to older servers.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -119,6 +120,12 @@ struct OnlyId {
 /// # Errors
 /// The error to answer with, and the id if there was one.
 pub fn read_client_message(text: &str) -> Result<Tagged<ClientMessage>, Tagged<ApiError>> {
+    // A list would be read as the members in their order here.
+    if text.trim_ascii_start().starts_with('[') {
+        let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
+        let code = if is_json { Code::BadRequest } else { Code::BadJson };
+        return Err(Tagged { id: None, body: ApiError::new(code, "not a message: a message is a JSON object") });
+    }
     let wire: Wire<'_> = serde_json::from_str(text).map_err(|error| {
         let id = serde_json::from_str::<OnlyId>(text).ok().and_then(|only| only.id).filter(is_id);
         let code = if error.is_data() { Code::BadRequest } else { Code::BadJson };

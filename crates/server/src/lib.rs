@@ -8,4 +8,5 @@ pub mod config;
 mod feeder;
 mod log_history;
 mod source_sink;
+mod sql_text;
 mod web;

@@ -115,7 +115,7 @@ fn step_for(duration: Duration, rows: usize, sql: &[String]) -> Result<Stepped, 
 }
 
 fn step_until(views: &mut [LiveQuery], feed: &mut Feed, duration: Duration) -> Result<Stepped, BenchError> {
-    let stream = feed.past.stream();
+    let stream = StreamName::new(STREAM).expect("a good name");
     let mut stepped = Stepped { views: views.len() as u64, batches: 0, events: 0, spent: Duration::ZERO };
     while stepped.spent < duration {
         let prepared = feed.prepare()?;

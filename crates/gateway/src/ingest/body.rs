@@ -9,7 +9,7 @@ use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
 use axum::body::{Body, BodyDataStream};
 use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
-use futures::{StreamExt, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use pulseboard_protocol::error::{ApiError, Code};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -87,21 +87,25 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, max: usize, room: &Roo
     let bytes = match encoding.as_str() {
         "" | "identity" => collect(stream, max, &mut share).await,
         "gzip" | "x-gzip" => {
-            let mut decoder = GzipDecoder::new(reader(stream));
+            let mut packed = reader(stream);
+            let mut decoder = GzipDecoder::new(&mut packed);
             decoder.multiple_members(true);
-            unpack(decoder, max, &mut share).await
+            let unpacked = unpack(decoder, max, &mut share).await;
+            refused_whole(packed.into_inner(), unpacked).await
         }
         "zstd" => {
-            let mut decoder = ZstdDecoder::new(reader(stream));
+            let mut packed = reader(stream);
+            let mut decoder = ZstdDecoder::new(&mut packed);
             decoder.multiple_members(true);
-            unpack(decoder, max, &mut share).await
+            let unpacked = unpack(decoder, max, &mut share).await;
+            refused_whole(packed.into_inner(), unpacked).await
         }
         other => {
             let message = format!("content encoding `{other}` is not understood: use identity, gzip or zstd");
-            Err(ApiError::new(Code::UnsupportedType, message).into())
+            refuse(stream, ApiError::new(Code::UnsupportedType, message)).await
         }
     };
-    bytes.map(|bytes| (bytes, share))
+    Ok((bytes?, share))
 }
 
 fn reader(stream: BodyDataStream) -> StreamReader<impl futures::Stream<Item = std::io::Result<Bytes>>, Bytes> {
@@ -133,7 +137,7 @@ async fn collect(mut stream: BodyDataStream, max: usize, share: &mut Share) -> H
 }
 
 /// Reads at most `max` bytes: a small body that unpacks into a huge one is refused when it passes the limit.
-async fn unpack(mut decoder: impl AsyncRead + Unpin, max: usize, share: &mut Share) -> HttpResult<Bytes> {
+async fn unpack(mut decoder: impl AsyncRead + Unpin, max: usize, share: &mut Share) -> Result<Bytes, ApiError> {
     let mut out = BytesMut::new();
     loop {
         out.reserve(CHUNK_BYTES);
@@ -144,16 +148,28 @@ async fn unpack(mut decoder: impl AsyncRead + Unpin, max: usize, share: &mut Sha
             return Ok(out.freeze());
         }
         if out.len() > max {
-            return Err(too_large(max).into());
+            return Err(too_large(max));
         }
         if !share.grow_to(out.len()) {
-            return Err(busy().into());
+            return Err(busy());
         }
     }
 }
 
-/// Reads away what still comes, within reason: a client that is sending looks for an answer only when it has sent all.
-async fn refuse<T>(mut stream: BodyDataStream, error: ApiError) -> HttpResult<T> {
+/// A packed body that is refused before its end is read to it all the same.
+async fn refused_whole<E>(
+    stream: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    unpacked: Result<Bytes, ApiError>,
+) -> HttpResult<Bytes> {
+    match unpacked {
+        Ok(bytes) => Ok(bytes),
+        Err(error) => refuse(stream, error).await,
+    }
+}
+
+/// Reads away what still comes, within reason: a client that is sending looks for an answer only when it has sent all,
+/// and one that finds its connection closed under it may take the next request for failed.
+async fn refuse<T, E>(mut stream: impl Stream<Item = Result<Bytes, E>> + Unpin, error: ApiError) -> HttpResult<T> {
     let mut discarded = 0;
     while let Some(Ok(chunk)) = stream.next().await {
         discarded += chunk.len();

@@ -132,14 +132,20 @@ impl SegmentReader {
             contents.index.as_ref().map(|index| list_from(index.get(stream).map_or(&[], Vec::as_slice), from, upto))
         };
         match listed {
-            Some(ids) => self.listed_page(&ids, time_from, &mut page)?,
+            Some((ids, beyond)) => self.listed_page(&ids, beyond, time_from, &mut page)?,
             None => self.indexed_page(stream, from, upto, time_from, &mut page)?,
         }
         Ok(page)
     }
 
     /// By the keys that memory knows.
-    fn listed_page(&self, ids: &[(i64, u64)], time_from: i64, page: &mut StreamPage) -> Result<(), LogError> {
+    fn listed_page(
+        &self,
+        ids: &[(i64, u64)],
+        beyond: Option<(i64, u64)>,
+        time_from: i64,
+        page: &mut StreamPage,
+    ) -> Result<(), LogError> {
         let sql = format!("SELECT {COLUMNS}, CASE WHEN max_time >= ?2 THEN body END FROM parts WHERE id = ?1");
         let transaction = self.conn.unchecked_transaction().map_err(|error| self.failed(0, &error))?;
         let mut statement = self.conn.prepare_cached(&sql).map_err(|error| self.failed(0, &error))?;
@@ -154,6 +160,14 @@ impl SegmentReader {
                 .map_err(|error| self.failed(*offset, &error))?;
             let part = part.unwrap_or_else(|| Err(self.corrupt(*offset, "a part is missing")))?;
             page.push(part);
+        }
+        if let Some((id, offset)) = beyond.filter(|_| !page.more) {
+            let part = statement
+                .query_row(params![id, i64::MAX], |row| Ok(self.header(row, offset)))
+                .optional()
+                .map_err(|error| self.failed(offset, &error))?;
+            let header = part.unwrap_or_else(|| Err(self.corrupt(offset, "a part is missing")))?;
+            page.beyond = Some(header.previous_offset);
         }
         drop(statement);
         transaction.finish().map_err(|error| self.failed(0, &error))
@@ -182,11 +196,12 @@ impl SegmentReader {
                 page.more = true;
                 return Ok(());
             }
-            let part = self.stream_part(row, offset, time_from)?;
-            if part.0.first_offset > upto {
+            let header = self.header(row, offset)?;
+            if header.first_offset > upto {
+                page.beyond = Some(header.previous_offset);
                 return Ok(());
             }
-            page.push(part);
+            page.push(self.stream_part(row, offset, time_from)?);
         }
     }
 
@@ -240,6 +255,8 @@ pub(super) struct StreamPage {
     pub(super) parts: Vec<PartRow>,
     /// Whether the segment may have more of them.
     pub(super) more: bool,
+    /// The offset that the first part after the range says its stream had before it, if the segment has such a part.
+    pub(super) beyond: Option<u64>,
     bytes: usize,
 }
 
@@ -254,9 +271,11 @@ impl StreamPage {
     }
 }
 
-fn list_from(parts: &[(i64, u64)], from: i64, upto: u64) -> Vec<(i64, u64)> {
+/// The parts of a page, one more than it holds so that it knows whether there is more, and the first part after the range.
+type Listed = (Vec<(i64, u64)>, Option<(i64, u64)>);
+
+fn list_from(parts: &[(i64, u64)], from: i64, upto: u64) -> Listed {
     let begin = parts.partition_point(|(id, _)| *id < from);
-    let rest = &parts[begin..];
-    // One more than a page holds, so that the page knows whether there is more.
-    rest.iter().take(PAGE_PARTS + 1).take_while(|(_, first_offset)| *first_offset <= upto).copied().collect()
+    let end = parts.partition_point(|(_, first_offset)| *first_offset <= upto).max(begin);
+    (parts[begin..end].iter().take(PAGE_PARTS + 1).copied().collect(), parts.get(end).copied())
 }

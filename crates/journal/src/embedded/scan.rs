@@ -68,7 +68,7 @@ pub(super) struct StreamScan {
     last: Option<u64>,
     /// The highest offset that may come before the first part that is read.
     before_first: u64,
-    /// Where the last part must end, if the whole end of the stream is read.
+    /// Where the last part must end: if the whole end of the stream is read, or as the part after the range says.
     due: Option<u64>,
     gathered: Vec<RecordBatch>,
     gathered_rows: usize,
@@ -145,6 +145,8 @@ impl StreamScan {
     fn read_page(&mut self, reader: SegmentReader, from: i64) -> Result<(), LogError> {
         let page = reader.stream_page(&self.target.stream, from, self.upto, self.time_from)?;
         let next = page.parts.last().map_or(from, |(header, _)| header.id() + 1);
+        // Before the range there may be parts that are not looked at.
+        self.due = page.beyond.filter(|before| *before > self.before_first).or(self.due);
         for part in page.parts {
             self.take(&reader.segment.name, part)?;
         }

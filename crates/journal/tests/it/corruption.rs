@@ -253,6 +253,22 @@ fn a_missing_part_is_reported_where_it_should_be() {
     }
 }
 
+#[test]
+fn a_part_missing_at_the_end_of_a_range_is_seen_by_the_one_after_it() {
+    let written = runtime().block_on(written());
+    let dir = copy_dir(written.bed.dir.path());
+    let conn = rusqlite::Connection::open(&segments(dir.path())[0]).unwrap();
+    let second = "SELECT first_offset + rows - 1 FROM parts WHERE stream = 'a' ORDER BY id LIMIT 1 OFFSET 1";
+    let upto: u64 = conn.query_row(second, [], |row| row.get::<_, i64>(0)).unwrap().cast_unsigned();
+    let second = "SELECT id FROM parts WHERE stream = 'a' ORDER BY id LIMIT 1 OFFSET 1";
+    assert_eq!(conn.execute(&format!("DELETE FROM parts WHERE id = ({second})"), []), Ok(1));
+    conn.close().unwrap();
+    let log = open(dir.path()).unwrap();
+    let mut scan = log.scan(&stream("a"), LogOffset::START, LogOffset::from_u64(upto), None);
+    let error = scan.find_map(Result::err);
+    assert!(matches!(&error, Some(LogError::Corrupt { segment, .. }) if segment == "00000001.sqlite"), "{error:?}");
+}
+
 /// A change of segments that was interrupted leaves one that nothing was written to, and the one before it goes on.
 #[test]
 fn an_interrupted_change_of_segments_does_not_keep_a_start() {

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 use super::jobs::{Asker, Rebuilt, rebuild, refused, rerun, schema_moved};
 use super::outcome::{Outcome, Plan, plan_outcome};
-use super::running::{Kind, Maintained, Rerun, Running};
+use super::running::{Kind, Maintained, Rerun, Running, state_of};
 use super::{Pool, Registry};
 use crate::api::{
     EngineConfig, ExplainRunning, History, OutputSink, QueryAnswer, QueryError, QueryErrorKind, QuerySpec,
@@ -259,12 +259,7 @@ impl Core {
             running.stands = None;
         }
         let Kind::Maintained(maintained) = &running.kind else { return };
-        let status = if maintained.query.is_truncated() { Status::Truncated } else { Status::Live };
-        let reason = (status == Status::Truncated).then(|| {
-            let held = maintained.query.len();
-            format!("a limit was hit: it keeps its {held} groups or rows and takes no new ones")
-        });
-        let state = ViewState { reason, ..ViewState::new(status, Mode::Maintained) };
+        let state = state_of(&maintained.query);
         let state = running.tell(state, position.now(), tick || !delta.is_empty());
         self.emit(id, delta, state);
     }
@@ -336,7 +331,12 @@ impl Core {
         let (limits, to) = (self.parts.config.view_limits.clone(), self.position);
         self.parts.pool.handle().spawn_blocking(move || {
             let work = || rebuild(&asker, &spec, &plan, earlier, to, history.as_ref(), &limits);
-            if guarded(|| { work(); Ok(()) }).is_err() {
+            if guarded(|| {
+                work();
+                Ok(())
+            })
+            .is_err()
+            {
                 let report =
                     Command::Rebuilt { id, generation: asker.generation, plan: plan.clone(), result: Err(panicked()) };
                 // A closed queue means that the engine has ended.
@@ -383,12 +383,8 @@ impl Core {
             Kind::Rebuilding { reset } => *reset,
             _ => None,
         };
-        let snapshot = Arc::new(rebuilt.query.snapshot());
+        let (snapshot, state) = (Arc::new(rebuilt.query.snapshot()), state_of(&rebuilt.query));
         running.kind = Kind::Maintained(Box::new(Maintained::new(rebuilt.query, plan.clone())));
-        let status = match &running.kind {
-            Kind::Maintained(maintained) if maintained.query.is_truncated() => Status::Truncated,
-            _ => Status::Live,
-        };
         running.input_at = running.input_at.or_else(|| {
             let newest_us = self.parts.newest_us.load(Ordering::Relaxed);
             (newest_us != i64::MIN).then_some(TimeUs(newest_us))
@@ -397,7 +393,7 @@ impl Core {
         running.stands = None;
         running.since =
             plan.streams().iter().filter_map(|stream| self.parts.history.complete_from(stream)).max();
-        let state = running.tell(ViewState::new(status, Mode::Maintained), position.now(), true);
+        let state = running.tell(state, position.now(), true);
         self.changes.push(InstanceChange { instance: id, update: InstanceUpdate::Snapshot(snapshot, reset), state });
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use pulseboard_model::{
-    CommitPart, Delta, InstanceUpdate, Position, ResetReason, RowKey, Snapshot, TimeUs, ViewState,
+    CommitPart, Delta, InstanceUpdate, Mode, Position, ResetReason, RowKey, Snapshot, Status, TimeUs, ViewState,
 };
 use std::sync::Arc;
 
@@ -59,6 +59,16 @@ impl Maintained {
         self.due = Some(Instant::now() + started.elapsed() * (EVALUATE_SHARE - 1));
         Ok(Some(delta))
     }
+}
+
+/// How good the answer of a maintained query is.
+pub(crate) fn state_of(query: &Query) -> ViewState {
+    if !query.is_truncated() {
+        return ViewState::new(Status::Live, Mode::Maintained);
+    }
+    let held = query.len();
+    let reason = format!("a limit was hit: it keeps its {held} groups or rows and takes no new ones");
+    ViewState { reason: Some(reason), ..ViewState::new(Status::Truncated, Mode::Maintained) }
 }
 
 /// A query that is run again.

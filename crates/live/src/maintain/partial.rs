@@ -44,7 +44,7 @@ impl fmt::Debug for Partial {
 
 /// Aggregates whose grouped accumulator gives the same states as the single one. Others differ (`corr` keeps sums in
 /// one and means in the other), and totals are held by single ones.
-const SAME_STATES: [&str; 13] = [
+const SAME_STATES: [&str; 14] = [
     "count",
     "sum",
     "avg",
@@ -58,6 +58,7 @@ const SAME_STATES: [&str; 13] = [
     "bit_or",
     "bit_xor",
     "median",
+    "percentile_cont",
 ];
 
 /// A fresh accumulator over many groups.

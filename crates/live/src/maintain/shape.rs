@@ -418,8 +418,11 @@ impl Builder<'_> {
             let lowered = LoweredAggregateBuilder::new(expr, input, input.as_arrow(), props, &context).build()?;
             let function = lowered.aggregate;
             let name = function.fun().name();
+            // WITHIN GROUP names what a percentile is of; the order of rows does not matter to it.
+            let within_group = matches!(name, "percentile_cont" | "approx_percentile_cont");
             let ordered_hard = function.order_sensitivity() == AggregateOrderSensitivity::HardRequirement
-                && !function.order_bys().is_empty();
+                && !function.order_bys().is_empty()
+                && !within_group;
             if ordered_hard || matches!(name, "nth_value" | "any_value" | "string_agg") {
                 return Err(Unmaintained(format!("`{name}` depends on the order of all its rows")));
             }

@@ -274,10 +274,12 @@ impl Total for BoxedTotal {
     }
 
     fn merge(&mut self, states: &[ArrayRef], groups: &[GroupId]) -> Result<()> {
-        // Neighbouring rows of one group are merged in one call.
+        // Neighbouring rows of one group are merged in one call, where that reads more than the first of them.
+        let one_by_one = matches!(self.function.fun().name(), "percentile_cont" | "median");
         let mut row = 0;
         while row < groups.len() {
             let end = groups[row..].iter().position(|group| *group != groups[row]).map_or(groups.len(), |n| row + n);
+            let end = if one_by_one { row + 1 } else { end };
             let slices: Vec<ArrayRef> = states.iter().map(|state| state.slice(row, end - row)).collect();
             self.groups[index(groups[row])].merge_batch(&slices)?;
             row = end;

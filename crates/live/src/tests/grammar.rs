@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 /// A random query over the test stream.
 pub(crate) fn query() -> impl Strategy<Value = String> {
-    prop_oneof![6 => aggregated(), 2 => plain_rows(), 1 => distinct(), 1 => subquery()]
+    prop_oneof![12 => aggregated(), 5 => plain_rows(), 3 => distinct(), 3 => subquery()]
 }
 
 fn one_of(options: &'static [&'static str]) -> impl Strategy<Value = &'static str> {
@@ -28,6 +28,15 @@ fn window() -> impl Strategy<Value = &'static str> {
         "time > now() - interval '1500 milliseconds'",
         "time >= current_date",
         "time < now()",
+        "time > now() - interval '1 day'",
+        "time >= now() - interval '3 days' AND time < now() - interval '1 day'",
+        "time > now() - interval '1 month'",
+        "time >= date_trunc('month', now()) AND time <= now() + interval '1 day'",
+        "time > now() - interval '1 week'",
+        "time > now() - interval '1 hour' AND _arrived_at > now() - interval '40 seconds'",
+        "_source_time > now() - interval '1 minute'",
+        "_source_time >= now() - interval '20 seconds' AND time < now() - interval '5 seconds'",
+        "time >= arrow_cast(now(), 'Timestamp(Nanosecond, Some(\"UTC\"))') - interval '1500 nanoseconds'",
     ])
 }
 
@@ -42,6 +51,8 @@ fn filter() -> impl Strategy<Value = &'static str> {
         "value IS NOT NULL AND n % 2 = 0",
         "price >= 10.50",
         "kind LIKE 'a%' OR n < 3",
+        "value > 0",
+        "big % 2 = 0",
     ])
 }
 
@@ -74,8 +85,32 @@ fn aggregate() -> impl Strategy<Value = &'static str> {
         "count(*) FILTER (WHERE n > 2)",
         "sum(n) * 2 + count(*)",
         "sum(value) / count(*)",
-        "round(avg(value), 3)",
+        "round(avg(n), 3)",
         "median(n)",
+        "median(price)",
+        "avg(price)",
+        "max(price)",
+        "sum(big)",
+        "min(big)",
+        "max(value / n)",
+        "min(value / n)",
+        "sum(n / nullif(n, 0))",
+        "max(value / nullif(n, 0))",
+        "sum(DISTINCT n)",
+        "avg(DISTINCT n)",
+        "array_agg(DISTINCT n)",
+        "array_agg(DISTINCT kind)",
+        "percentile_cont(0.3) WITHIN GROUP (ORDER BY n)",
+        "approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY n)",
+        "covar_pop(n, value)",
+        "covar_samp(n, value)",
+        "regr_slope(value, n)",
+        "regr_count(value, n)",
+        "bit_and(n)",
+        "bit_or(n)",
+        "bool_and(flag)",
+        "min(flag)",
+        "max(flag)",
         "stddev(value)",
         "var_pop(n)",
         "bool_or(flag)",
@@ -90,6 +125,13 @@ fn aggregate() -> impl Strategy<Value = &'static str> {
         "bit_xor(n)",
         "sum(CASE WHEN flag THEN 1 ELSE 0 END)",
     ])
+}
+
+/// Whether the last digits of this aggregate depend on how it was summed, or it is a list or a sketch.
+fn is_open(aggregate: &str) -> bool {
+    let inexact =
+        ["array_agg", "corr", "stddev", "sum(value", "avg(value", "covar", "regr_slope", "approx_p", "var_pop"];
+    inexact.iter().any(|open| aggregate.starts_with(open))
 }
 
 fn key() -> impl Strategy<Value = &'static str> {
@@ -116,7 +158,11 @@ fn order() -> impl Strategy<Value = &'static str> {
         " ORDER BY a0 DESC",
         " ORDER BY a0 NULLS FIRST LIMIT 3",
         " ORDER BY a0 DESC LIMIT 2 OFFSET 1",
+        " ORDER BY count(*) DESC, a0 LIMIT 4",
+        " ORDER BY a0 DESC, count(*) OFFSET 1",
         " LIMIT 2",
+        " LIMIT 0",
+        " OFFSET 2",
     ])
 }
 
@@ -137,10 +183,9 @@ fn aggregated() -> impl Strategy<Value = String> {
                 keys.pop();
             }
             let keys_as = keys.iter().enumerate().map(|(i, key)| format!("{key} AS k{i}"));
-            // `array_agg` has no order to sort by that floats leave alone, so it is never the first.
-            let first = aggregates
-                .iter()
-                .position(|a| !a.starts_with("array_agg") && !a.starts_with("corr") && !a.starts_with("stddev"));
+            // An order or a HAVING that turns on the last digits of a float may fall either way, and lists have none
+            // that floats leave alone: neither is ever the first.
+            let first = aggregates.iter().position(|aggregate| !is_open(aggregate));
             let mut aggregates = aggregates;
             let order = match first {
                 Some(first) => {
@@ -149,7 +194,9 @@ fn aggregated() -> impl Strategy<Value = String> {
                 }
                 None => "",
             };
-            let aggregates = aggregates.iter().enumerate().map(|(i, aggregate)| format!("{aggregate} AS a{i}"));
+            let name = |aggregate: &str| if aggregate.starts_with("approx_p") { "approx" } else { "a" };
+            let aggregates =
+                aggregates.iter().enumerate().map(|(i, aggregate)| format!("{aggregate} AS {}{i}", name(aggregate)));
             let select = keys_as.chain(aggregates).collect::<Vec<_>>().join(", ");
             let group = if keys.is_empty() {
                 String::new()
@@ -177,6 +224,10 @@ fn plain_rows() -> impl Strategy<Value = String> {
         " ORDER BY time",
         " LIMIT 4",
         " ORDER BY price DESC NULLS LAST LIMIT 3",
+        " ORDER BY kind, n DESC",
+        " ORDER BY time DESC, n LIMIT 0",
+        " ORDER BY value DESC OFFSET 2",
+        " OFFSET 3",
     ]);
     (select, conditions(), order)
         .prop_map(|(select, conditions, order)| format!("SELECT {select} FROM events{conditions}{order}"))
@@ -188,22 +239,56 @@ fn distinct() -> impl Strategy<Value = String> {
         "DISTINCT n % 2 AS a0, flag",
         "DISTINCT ON (kind) kind, n, time",
         "DISTINCT ON (n) *",
+        "DISTINCT ON (kind, flag) n, price",
     ]);
-    (select, conditions(), any::<bool>()).prop_map(|(select, conditions, newest)| {
+    let above = one_of(&[
+        "",
+        "",
+        " WHERE n < 5",
+        " WHERE n < 5 ORDER BY n LIMIT 3",
+        " ORDER BY n DESC, time",
+        " ORDER BY time DESC LIMIT 2",
+        " WHERE n > 0 LIMIT 3",
+    ]);
+    (select, conditions(), any::<bool>(), above).prop_map(|(select, conditions, newest, above)| {
         let order = match select {
             "DISTINCT ON (kind) kind, n, time" if newest => " ORDER BY kind, time DESC",
             "DISTINCT ON (n) *" if newest => " ORDER BY n, value",
+            "DISTINCT ON (kind, flag) n, price" if newest => " ORDER BY kind DESC, flag, price DESC",
             _ => "",
         };
-        format!("SELECT {select} FROM events{conditions}{order}")
+        let query = format!("SELECT {select} FROM events{conditions}{order}");
+        if above.is_empty() || !select.starts_with("DISTINCT ON (kind) kind") {
+            query
+        } else {
+            format!("SELECT * FROM ({query}) AS latest{above}")
+        }
     })
 }
 
 fn subquery() -> impl Strategy<Value = String> {
-    (conditions(), conditions()).prop_map(|(inner, outer)| {
+    let plain = (conditions(), conditions()).prop_map(|(inner, outer)| {
         format!(
-            "WITH base AS (SELECT time, kind, n + 1 AS n, value, price, flag, _arrived_at FROM events{inner}) \
-             SELECT kind, count(*) AS a0, sum(n) AS a1 FROM base{outer} GROUP BY kind"
+            "WITH base AS (SELECT time, kind, n + 1 AS n, value, price, flag, big, _arrived_at, _source_time \
+             FROM events{inner}) SELECT kind, count(*) AS a0, sum(n) AS a1 FROM base{outer} GROUP BY kind"
         )
-    })
+    });
+    // Columns under the names of others: what is bounded or ordered by is not what it is called.
+    let renamed = one_of(&["_arrived_at AS time", "_source_time AS time", "time AS _arrived_at, _source_time AS time"]);
+    let bound = one_of(&["time > now() - interval '5 minutes'", "time >= now() - interval '1 day' AND time <= now()"]);
+    let above = one_of(&[
+        "SELECT count(*) AS a0, sum(n) AS a1 FROM base WHERE",
+        "SELECT kind, max(time) AS a0 FROM base WHERE kind IS NOT NULL AND",
+        "SELECT time, n, kind FROM base WHERE",
+    ]);
+    let ends = one_of(&["", " ORDER BY time DESC LIMIT 2", " ORDER BY time DESC LIMIT 1"]);
+    let renamed = (renamed, bound, above, ends).prop_map(|(renamed, bound, above, ends)| {
+        let (group, ends) = match above.split_once(',') {
+            Some(("SELECT kind", _)) => (" GROUP BY kind", ""),
+            Some(("SELECT time", _)) => ("", ends),
+            _ => ("", ""),
+        };
+        format!("WITH base AS (SELECT {renamed}, kind, n FROM events) {above} {bound}{group}{ends}")
+    });
+    prop_oneof![plain, renamed]
 }

@@ -3,4 +3,4 @@
 
 mod differential;
 mod grammar;
-mod world;
+pub(crate) mod world;

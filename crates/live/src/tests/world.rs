@@ -29,11 +29,25 @@ pub(crate) struct Event {
     pub(crate) flag: Option<bool>,
 }
 
+/// An event with what only the differential test needs.
+#[derive(Debug, Clone)]
+pub(crate) struct Wide {
+    pub(crate) event: Event,
+    /// `_source_time` relative to the world's start.
+    pub(crate) source_us: Option<i64>,
+    /// In the place of the quarters: any float.
+    pub(crate) value: Option<f64>,
+    /// Far beyond what a float holds exactly; a few hundred of them do not overflow.
+    pub(crate) big: Option<i64>,
+}
+
 /// One thing that happens.
 #[derive(Debug, Clone)]
 pub(crate) enum Happening {
     /// The clock moves on by this much, then these events are committed together.
-    Commit { after_us: i64, events: Vec<Event> },
+    Commit { after_us: i64, events: Vec<Wide> },
+    /// The clock moves on by this much, then each of these events is a commit of its own.
+    Burst { after_us: i64, events: Vec<Wide> },
     /// The clock moves on.
     Tick { after_s: i64 },
 }
@@ -54,42 +68,64 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn starting_at(start_us: i64) -> Arc<Self> {
+        Self::with_fields(start_us, &[])
+    }
+
+    /// A world whose stream has the field `big`, too.
+    pub(crate) fn wide_at(start_us: i64) -> Arc<Self> {
+        Self::with_fields(start_us, &[("big", FieldType::Int)])
+    }
+
+    fn with_fields(start_us: i64, more: &[(&str, FieldType)]) -> Arc<Self> {
         let field = |name: &str, field_type| StreamField { name: name.into(), field_type, declared: false };
-        let fields = vec![
+        let mut fields = vec![
             field("kind", FieldType::String),
             field("n", FieldType::Int),
             field("value", FieldType::Float),
             field("price", FieldType::Decimal(12, 2)),
             field("flag", FieldType::Bool),
         ];
+        fields.extend(more.iter().map(|(name, field_type)| field(name, field_type.clone())));
         let schema = Arc::new(StreamSchema { version: SchemaVersion(1), fields });
         Arc::new(Self { schema, log: RwLock::new(Log { clock: start_us, ..Log::default() }) })
     }
 
     /// Appends and gives the committed batch; the clock has moved on by `after_us` before.
     pub(crate) fn commit(&self, start_us: i64, after_us: i64, events: &[Event]) -> RecordBatch {
+        let wide = |event: &Event| Wide { event: event.clone(), source_us: None, value: None, big: None };
+        self.commit_wide(start_us, after_us, &events.iter().map(wide).collect::<Vec<_>>())
+    }
+
+    /// [`World::commit`] with what only some tests need.
+    pub(crate) fn commit_wide(&self, start_us: i64, after_us: i64, events: &[Wide]) -> RecordBatch {
         let mut log = self.log.write();
         log.clock += after_us;
         let (first, arrived) = (log.events + 1, log.clock);
         let times = |values: Vec<Option<i64>>| -> ArrayRef {
             Arc::new(TimestampMicrosecondArray::from(values).with_timezone(UTC))
         };
-        let prices: Decimal128Array = events.iter().map(|e| e.cents.map(i128::from)).collect();
-        let columns: Vec<ArrayRef> = vec![
-            times(events.iter().map(|e| Some(start_us + e.time_us)).collect()),
-            Arc::new(events.iter().map(|e| e.kind).collect::<StringArray>()),
-            Arc::new(events.iter().map(|e| e.n).collect::<Int64Array>()),
-            Arc::new(events.iter().map(|e| e.quarters.map(|q| f64::from(q) / 4.0)).collect::<Float64Array>()),
+        let value = |e: &Wide| e.value.or_else(|| e.event.quarters.map(|quarters| f64::from(quarters) / 4.0));
+        let prices: Decimal128Array = events.iter().map(|e| e.event.cents.map(i128::from)).collect();
+        let mut columns: Vec<ArrayRef> = vec![
+            times(events.iter().map(|e| Some(start_us + e.event.time_us)).collect()),
+            Arc::new(events.iter().map(|e| e.event.kind).collect::<StringArray>()),
+            Arc::new(events.iter().map(|e| e.event.n).collect::<Int64Array>()),
+            Arc::new(events.iter().map(value).collect::<Float64Array>()),
             Arc::new(prices.with_precision_and_scale(12, 2).expect("cents fit")),
-            Arc::new(events.iter().map(|e| e.flag).collect::<BooleanArray>()),
-            times(vec![None; events.len()]),
+            Arc::new(events.iter().map(|e| e.event.flag).collect::<BooleanArray>()),
+        ];
+        if self.schema.fields.iter().any(|field| field.name == "big") {
+            columns.push(Arc::new(events.iter().map(|e| e.big).collect::<Int64Array>()));
+        }
+        columns.extend([
+            times(events.iter().map(|e| e.source_us.map(|source| start_us + source)).collect()),
             times(vec![Some(arrived); events.len()]),
             Arc::new(
                 (0..events.len())
                     .map(|i| i64::try_from(first).expect("small") + i64::try_from(i).expect("small"))
                     .collect::<Int64Array>(),
-            ),
-        ];
+            ) as ArrayRef,
+        ]);
         let batch = RecordBatch::try_new(self.schema.event_schema(), columns).expect("columns fit the schema");
         log.events += events.len() as u64;
         log.batches.push(batch.clone());
@@ -148,5 +184,37 @@ impl History for World {
 
     fn complete_from(&self, _stream: &StreamName) -> Option<TimeUs> {
         None
+    }
+}
+
+/// The same log read whole: what an oracle reads, so that a scan that leaves out too much shows.
+#[derive(Debug)]
+pub(crate) struct Whole(pub(crate) Arc<World>);
+
+impl History for Whole {
+    fn schema(&self, stream: &str) -> Option<Arc<StreamSchema>> {
+        self.0.schema(stream)
+    }
+
+    fn streams(&self) -> Vec<StreamName> {
+        self.0.streams()
+    }
+
+    fn head(&self) -> Position {
+        self.0.head()
+    }
+
+    fn scan(
+        &self,
+        stream: &StreamName,
+        after: LogOffset,
+        upto: LogOffset,
+        _time_from: Option<TimeUs>,
+    ) -> Box<dyn Iterator<Item = Result<RecordBatch, HistoryError>> + Send> {
+        self.0.scan(stream, after, upto, None)
+    }
+
+    fn complete_from(&self, stream: &StreamName) -> Option<TimeUs> {
+        self.0.complete_from(stream)
     }
 }

@@ -15,7 +15,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
         pulseboard serve                                     see this machine live on http://127.0.0.1:8080\n  \
         curl -d '{\"total\": 12.5}' http://127.0.0.1:8080/api/v1/streams/orders/events\n  \
         pulseboard query 'SELECT count(*) FROM orders'       ask what came\n  \
-        pulseboard tail orders                               watch what comes"
+        pulseboard query --live 'SELECT count(*) FROM orders'  the same, again with each change\n  \
+        pulseboard tail orders                               watch what comes\n\n\
+        Every command has examples: pulseboard query --help"
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -27,20 +29,84 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the server: take events in, answer queries live, show boards.
+    #[command(after_help = SERVE_HELP)]
     Serve(ServeArgs),
     /// Read a configuration file and say everything that is wrong with it.
+    #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
-    /// Answer a SQL query once.
+    /// Answer a SQL query, once or again with each change.
+    #[command(after_help = QUERY_HELP)]
     Query(QueryArgs),
     /// Say how a query is answered: maintained or re-run, why, and what it costs.
+    #[command(after_help = EXPLAIN_HELP)]
     Explain(ExplainArgs),
     /// Print a stream's events as they come, one JSON object a line.
+    #[command(after_help = TAIL_HELP)]
     Tail(TailArgs),
     /// Send a file of events (NDJSON or a JSON array) to a stream.
+    #[command(after_help = INGEST_HELP)]
     Ingest(IngestArgs),
     /// Measure this machine: load tools and the suite behind `make bench`.
+    #[command(after_help = BENCH_HELP)]
     Bench(pulseboard_bench::BenchArgs),
+    /// Coming, not in this version yet: all boards with simulators.
+    Demo(NotYetArgs),
+    /// Coming, not in this version yet: `token create` for clients of other machines.
+    Token(NotYetArgs),
+    /// Coming, not in this version yet: try an alert rule on the events of the past.
+    Backtest(NotYetArgs),
 }
+
+const SERVE_HELP: &str = "Examples:
+  pulseboard serve                                    this machine, and whatever you POST
+  pulseboard serve --config pulseboard.toml           what the file names
+  pulseboard serve --listen 127.0.0.1:0 --data-dir /tmp/try
+
+It prints its URL when it listens and logs to stderr (PULSEBOARD_LOG=debug says more).
+SIGTERM or Ctrl-C ends it in order within 10 seconds; kill -9 is safe too.
+Exit codes: 0 ended as asked, 1 failed while running, 2 wrong configuration, a busy port, a locked directory.";
+
+const CHECK_HELP: &str = "Example:
+  pulseboard check pulseboard.toml && systemctl restart pulseboard
+
+It reads the boards that the file names too, and the SQL of views and panels. It starts and makes nothing.
+Exit code 2 and a line for each problem: file, key, what is wrong, what is allowed.";
+
+const QUERY_HELP: &str = "Examples:
+  pulseboard query 'SELECT count(*) FROM orders'
+  pulseboard query 'SELECT kind, sum(total) FROM orders GROUP BY kind' --format csv > totals.csv
+  pulseboard query --live \"SELECT count(*) FROM orders WHERE time > now() - interval '1 minute'\"
+  pulseboard query 'SELECT count(*) FROM orders' --at \"$POSITION\"
+
+With --live it goes on until Ctrl-C:
+  table   the whole answer again at each change, in place on a terminal, at most 10 times a second
+  json    first all rows, then a line for each row that is new or differs; a row that went is printed
+          as it was, with \"_removed\":true
+  csv     the same without the rows that went";
+
+const EXPLAIN_HELP: &str = "Example:
+  pulseboard explain 'SELECT kind, count(*) FROM orders GROUP BY kind'
+
+`maintained` answers are updated by each change alone, `rerun` ones are asked again at a bounded rate.";
+
+const TAIL_HELP: &str = "Examples:
+  pulseboard tail orders                     the newest 10, then what comes, until Ctrl-C
+  pulseboard tail orders -n 0 | jq .total
+  pulseboard tail orders -n 1 | head -1
+
+Without a running server it prints the newest events of the data directory and ends.";
+
+const INGEST_HELP: &str = "Examples:
+  pulseboard ingest orders orders.ndjson
+  pulseboard ingest orders orders.json       an array, in one request
+  zcat orders.ndjson.gz | pulseboard ingest orders -
+
+It sends parts of about 1 MiB; after a cut connection it sends a part again and nothing counts twice.
+Running it again sends all events again. Exit code 1 if a row was refused: the others are durable.";
+
+const BENCH_HELP: &str = "Examples:
+  pulseboard bench                           everything, each against a server of its own
+  pulseboard bench --only latency,fanout";
 
 /// `serve`.
 #[derive(Debug, Clone, Default, Args)]
@@ -90,12 +156,15 @@ pub enum Format {
 pub struct QueryArgs {
     /// The SQL text, for example: SELECT kind, count(*) FROM orders GROUP BY kind
     pub sql: String,
+    /// Print the answer again with each change, until Ctrl-C. Needs a running server.
+    #[arg(long)]
+    pub live: bool,
     /// A position that an earlier answer gave: the answer as of then.
-    #[arg(long, value_name = "POSITION")]
+    #[arg(long, value_name = "POSITION", conflicts_with = "live")]
     pub at: Option<String>,
-    /// The zone local days and hours are meant in.
-    #[arg(long, value_name = "ZONE", default_value = "UTC")]
-    pub timezone: chrono_tz::Tz,
+    /// The zone local days and hours are meant in [default: the server's, else UTC].
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<chrono_tz::Tz>,
     /// How to print.
     #[arg(long, value_enum, default_value = "table")]
     pub format: Format,
@@ -109,9 +178,9 @@ pub struct QueryArgs {
 pub struct ExplainArgs {
     /// The SQL text.
     pub sql: String,
-    /// The zone local days and hours are meant in.
-    #[arg(long, value_name = "ZONE", default_value = "UTC")]
-    pub timezone: chrono_tz::Tz,
+    /// The zone local days and hours are meant in [default: the server's].
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<chrono_tz::Tz>,
     #[command(flatten)]
     /// Whom to ask.
     pub target: Target,
@@ -140,4 +209,43 @@ pub struct IngestArgs {
     #[command(flatten)]
     /// Whom to send to.
     pub target: Target,
+}
+
+/// A command of a later version: whatever follows it, it says so.
+#[derive(Debug, Clone, Args)]
+pub struct NotYetArgs {
+    /// Not read yet.
+    #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub rest: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_command_teaches_with_an_example_that_it_accepts() {
+        let cli = Cli::command();
+        cli.clone().debug_assert();
+        for command in cli.get_subcommands().filter(|c| !matches!(c.get_name(), "demo" | "token" | "backtest" | "help"))
+        {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let start = format!("  pulseboard {}", command.get_name());
+            let examples = help.lines().filter(|line| line.starts_with(&start)).count();
+            assert!(examples > 0, "`{}` has no example", command.get_name());
+        }
+    }
+
+    #[test]
+    fn promised_commands_are_known_however_they_are_called() {
+        for words in [&["demo"][..], &["demo", "--speed", "5"], &["token", "create", "--name", "x"], &["backtest", "r"]]
+        {
+            let parsed = Cli::try_parse_from(std::iter::once(&"pulseboard").chain(words)).unwrap();
+            let name = matches!(parsed.command, Command::Demo(_) | Command::Token(_) | Command::Backtest(_));
+            assert!(name, "{words:?}");
+        }
+        assert!(Cli::try_parse_from(["pulseboard", "query", "--live", "--at", "x", "SELECT 1"]).is_err());
+    }
 }

@@ -1,14 +1,16 @@
 //! Finding the server that a command talks to, and talking to it.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use pulseboard_journal::read_owner;
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, Response, StatusCode, Url};
 use serde_json::Value;
 
 use super::Failure;
 use super::args::Target;
+use crate::sql_text::sentence;
 
 /// A server, by its URL.
 #[derive(Debug, Clone)]
@@ -62,17 +64,34 @@ fn owner_url(dir: &Path) -> Option<String> {
 }
 
 fn server(url: &str) -> Result<Server, Failure> {
-    let client = Client::builder()
-        .connect_timeout(Duration::from_secs(5))
-        .build()
-        .map_err(|error| Failure::setup(format!("cannot speak HTTP: {error}")))?;
+    let parsed = Url::parse(url).ok().filter(|parsed| parsed.has_host());
+    let parsed = parsed.ok_or_else(|| {
+        Failure::setup(format!("`{url}` is not a server's URL: use one such as http://127.0.0.1:8080"))
+    })?;
+    let mut client = Client::builder().connect_timeout(Duration::from_secs(5));
+    if is_loopback(&parsed) {
+        // A proxy of the environment stands for what is elsewhere; it cannot reach this machine's loopback.
+        client = client.no_proxy();
+    }
+    let client = client.build().map_err(|error| Failure::setup(format!("cannot speak HTTP: {error}")))?;
     Ok(Server { url: url.trim_end_matches('/').to_owned(), client })
+}
+
+/// Whether a URL names this machine.
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let named = host == "localhost" || host.ends_with(".localhost");
+    named || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 impl Server {
     /// What a failed call means.
     pub(super) fn unreachable(&self, error: &reqwest::Error) -> Failure {
-        Failure::refused(format!("`{}` does not answer: {error}", self.url))
+        let mut cause: &dyn std::error::Error = error;
+        while let Some(deeper) = cause.source() {
+            cause = deeper;
+        }
+        Failure::refused(format!("`{}` does not answer: {cause}", self.url))
     }
 
     /// Posts JSON and reads the JSON answer.
@@ -85,7 +104,13 @@ impl Server {
     /// Reads a JSON answer, or the error that it carries.
     pub(super) async fn read(&self, response: Response) -> Result<Value, Failure> {
         let status = response.status();
-        let body: Value = response.json().await.map_err(|error| self.unreachable(&error))?;
+        let body: Value = response.json().await.map_err(|error| {
+            if error.is_decode() {
+                let what = format!("`{}` answered {status} with something else than JSON: is it Pulseboard?", self.url);
+                return Failure::refused(what);
+            }
+            self.unreachable(&error)
+        })?;
         if status.is_success() { Ok(body) } else { Err(refusal(status, &body)) }
     }
 }
@@ -94,9 +119,37 @@ impl Server {
 pub(super) fn refusal(status: StatusCode, body: &Value) -> Failure {
     let error = &body["error"];
     let message = error["message"].as_str().map_or_else(|| format!("the server answered {status}"), str::to_owned);
-    let place = match (error["details"]["line"].as_u64(), error["details"]["column"].as_u64()) {
-        (Some(line), Some(column)) => format!(" (line {line}, column {column})"),
-        _ => String::new(),
-    };
-    Failure::refused(format!("{message}{place}"))
+    let (line, column) = (error["details"]["line"].as_u64(), error["details"]["column"].as_u64());
+    Failure::refused(sentence(&message, line.zip(column)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn this_machine_is_asked_without_a_proxy() {
+        for (url, expected) in [
+            ("http://127.0.0.1:8080", true),
+            ("http://127.8.0.1", true),
+            ("http://[::1]:8080", true),
+            ("http://localhost:1", true),
+            ("http://a.localhost", true),
+            ("http://192.0.2.1", false),
+            ("http://localhost.example", false),
+        ] {
+            assert_eq!(is_loopback(&Url::parse(url).unwrap()), expected, "{url}");
+        }
+        for bad in ["", "127.0.0.1:8080", "mailto:x"] {
+            let failure = server(bad).unwrap_err();
+            assert!(failure.code == 2 && failure.lines[0].contains("not a server's URL"), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_its_place_once() {
+        let error = json!({"error": {"message": "no at Line: 1, Column: 8", "details": {"line": 1, "column": 8}}});
+        assert_eq!(refusal(StatusCode::BAD_REQUEST, &error).lines, ["no (line 1, column 8)"]);
+    }
 }

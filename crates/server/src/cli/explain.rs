@@ -1,16 +1,16 @@
 //! `pulseboard explain`: how the running server answers, or would answer, a query.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Failure;
 use super::args::ExplainArgs;
 use super::connect::find_server;
-use super::query::print;
+use super::out::print;
+use super::query::question;
 
 pub(super) async fn run(args: &ExplainArgs) -> Result<(), Failure> {
     let server = find_server(&args.target)?;
-    let body = json!({"sql": args.sql, "timezone": args.timezone.name()});
-    let answer = server.post("/api/v1/explain", &body).await?;
+    let answer = server.post("/api/v1/explain", &question(&args.sql, args.timezone, None)).await?;
     let mut out = String::new();
     out += &format!("{}\n", answer["mode"].as_str().unwrap_or("?"));
     let lines = |key: &str| -> Vec<String> {
@@ -36,5 +36,5 @@ pub(super) async fn run(args: &ExplainArgs) -> Result<(), Failure> {
     if let Some(plan) = answer["plan"].as_str() {
         out += &format!("\n{plan}\n");
     }
-    print(&out)
+    print(&out).map(drop)
 }

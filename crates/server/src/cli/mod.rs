@@ -7,7 +7,11 @@ mod args;
 mod check;
 mod connect;
 mod explain;
+mod follow;
 mod ingest;
+mod live_answer;
+mod live_query;
+mod out;
 mod query;
 mod serve;
 mod sse;
@@ -39,6 +43,11 @@ impl Failure {
     }
 }
 
+/// A command that is promised and not there.
+fn not_yet(command: &str, instead: &str) -> Failure {
+    Failure::setup(format!("`{command}` is not in this version yet: {instead}"))
+}
+
 /// Runs the command that the arguments ask for.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
@@ -57,6 +66,9 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Explain(args) => explain::run(&args).await,
             Command::Tail(args) => tail::run(&args).await,
             Command::Ingest(args) => ingest::run(&args).await,
+            Command::Demo(_) => Err(not_yet("demo", "start `pulseboard serve`: it shows this machine")),
+            Command::Token(_) => Err(not_yet("token", "the server listens on loopback only and asks for none")),
+            Command::Backtest(_) => Err(not_yet("backtest", "alerts come first")),
             Command::Bench(args) => {
                 pulseboard_bench::run(args).await.map_err(|error| Failure::refused(error.to_string()))
             }

@@ -1,9 +1,9 @@
 //! `pulseboard query`: one answer, from the running server or from a data directory that none runs on.
 
-use std::io::Write;
 use std::sync::Arc;
 
-use pulseboard_journal::{Log, ReadOnlyLog};
+use chrono_tz::Tz;
+use pulseboard_journal::{Log, PositionCheck, ReadOnlyLog};
 use pulseboard_live::{History, QuerySpec, query_once};
 use pulseboard_model::limits::QueryLimits;
 use pulseboard_model::{Cell, Column, Position};
@@ -11,16 +11,21 @@ use pulseboard_protocol::value::write_cell;
 use pulseboard_runtime::SystemClock;
 use serde_json::{Value, json};
 
-use super::Failure;
 use super::args::QueryArgs;
 use super::connect::{Place, find};
+use super::out::print;
 use super::table::{Heading, render};
+use super::{Failure, live_query};
 use crate::log_history::LogHistory;
+use crate::sql_text::sentence;
 
 pub(super) async fn run(args: &QueryArgs) -> Result<(), Failure> {
+    if args.live {
+        return live_query::run(args).await;
+    }
     let (headings, rows) = match find(&args.target)? {
         Place::Server(server) => {
-            let body = json!({"sql": args.sql, "timezone": args.timezone.name(), "at": args.at});
+            let body = question(&args.sql, args.timezone, args.at.as_deref());
             let answer = server.post("/api/v1/query", &body).await?;
             let rows = answer["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
             let rows = rows.iter().map(|row| row.as_array().cloned().unwrap_or_default()).collect();
@@ -28,17 +33,19 @@ pub(super) async fn run(args: &QueryArgs) -> Result<(), Failure> {
         }
         Place::Directory => read_directory(args).await?,
     };
-    print(&render(&headings, &rows, args.format))
+    print(&render(&headings, &rows, args.format)).map(drop)
 }
 
-/// Prints to stdout; a reader that went away (`| head`) is no failure.
-pub(super) fn print(text: &str) -> Result<(), Failure> {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::refused(format!("cannot print: {error}")))
-        }
-        _ => Ok(()),
+/// A question as the server is asked it; what is not said is the server's to choose.
+pub(super) fn question(sql: &str, timezone: Option<Tz>, at: Option<&str>) -> Value {
+    let mut body = json!({"sql": sql});
+    if let Some(timezone) = timezone {
+        body["timezone"] = timezone.name().into();
     }
+    if let Some(at) = at {
+        body["at"] = at.into();
+    }
+    body
 }
 
 async fn read_directory(args: &QueryArgs) -> Result<(Vec<Heading>, Vec<Vec<Value>>), Failure> {
@@ -46,17 +53,33 @@ async fn read_directory(args: &QueryArgs) -> Result<(Vec<Heading>, Vec<Vec<Value
         .map_err(|error| Failure::setup(error.to_string()))?;
     let log: Arc<dyn Log> = Arc::new(log);
     let at = match &args.at {
-        Some(text) => text.parse::<Position>().map_err(|error| Failure::refused(error.to_string()))?,
+        Some(text) => {
+            let position = text.parse::<Position>().map_err(|error| Failure::refused(error.to_string()))?;
+            known(log.check(&position)).map_err(Failure::refused)?;
+            position
+        }
         None => log.head(),
     };
     let history: Arc<dyn History> = Arc::new(LogHistory::new(log));
-    let spec = QuerySpec { sql: args.sql.clone(), timezone: args.timezone, params: Default::default() };
+    let timezone = args.timezone.unwrap_or(Tz::UTC);
+    let spec = QuerySpec { sql: args.sql.clone(), timezone, params: Default::default() };
     let answer = query_once(&spec, &history, at, &QueryLimits::default())
         .await
-        .map_err(|error| Failure::refused(error.message))?;
+        .map_err(|error| Failure::refused(sentence(&error.message, error.at)))?;
     let heading = |column: &Column| Heading { name: column.name.clone(), column_type: column.column_type.to_string() };
     let rows = answer.rows.iter().map(|row| row.iter().map(cell_json).collect()).collect();
     Ok((answer.columns.iter().map(heading).collect(), rows))
+}
+
+/// Says why a position cannot be asked, in the server's words.
+fn known(check: PositionCheck) -> Result<(), &'static str> {
+    match check {
+        PositionCheck::OtherEpoch => {
+            Err("the position is of another epoch of the log: the log lost or changed events since")
+        }
+        PositionCheck::Ahead => Err("the position is beyond the end of the log"),
+        PositionCheck::Known | PositionCheck::Gap => Ok(()),
+    }
 }
 
 /// A cell as clients see it.
@@ -64,4 +87,44 @@ fn cell_json(cell: &Cell) -> Value {
     let mut out = Vec::new();
     write_cell(&mut out, cell);
     serde_json::from_slice(&out).unwrap_or(Value::Null)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_chooses_what_is_not_said() {
+        assert_eq!(question("SELECT 1", None, None), json!({"sql": "SELECT 1"}));
+        let said = question("SELECT 1", Some(Tz::Europe__Berlin), Some("x"));
+        assert_eq!(said, json!({"sql": "SELECT 1", "timezone": "Europe/Berlin", "at": "x"}));
+    }
+
+    #[tokio::test]
+    async fn a_position_of_another_log_or_beyond_its_end_is_refused_from_files_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let tasks = pulseboard_runtime::Tasks::new();
+        let config = pulseboard_journal::EmbeddedConfig::new(dir.path());
+        let log = pulseboard_journal::EmbeddedLog::open(config, SystemClock::shared(), &tasks).unwrap();
+        let head = log.head();
+        drop(log);
+        let ask = async |at: String| {
+            let target = super::super::args::Target { url: None, data_dir: dir.path().to_owned() };
+            let args = QueryArgs {
+                sql: "SELECT 1".to_owned(),
+                live: false,
+                at: Some(at),
+                timezone: None,
+                format: super::super::args::Format::Csv,
+                target,
+            };
+            read_directory(&args).await.map(|(_, rows)| rows).map_err(|failure| failure.lines.join("\n"))
+        };
+        assert_eq!(ask(head.to_string()).await.unwrap(), [[json!(1)]]);
+        let other = Position { epoch: pulseboard_model::Epoch(head.epoch.0 ^ 1), ..head };
+        assert!(ask(other.to_string()).await.unwrap_err().contains("another epoch"));
+        let ahead = Position { offset: pulseboard_model::LogOffset::from_u64(7), ..head };
+        assert!(ask(ahead.to_string()).await.unwrap_err().contains("beyond the end"));
+        assert!(ask("yesterday".to_owned()).await.unwrap_err().contains("yesterday"));
+    }
 }

@@ -42,7 +42,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
         _ = term.recv() => { stop.trigger(); running.await }
         _ = int.recv() => { stop.trigger(); running.await }
     };
-    served.map_err(|error| Failure::refused(format!("the listener failed: {error}")))
+    served.map_err(|error| Failure::refused(error.to_string()))
 }
 
 /// Each connection is a descriptor: take as many as the system allows.

@@ -1,11 +1,11 @@
 //! Rows for people and for programs: an aligned table, JSON lines, or CSV.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::args::Format;
 
 /// A column as the server names it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Heading {
     pub(super) name: String,
     pub(super) column_type: String,
@@ -25,44 +25,49 @@ impl Heading {
 
 /// The rows in the asked format, each line ended.
 pub(super) fn render(headings: &[Heading], rows: &[Vec<Value>], format: Format) -> String {
+    let header = match format {
+        Format::Csv => headings.iter().map(|heading| quoted(&heading.name)).collect::<Vec<_>>().join(",") + "\n",
+        Format::Table | Format::Json => String::new(),
+    };
+    header + &render_rows(headings, rows, format)
+}
+
+/// The rows alone, without the header of CSV.
+pub(super) fn render_rows(headings: &[Heading], rows: &[Vec<Value>], format: Format) -> String {
+    let csv = |row: &Vec<Value>| {
+        let cells = headings.iter().zip(row);
+        let cells = cells.map(|(heading, cell)| text(heading, cell).map_or_else(String::new, |text| quoted(&text)));
+        cells.collect::<Vec<_>>().join(",") + "\n"
+    };
     match format {
         Format::Table => aligned(headings, rows),
-        Format::Json => rows.iter().map(|row| object(headings, row).to_string() + "\n").collect(),
-        Format::Csv => {
-            let header = headings.iter().map(|heading| quoted(&heading.name)).collect::<Vec<_>>().join(",");
-            let line = |row: &Vec<Value>| {
-                let cells = row.iter().map(|cell| if cell.is_null() { String::new() } else { quoted(&plain(cell)) });
-                cells.collect::<Vec<_>>().join(",") + "\n"
-            };
-            header + "\n" + &rows.iter().map(line).collect::<String>()
-        }
+        Format::Json => rows.iter().map(|row| format!("{{{}}}\n", members(headings, row))).collect(),
+        Format::Csv => rows.iter().map(csv).collect(),
     }
 }
 
-/// A row as an object.
-pub(super) fn object(headings: &[Heading], row: &[Value]) -> Value {
-    let pairs = headings.iter().zip(row).map(|(heading, cell)| {
-        let cell = if heading.column_type == "time" { Value::from(shown(heading, cell)) } else { cell.clone() };
-        (heading.name.clone(), cell)
-    });
-    Value::Object(pairs.collect::<Map<_, _>>())
+/// The members of a row's JSON object, in the order of its columns.
+pub(super) fn members(headings: &[Heading], row: &[Value]) -> String {
+    let member = |(heading, cell): (&Heading, &Value)| {
+        let cell = match text(heading, cell) {
+            Some(text) if heading.column_type == "time" => Value::from(text),
+            _ => cell.clone(),
+        };
+        format!("{}:{cell}", Value::from(heading.name.as_str()))
+    };
+    headings.iter().zip(row).map(member).collect::<Vec<_>>().join(",")
 }
 
-fn plain(cell: &Value) -> String {
-    match cell {
+/// A cell as text, times as people write them; `None` for null.
+fn text(heading: &Heading, cell: &Value) -> Option<String> {
+    Some(match cell {
+        Value::Null => return None,
         Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-fn shown(heading: &Heading, cell: &Value) -> String {
-    match cell {
-        Value::Null => "–".to_owned(),
         Value::Number(number) if heading.column_type == "time" => {
             number.as_i64().map_or_else(|| number.to_string(), |us| pulseboard_model::TimeUs(us).to_string())
         }
-        other => plain(other),
-    }
+        other => other.to_string(),
+    })
 }
 
 fn quoted(text: &str) -> String {
@@ -70,8 +75,8 @@ fn quoted(text: &str) -> String {
 }
 
 fn aligned(headings: &[Heading], rows: &[Vec<Value>]) -> String {
-    let shown: Vec<Vec<String>> =
-        rows.iter().map(|row| headings.iter().zip(row).map(|(heading, cell)| shown(heading, cell)).collect()).collect();
+    let shown = |(heading, cell): (&Heading, &Value)| text(heading, cell).unwrap_or_else(|| "–".to_owned());
+    let shown: Vec<Vec<String>> = rows.iter().map(|row| headings.iter().zip(row).map(shown).collect()).collect();
     let width = |column: usize| {
         let cells = shown.iter().map(|row| row.get(column).map_or(0, |cell| cell.chars().count()));
         cells.chain([headings[column].name.chars().count()]).max().unwrap_or(0)
@@ -105,5 +110,14 @@ mod tests {
         assert_eq!(table, "kind     n\n────  ────\na        5\n–     1234\n");
         assert_eq!(render(&headings, &rows, Format::Csv), "kind,n\na,5\n,1234\n");
         assert_eq!(render(&headings, &rows[..1], Format::Json), "{\"kind\":\"a\",\"n\":5}\n");
+    }
+    #[test]
+    fn null_is_null_and_times_are_written_out_in_the_order_of_the_columns() {
+        let headings = Heading::read(&json!([{"name": "z", "type": "time"}, {"name": "a", "type": "json"}]));
+        let rows = vec![vec![json!(1_700_000_000_000_000_i64), json!({"b": 1})], vec![Value::Null, Value::Null]];
+        let at = pulseboard_model::TimeUs(1_700_000_000_000_000);
+        let expected = format!("{{\"z\":\"{at}\",\"a\":{{\"b\":1}}}}\n{{\"z\":null,\"a\":null}}\n");
+        assert_eq!(render(&headings, &rows, Format::Json), expected);
+        assert_eq!(render(&headings, &rows, Format::Csv), format!("z,a\n{at},\"{{\"\"b\"\":1}}\"\n,\n"));
     }
 }

@@ -8,7 +8,9 @@ use pulseboard_model::ids::check_name;
 use serde_json::{Map, Value as Json, json};
 use toml::{Table, Value};
 
-use super::reader::{Problem, Reader, wrong};
+use super::reader::{Problem, Reader};
+use super::values::{timezone as zone, wrong};
+use super::{check_query, syntax};
 
 /// The kinds of panels.
 const PANEL_TYPES: [&str; 4] = ["stat", "timeseries", "bars", "table"];
@@ -38,25 +40,19 @@ pub(super) fn read_board(
     let table: Table = match text.parse() {
         Ok(table) => table,
         Err(error) => {
-            problems.push(super::syntax(file, &error));
+            problems.push(syntax(file, &error));
             return None;
         }
     };
     let mut reader = Reader::new(file, "", table);
     let title = reader.text("title", problems).unwrap_or_else(|| id.to_owned());
     let description = reader.text("description", problems);
-    let timezone = reader.read("timezone", problems, super::timezone).unwrap_or(default);
-    let panels = reader.read("panels", problems, |value| {
-        let tables = value
-            .as_array()
-            .and_then(|panels| panels.iter().map(|p| p.as_table().cloned()).collect::<Option<Vec<_>>>());
-        tables.ok_or_else(|| wrong("a list of tables (`[[panels]]`)", value))
-    });
+    let timezone = reader.read("timezone", problems, zone).unwrap_or(default);
+    let panels = reader.tables("panels", problems);
     reader.finish(problems);
 
     let (mut shown, mut behind, mut views) = (Vec::new(), Vec::new(), Vec::new());
-    for (number, table) in panels.unwrap_or_default().into_iter().enumerate() {
-        let mut panel = Reader::new(file, format!("panels[{number}]"), table);
+    for mut panel in panels {
         if let Some(read) = read_panel(id, &mut panel, timezone, problems) {
             if behind.iter().any(|known: &BoardPanel| known.id == read.panel.id) {
                 panel.problem("id", format!("`{}` is the id of another panel too", read.panel.id), problems);
@@ -85,17 +81,14 @@ struct PanelFile {
 
 fn read_panel(board: &str, panel: &mut Reader<'_>, timezone: Tz, problems: &mut Vec<Problem>) -> Option<PanelFile> {
     let mut out = Map::new();
-    let id = panel.text("id", problems);
-    let Some(id) = id else {
-        panel.problem("id", "is missing: every panel has an id, unique on its board", problems);
-        return None;
-    };
+    let id = panel.required("id", ": every panel has an id, unique on its board", problems)?;
     if let Err(error) = check_name("panel", &id) {
         panel.problem("id", error.to_string(), problems);
     }
-    let kind = panel.text("type", problems).unwrap_or_default();
-    if !PANEL_TYPES.contains(&kind.as_str()) {
-        panel.problem("type", format!("`{kind}` is not a panel type: use {}", PANEL_TYPES.join(", ")), problems);
+    let known = PANEL_TYPES.join(", ");
+    let kind = panel.required("type", &format!(": use {known}"), problems).unwrap_or_default();
+    if !kind.is_empty() && !PANEL_TYPES.contains(&kind.as_str()) {
+        panel.problem("type", format!("`{kind}` is not a panel type: use {known}"), problems);
     }
     let title = panel.text("title", problems).unwrap_or_else(|| id.clone());
     out.insert("id".to_owned(), id.clone().into());
@@ -126,6 +119,7 @@ fn read_panel(board: &str, panel: &mut Reader<'_>, timezone: Tz, problems: &mut 
     let (view_name, own) = match (sql, view) {
         (Some(sql), None) => {
             let name = format!("{board}.{id}");
+            check_query(panel, &format!("panel `{id}`"), &sql, problems);
             out.insert("sql".to_owned(), sql.trim().into());
             (name, Some(sql))
         }

@@ -4,31 +4,35 @@
 //! are refused. Without a file the server shows this machine and takes whatever is sent.
 
 mod board;
+mod limits;
 mod reader;
+mod streams;
+mod values;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
-use std::sync::Arc;
 
 use chrono_tz::Tz;
 use pulseboard_gateway::{Board, NamedView, StreamConfigs};
-use pulseboard_journal::{Keep, Retention};
-use pulseboard_live::{Params, QuerySpec};
-use pulseboard_model::decode::StreamConfig;
-use pulseboard_model::{FieldType, StreamName, ViewName};
-use toml::{Table, Value};
+use pulseboard_journal::Retention;
+use pulseboard_live::{Params, QuerySpec, check_sql};
+use pulseboard_model::ViewName;
+use toml::Table;
 
+pub use limits::Limits;
 pub use reader::Problem;
 
+use crate::sql_text::sentence;
 use board::read_board;
-use reader::{Reader, size_bytes, span_us, wrong};
+use limits::read_limits;
+use reader::Reader;
+use streams::read_streams;
+use values::{timezone, wrong};
 
-/// The board that every server with the host source shows.
+/// The board that every server with the host source shows, unless a file replaces it.
+const INFRA_ID: &str = "infra";
+/// Its definition.
 const INFRA_BOARD: &str = include_str!("../../../../boards/infra.toml");
-/// How long the host's own streams are kept.
-const HOST_KEEP_US: i64 = 24 * 3_600 * 1_000_000;
 /// Kinds of sources that this version reads.
 const SOURCE_KINDS: [&str; 1] = ["host"];
 
@@ -49,6 +53,8 @@ pub struct ServerConfig {
     pub streams: StreamConfigs,
     /// How long streams are kept.
     pub retention: Retention,
+    /// What may be sent in, held and asked.
+    pub limits: Limits,
     /// Named views, those of boards included.
     pub views: Vec<NamedView>,
     /// Boards.
@@ -90,11 +96,6 @@ fn syntax(file: &str, error: &toml::de::Error) -> Problem {
     Problem { file: file.to_owned(), key: String::new(), what: format!("is not valid TOML: {what}") }
 }
 
-fn timezone(value: &Value) -> Result<Tz, String> {
-    let name = value.as_str().ok_or_else(|| wrong("the name of a time zone", value))?;
-    Tz::from_str(name).map_err(|_| format!("`{name}` is not a time zone: use a name such as `Europe/Berlin` or `UTC`"))
-}
-
 fn build(
     file: &str,
     table: Table,
@@ -114,27 +115,25 @@ fn build(
         );
         problems.push(Problem { file: file.to_owned(), key: "server.listen".to_owned(), what });
     }
-    let host_source = sources(&mut root, file, problems) || is_default;
-    let (streams, retention) = streams(&mut root, file, zone, host_source, problems);
-    let mut views = views(&mut root, file, zone, problems);
+    let host_source = sources(&mut root, problems) || is_default;
+    let (streams, retention) = read_streams(&mut root, host_source, problems);
+    let limits = read_limits(&mut root, file, problems);
+    let mut views = views(&mut root, zone, problems);
     if root.take("alerts").is_some() {
         root.problem("alerts", "alerts are not part of this version yet", problems);
     }
-    let mut boards = Vec::new();
-    if host_source {
-        let read = read_board("infra", "boards/infra.toml", INFRA_BOARD, zone, problems);
-        boards.extend(read.into_iter().map(|read| {
-            views.extend(read.views);
-            read.board
-        }));
+    let mut files = match root.text("boards", problems) {
+        Some(folder) => board_files(&dir.join(folder), file, problems),
+        None => Vec::new(),
+    };
+    if host_source && !files.iter().any(|(id, ..)| id == INFRA_ID) {
+        files.push((INFRA_ID.to_owned(), "boards/infra.toml".to_owned(), INFRA_BOARD.to_owned()));
     }
-    if let Some(folder) = root.text("boards", problems) {
-        for (id, name, text) in board_files(&dir.join(folder), file, problems) {
-            if let Some(read) = read_board(&id, &name, &text, zone, problems) {
-                boards.retain(|known: &Board| known.id != read.board.id);
-                views.extend(read.views);
-                boards.push(read.board);
-            }
+    let mut boards = Vec::new();
+    for (id, name, text) in files {
+        if let Some(read) = read_board(&id, &name, &text, zone, problems) {
+            views.extend(read.views);
+            boards.push(read.board);
         }
     }
     root.finish(problems);
@@ -156,6 +155,7 @@ fn build(
         host_source,
         streams,
         retention,
+        limits,
         views,
         boards,
     })
@@ -187,30 +187,18 @@ fn server(
     (listen, data_dir, origins.unwrap_or_default())
 }
 
-fn sources(root: &mut Reader<'_>, file: &str, problems: &mut Vec<Problem>) -> bool {
-    let Some(list) = root.take("sources") else { return false };
-    let Some(list) = list.as_array() else {
-        root.problem("sources", wrong("a list of tables (`[[sources]]`)", &list), problems);
-        return false;
-    };
+fn sources(root: &mut Reader<'_>, problems: &mut Vec<Problem>) -> bool {
+    let known = SOURCE_KINDS.join(", ");
     let mut host = false;
-    for (number, value) in list.iter().enumerate() {
-        let Some(table) = value.as_table() else {
-            root.problem("sources", wrong("a list of tables (`[[sources]]`)", value), problems);
-            continue;
-        };
-        let mut source = Reader::new(file, format!("sources[{number}]"), table.clone());
-        match source.text("kind", problems).as_deref() {
+    for mut source in root.tables("sources", problems) {
+        match source.required("kind", &format!(" (known: {known})"), problems).as_deref() {
             Some("host") => host = true,
             Some(other) => {
-                let what = format!(
-                    "sources of kind `{other}` are not read by this version (known: {})",
-                    SOURCE_KINDS.join(", ")
-                );
+                let what = format!("sources of kind `{other}` are not read by this version (known: {known})");
                 source.problem("kind", what, problems);
                 continue;
             }
-            None => source.problem("kind", format!("is missing (known: {})", SOURCE_KINDS.join(", ")), problems),
+            None => {}
         }
         let _name = source.text("name", problems);
         source.finish(problems);
@@ -218,83 +206,30 @@ fn sources(root: &mut Reader<'_>, file: &str, problems: &mut Vec<Problem>) -> bo
     host
 }
 
-fn streams(
-    root: &mut Reader<'_>,
-    file: &str,
-    zone: Tz,
-    host: bool,
-    problems: &mut Vec<Problem>,
-) -> (StreamConfigs, Retention) {
-    let default = Arc::new(StreamConfig { timezone: zone, ..StreamConfig::default() });
-    let mut configs = StreamConfigs { by_name: BTreeMap::new(), default };
-    let mut retention = Retention::default();
-    if host {
-        for (name, _) in pulseboard_sources::host::streams() {
-            retention.streams.insert(name, Keep { keep_us: HOST_KEEP_US, ..retention.default });
-        }
-    }
-    for (name, value) in root.table("streams", problems).unwrap_or_default() {
-        let Some(table) = value.as_table() else {
-            root.problem(&format!("streams.{name}"), wrong("a table", &value), problems);
-            continue;
-        };
-        let mut stream = Reader::new(file, format!("streams.{name}"), table.clone());
-        let config = StreamConfig {
-            time_field: stream.text("time_field", problems),
-            timezone: stream.read("timezone", problems, timezone).unwrap_or(zone),
-            fields: fields(&mut stream, problems),
-            time_formats: Vec::new(),
-        };
-        let keep_us = stream.read("keep", problems, span_us);
-        let max_bytes = stream.read("max_bytes", problems, size_bytes);
-        match StreamName::new(&name) {
-            Ok(name) => {
-                let keep = Keep {
-                    keep_us: keep_us.unwrap_or(retention.default.keep_us),
-                    max_bytes: max_bytes.unwrap_or(retention.default.max_bytes),
-                };
-                retention.streams.insert(name.clone(), keep);
-                configs.by_name.insert(name, Arc::new(config));
-            }
-            Err(error) => stream.problem("", error.to_string(), problems),
-        }
-        stream.finish(problems);
-    }
-    (configs, retention)
-}
-
-fn fields(stream: &mut Reader<'_>, problems: &mut Vec<Problem>) -> Vec<(String, FieldType)> {
-    let mut fields = Vec::new();
-    for (name, value) in stream.table("fields", problems).unwrap_or_default() {
-        let text = value.as_str().unwrap_or_default();
-        match FieldType::parse_declared(text) {
-            Ok(field_type) => fields.push((name, field_type)),
-            Err(error) => stream.problem(&format!("fields.{name}"), error.to_string(), problems),
-        }
-    }
-    fields
-}
-
-fn views(root: &mut Reader<'_>, file: &str, zone: Tz, problems: &mut Vec<Problem>) -> Vec<NamedView> {
+fn views(root: &mut Reader<'_>, zone: Tz, problems: &mut Vec<Problem>) -> Vec<NamedView> {
     let mut views = Vec::new();
-    for (name, value) in root.table("views", problems).unwrap_or_default() {
-        let Some(table) = value.as_table() else {
-            root.problem(&format!("views.{name}"), wrong("a table", &value), problems);
-            continue;
-        };
-        let mut view = Reader::new(file, format!("views.{name}"), table.clone());
-        let sql = view.text("sql", problems);
+    for (name, mut view) in root.named_tables("views", problems) {
+        let sql = view.required("sql", ": a view is a query", problems);
         let timezone = view.read("timezone", problems, timezone).unwrap_or(zone);
-        match (ViewName::new(&name), sql) {
-            (Ok(name), Some(sql)) => {
-                views.push(NamedView { name, spec: QuerySpec { sql, timezone, params: Params::new() } });
+        match ViewName::new(&name) {
+            Ok(name) => {
+                if let Some(sql) = sql {
+                    check_query(&view, &format!("view `{name}`"), &sql, problems);
+                    views.push(NamedView { name, spec: QuerySpec { sql, timezone, params: Params::new() } });
+                }
             }
-            (Err(error), _) => view.problem("", error.to_string(), problems),
-            (Ok(_), None) => view.problem("sql", "is missing: a view is a query", problems),
+            Err(error) => view.problem("", error.to_string(), problems),
         }
         view.finish(problems);
     }
     views
+}
+
+/// Text that is not one query is wrong whatever streams come; everything else shows when it runs.
+fn check_query(reader: &Reader<'_>, whose: &str, sql: &str, problems: &mut Vec<Problem>) {
+    if let Err(error) = check_sql(sql) {
+        reader.problem("sql", format!("{whose}: {}", sentence(&error.message, error.at)), problems);
+    }
 }
 
 /// The board files of a folder: id, name for messages, text.

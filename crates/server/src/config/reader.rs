@@ -1,11 +1,15 @@
 //! Walks a TOML table and collects every problem instead of stopping at the first.
 //!
-//! A key that is taken is known; what is left over at the end is refused, with the known keys named.
+//! A key that is taken is known; what is left over at the end is refused, with the known keys named. Texts are resolved
+//! on the way: `${NAME}` from the environment, `file:PATH` from a file beside the one being read.
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::Path;
 
 use toml::{Table, Value};
+
+use super::values::{resolved, wrong};
 
 /// One thing that is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +62,7 @@ impl<'a> Reader<'a> {
         self.table.remove(key)
     }
 
-    /// Takes a value out and reads it; what cannot be read is a problem and counts as missing.
+    /// Takes a value out and reads it, its texts resolved; what cannot be read is a problem and counts as missing.
     pub(super) fn read<T>(
         &mut self,
         key: &'static str,
@@ -66,7 +70,7 @@ impl<'a> Reader<'a> {
         read: impl FnOnce(&Value) -> Result<T, String>,
     ) -> Option<T> {
         let value = self.take(key)?;
-        match read(&value) {
+        match self.resolve(&value).and_then(|value| read(&value)) {
             Ok(read) => Some(read),
             Err(what) => {
                 self.problem(key, what, problems);
@@ -75,14 +79,70 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes a text out, with `${NAME}` replaced from the environment.
-    pub(super) fn text(&mut self, key: &'static str, problems: &mut Vec<Problem>) -> Option<String> {
-        self.read(key, problems, |value| with_environment(value.as_str().ok_or_else(|| wrong("a text", value))?))
+    /// A value with its texts resolved.
+    pub(super) fn resolve(&self, value: &Value) -> Result<Value, String> {
+        resolved(value, Path::new(self.file).parent().unwrap_or(Path::new("")))
     }
 
-    /// Takes a table out.
+    /// Takes a text out.
+    pub(super) fn text(&mut self, key: &'static str, problems: &mut Vec<Problem>) -> Option<String> {
+        self.read(key, problems, |value| Ok(value.as_str().ok_or_else(|| wrong("a text", value))?.to_owned()))
+    }
+
+    /// Takes a text out that must be there; `why` says what it is for.
+    pub(super) fn required(&mut self, key: &'static str, why: &str, problems: &mut Vec<Problem>) -> Option<String> {
+        if !self.table.contains_key(key) {
+            self.known.insert(key);
+            self.problem(key, format!("is missing{why}"), problems);
+            return None;
+        }
+        self.text(key, problems)
+    }
+
+    /// Takes a table out, as it is: whoever reads its values resolves them.
     pub(super) fn table(&mut self, key: &'static str, problems: &mut Vec<Problem>) -> Option<Table> {
-        self.read(key, problems, |value| value.as_table().cloned().ok_or_else(|| wrong("a table", value)))
+        match self.take(key)? {
+            Value::Table(table) => Some(table),
+            other => {
+                self.problem(key, wrong("a table", &other), problems);
+                None
+            }
+        }
+    }
+
+    /// Takes a table of tables out (`[key.name]`), each with a reader of its own.
+    pub(super) fn named_tables(&mut self, key: &'static str, problems: &mut Vec<Problem>) -> Vec<(String, Self)> {
+        let mut tables = Vec::new();
+        for (name, value) in self.table(key, problems).unwrap_or_default() {
+            match value {
+                Value::Table(table) => {
+                    let path = format!("{}.{name}", self.path(key));
+                    tables.push((name, Reader::new(self.file, path, table)));
+                }
+                other => self.problem(&format!("{key}.{name}"), wrong("a table", &other), problems),
+            }
+        }
+        tables
+    }
+
+    /// Takes a list of tables out (`[[key]]`), each with a reader of its own.
+    pub(super) fn tables(&mut self, key: &'static str, problems: &mut Vec<Problem>) -> Vec<Self> {
+        let wanted = format!("a list of tables (`[[{key}]]`)");
+        let mut tables = Vec::new();
+        match self.take(key) {
+            Some(Value::Array(list)) => {
+                for (number, value) in list.into_iter().enumerate() {
+                    let path = format!("{}[{number}]", self.path(key));
+                    match value {
+                        Value::Table(table) => tables.push(Reader::new(self.file, path, table)),
+                        other => self.problem(&format!("{key}[{number}]"), wrong(&wanted, &other), problems),
+                    }
+                }
+            }
+            Some(other) => self.problem(key, wrong(&wanted, &other), problems),
+            None => {}
+        }
+        tables
     }
 
     /// Refuses what was not taken.
@@ -98,48 +158,4 @@ impl<'a> Reader<'a> {
             self.problem(key, format!("unknown key{hint} (known here: {})", known.join(", ")), problems);
         }
     }
-}
-
-/// What a value is, against what it should be.
-pub(super) fn wrong(wanted: &str, value: &Value) -> String {
-    format!("must be {wanted}, not {} `{value}`", value.type_str())
-}
-
-/// Replaces `${NAME}` by the environment's value.
-fn with_environment(text: &str) -> Result<String, String> {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("${") {
-        let (name, after) = after.split_once('}').ok_or("has a `${` without its `}`")?;
-        let value =
-            std::env::var(name).map_err(|_| format!("needs the environment variable `{name}`, which is not set"))?;
-        out.push_str(before);
-        out.push_str(&value);
-        rest = after;
-    }
-    out.push_str(rest);
-    Ok(out)
-}
-
-/// Reads a span such as `90s`, `15m`, `24h` or `30d`, in µs.
-pub(super) fn span_us(value: &Value) -> Result<i64, String> {
-    let text = value.as_str().ok_or_else(|| wrong("a span such as `24h`", value))?;
-    let units = [("ms", 1_000), ("s", 1_000_000), ("m", 60_000_000), ("h", 3_600_000_000), ("d", 86_400_000_000_i64)];
-    let read = units.iter().find_map(|(unit, us)| {
-        let number: f64 = text.strip_suffix(unit)?.trim().parse().ok()?;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "spans are far below 2^53 µs")]
-        (number.is_finite() && number > 0.0 && number < 1e6).then_some((number * *us as f64) as i64)
-    });
-    read.ok_or_else(|| format!("`{text}` is not a span: use a number with ms, s, m, h or d, such as `30d`"))
-}
-
-/// Reads a size such as `512MiB` or `10GiB`, in bytes.
-pub(super) fn size_bytes(value: &Value) -> Result<u64, String> {
-    let text = value.as_str().ok_or_else(|| wrong("a size such as `10GiB`", value))?;
-    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
-    let read = units.iter().find_map(|(unit, shift)| {
-        let number: u64 = text.strip_suffix(unit)?.trim().parse().ok()?;
-        (number > 0 && number < 1 << 20).then_some(number << shift)
-    });
-    read.ok_or_else(|| format!("`{text}` is not a size: use a whole number with KiB, MiB, GiB or TiB, such as `10GiB`"))
 }

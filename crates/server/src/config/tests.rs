@@ -1,15 +1,37 @@
 use std::path::Path;
 
+use pulseboard_model::{FieldType, StreamName};
+
 use super::*;
 
-fn problems_of(text: &str) -> Vec<String> {
+fn loaded(text: &str, others: &[(&str, &str)]) -> Result<ServerConfig, Vec<Problem>> {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("pulseboard.toml");
     std::fs::write(&path, text).expect("written");
-    match load(Some(&path), &Overrides::default()) {
+    for (name, text) in others {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(path, text).expect("written");
+    }
+    load(Some(&path), &Overrides::default())
+}
+
+fn problems_of(text: &str) -> Vec<String> {
+    match loaded(text, &[]) {
         Ok(_) => Vec::new(),
         Err(problems) => problems.iter().map(|p| format!("{}: {}", p.key, p.what)).collect(),
     }
+}
+
+fn assert_problems(text: &str, expected: &[(&str, &str)]) {
+    let found = problems_of(text);
+    for (key, what) in expected {
+        assert!(
+            found.iter().any(|line| line.starts_with(&format!("{key}: ")) && line.contains(what)),
+            "{key}: {what} in {found:#?}"
+        );
+    }
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
 }
 
 #[test]
@@ -30,7 +52,7 @@ fn the_shipped_configuration_is_right() {
 
 #[test]
 fn every_problem_is_found_at_once() {
-    let found = problems_of(
+    assert_problems(
         r#"
         timezone = "Mars/Base"
         colour = "red"
@@ -44,24 +66,17 @@ fn every_problem_is_found_at_once() {
         kind = "kafka"
         [views.a]
         "#,
+        &[
+            ("timezone", "not a time zone"),
+            ("colour", "unknown key"),
+            ("server.listen", "reachable from other machines"),
+            ("server.listne", "did you mean `listen`?"),
+            ("streams.orders.keep", "not a span"),
+            ("streams.orders.fields.total", "not a field type"),
+            ("sources[0].kind", "not read by this version"),
+            ("views.a.sql", "is missing"),
+        ],
     );
-    let expected = [
-        ("timezone", "not a time zone"),
-        ("colour", "unknown key"),
-        ("server.listen", "reachable from other machines"),
-        ("server.listne", "did you mean `listen`?"),
-        ("streams.orders.keep", "not a span"),
-        ("streams.orders.fields.total", "not a field type"),
-        ("sources[0].kind", "not read by this version"),
-        ("views.a.sql", "is missing"),
-    ];
-    for (key, what) in expected {
-        assert!(
-            found.iter().any(|line| line.starts_with(&format!("{key}: ")) && line.contains(what)),
-            "{key}: {what} in {found:#?}"
-        );
-    }
-    assert_eq!(found.len(), expected.len(), "{found:#?}");
 }
 
 #[test]
@@ -69,4 +84,196 @@ fn text_that_is_not_toml_says_where() {
     let found = problems_of("a = \n");
     assert_eq!(found.len(), 1);
     assert!(found[0].contains("line 1"), "{found:?}");
+}
+
+#[test]
+fn sql_that_does_not_parse_is_a_problem_and_what_only_lacks_data_is_none() {
+    assert_problems(
+        r#"
+        [views.a]
+        sql = "SELEC 1"
+        [views.b]
+        sql = "DROP TABLE events"
+        [views.c]
+        sql = "SELECT nothing FROM nowhere WHERE yet > 5"
+        [views.d]
+        sql = "SELECT 1; SELECT 2"
+        "#,
+        &[("views.a.sql", "(line 1, column 1)"), ("views.b.sql", "SELECT"), ("views.d.sql", "one query")],
+    );
+    let board = "[[panels]]\nid = \"p\"\ntype = \"stat\"\nsql = \"\"\"\nSELECT count(*\nFROM t\"\"\"\n";
+    let problems = loaded("boards = \"boards\"", &[("boards/ops.toml", board)]).unwrap_err();
+    let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+    assert!(problem.file.ends_with("boards/ops.toml") && problem.key == "panels[0].sql", "{problem}");
+    assert!(problem.what.contains("panel `p`") && problem.what.contains("(line 2, "), "{problem}");
+}
+
+#[test]
+fn every_text_may_come_from_a_file_or_the_environment() {
+    let text = r#"
+        timezone = "file:zone"
+        [server]
+        listen = "file:listen"
+        allowed_origins = ["file:origin", "https://b.example"]
+        [streams.orders]
+        time_field = "file:field"
+        keep = "file:keep"
+        max_bytes = "file:size"
+        fields = { total = "file:type" }
+        [views.a]
+        sql = "file:queries/a.sql"
+    "#;
+    let files = [
+        ("zone", "Europe/Berlin\n"),
+        ("listen", "127.0.0.1:1234\n"),
+        ("origin", "https://a.example"),
+        ("field", "at"),
+        ("keep", "7d\n"),
+        ("size", "3MiB\n"),
+        ("type", "decimal(12,2)\n"),
+        ("queries/a.sql", "SELECT 1\n"),
+    ];
+    let config = loaded(text, &files).expect("all is there");
+    assert_eq!((config.timezone, config.listen.port()), (Tz::Europe__Berlin, 1234));
+    assert_eq!(config.allowed_origins, ["https://a.example", "https://b.example"]);
+    let orders = StreamName::new("orders").unwrap();
+    let keep = config.retention.of(&orders);
+    assert_eq!((keep.keep_us, keep.max_bytes), (7 * 86_400_000_000, 3 << 20));
+    let stream = config.streams.of(&orders);
+    assert_eq!(stream.time_field.as_deref(), Some("at"));
+    assert_eq!(stream.fields, [("total".to_owned(), FieldType::Decimal(12, 2))]);
+    assert_eq!(config.views[0].spec.sql, "SELECT 1");
+
+    let missing = problems_of("[server]\nlisten = \"file:none\"\n[views.a]\nsql = \"${PULSEBOARD_TEST_UNSET}\"\n");
+    assert_eq!(missing.len(), 2, "one line each: {missing:#?}");
+    assert!(missing[0].starts_with("server.listen: names the file"), "{missing:#?}");
+    assert!(missing[1].starts_with("views.a.sql: needs the environment variable"), "{missing:#?}");
+}
+
+#[test]
+fn a_stream_cannot_claim_the_columns_of_the_server() {
+    assert_problems(
+        r#"
+        [streams.a]
+        time_field = "_arrived_at"
+        fields = { _offset = "int", _source_time = "time", time = "string" }
+        [streams.b]
+        formats = { _offset = "%Y", at = "%Q", n = "%Y" }
+        fields = { n = "int" }
+        "#,
+        &[
+            ("streams.a.time_field", "server fills itself"),
+            ("streams.a.fields._offset", "server fills itself"),
+            ("streams.a.fields._source_time", "server fills itself"),
+            ("streams.a.fields.time", "can only be declared `time`"),
+            ("streams.b.formats._offset", "server fills itself"),
+            ("streams.b.formats.at", "not a strftime format"),
+            ("streams.b.formats.n", "declared `int`"),
+        ],
+    );
+}
+
+#[test]
+fn a_stream_is_read_in_utc_with_its_own_formats() {
+    let config = loaded(
+        r#"
+        timezone = "Europe/Berlin"
+        [streams.a]
+        time_field = "at"
+        fields = { time = "time", n = "int" }
+        formats = { at = "%Y%m%d", created = "%d.%m.%Y %H:%M" }
+        [streams.b]
+        timezone = "Asia/Tokyo"
+        time_field = "time"
+        "#,
+        &[],
+    )
+    .expect("right");
+    let a = config.streams.of(&StreamName::new("a").unwrap());
+    assert_eq!(a.timezone, Tz::UTC, "not the zone of views");
+    let declared = [("n".to_owned(), FieldType::Int), ("created".to_owned(), FieldType::Time)];
+    assert_eq!(a.fields, declared, "`time` is no field; a field with a format is a time");
+    assert_eq!(a.time_formats.len(), 2);
+    let b = config.streams.of(&StreamName::new("b").unwrap());
+    assert_eq!((b.timezone, b.time_field.as_deref()), (Tz::Asia__Tokyo, None));
+    assert_eq!(config.streams.default.timezone, Tz::UTC);
+}
+
+#[test]
+fn what_is_not_said_of_a_host_stream_stays_as_it_is() {
+    let text = "[[sources]]\nkind = \"host\"\n[streams.host_cpu]\nmax_bytes = \"1MiB\"\n";
+    let config = loaded(text, &[]).expect("right");
+    let keep = config.retention.of(&StreamName::new("host_cpu").unwrap());
+    assert_eq!((keep.keep_us, keep.max_bytes), (24 * 3_600_000_000, 1 << 20));
+}
+
+#[test]
+fn limits_are_set_one_by_one() {
+    let config = loaded(
+        r#"
+        [limits]
+        body_bytes = "64MiB"
+        ahead = "2d"
+        [limits.views]
+        groups = 5
+        [limits.queries]
+        time = "1500ms"
+        memory = "1GiB"
+        "#,
+        &[],
+    )
+    .expect("right");
+    let mut expected = Limits::default();
+    expected.ingest.body_bytes_max = 64 << 20;
+    expected.ingest.future_us_max = 2 * 86_400_000_000;
+    expected.views.groups_max = 5;
+    expected.queries.time_ms_max = 1_500;
+    expected.queries.memory_bytes_max = 1 << 30;
+    assert_eq!(config.limits, expected);
+    assert_eq!(loaded("", &[]).expect("right").limits, Limits::default());
+    assert_problems(
+        r#"
+        [limits]
+        rows = 0
+        row_bytes = "9GiB"
+        bytes = 5
+        ahead = "900000d"
+        [limits.queries]
+        time = "2h"
+        rows = "many"
+        "#,
+        &[
+            ("limits.rows", "from 1 to"),
+            ("limits.row_bytes", "from 1KiB to 512MiB"),
+            ("limits.bytes", "known here: ahead, body_bytes"),
+            ("limits.ahead", "at most `3650d`"),
+            ("limits.queries.time", "at most `1h`"),
+            ("limits.queries.rows", "a whole number"),
+        ],
+    );
+}
+
+#[test]
+fn the_commented_keys_of_the_shipped_file_are_its_defaults() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/pulseboard.toml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let (_, limits) = text.split_once("# [limits]\n").expect("the limits are there, commented");
+    let lines = std::iter::once("# [limits]").chain(limits.lines().take_while(|line| !line.trim().is_empty()));
+    let uncommented: String = lines
+        .map(|line| line.strip_prefix("# ").unwrap_or(line))
+        .filter(|line| line.contains(" = ") || line.starts_with('['))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert!(uncommented.contains("ahead") && uncommented.contains("[limits.queries]"), "{uncommented}");
+    let config = loaded(&uncommented, &[]).unwrap_or_else(|problems| panic!("{problems:#?} in {uncommented}"));
+    assert_eq!(config.limits, Limits::default());
+}
+
+#[test]
+fn a_board_file_replaces_the_shipped_one_with_its_views() {
+    let board = "[[panels]]\nid = \"p\"\ntype = \"stat\"\nsql = \"SELECT 1\"\n";
+    let text = "boards = \"b\"\n[[sources]]\nkind = \"host\"\n";
+    let config = loaded(text, &[("b/infra.toml", board)]).expect("right");
+    let names: Vec<&str> = config.views.iter().map(|view| view.name.as_str()).collect();
+    assert_eq!((config.boards.len(), names.as_slice()), (1, ["infra.p"].as_slice()));
 }

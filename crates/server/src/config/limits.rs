@@ -1,0 +1,73 @@
+//! `[limits]`: what may be sent in, held and asked, each with its default and how far it may be set.
+
+use pulseboard_model::limits::{IngestLimits, QueryLimits, ViewLimits};
+
+use super::reader::{Problem, Reader};
+use super::values::{count_to, size_within, span_us};
+
+/// The largest body and row, KiB: what SQLite takes as one value, with room.
+const BODY_KIB: std::ops::RangeInclusive<u64> = 1..=512 << 10;
+/// The memory of one query, KiB.
+const QUERY_KIB: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 30;
+/// The farthest `ahead`, µs: ten years.
+const AHEAD_US_MAX: i64 = 3_650 * 86_400_000_000;
+/// The longest a query may be let run, µs: an hour.
+const QUERY_TIME_US_MAX: i64 = 3_600_000_000;
+
+/// All limits that can be set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// On what is sent in.
+    pub ingest: IngestLimits,
+    /// On each maintained query.
+    pub views: ViewLimits,
+    /// On each query that is run once.
+    pub queries: QueryLimits,
+}
+
+/// Reads `[limits]`; what is not set keeps its default.
+pub(super) fn read_limits(root: &mut Reader<'_>, file: &str, problems: &mut Vec<Problem>) -> Limits {
+    let mut limits = Limits::default();
+    let Some(table) = root.table("limits", problems) else { return limits };
+    let mut reader = Reader::new(file, "limits", table);
+    let ingest = &mut limits.ingest;
+    set(&mut ingest.body_bytes_max, reader.read("body_bytes", problems, |value| size_within(value, &BODY_KIB)));
+    set(&mut ingest.row_bytes_max, reader.read("row_bytes", problems, |value| size_within(value, &BODY_KIB)));
+    set(&mut ingest.rows_max, reader.read("rows", problems, |value| count_to(value, 10_000_000)));
+    set(&mut ingest.fields_max, reader.read("fields", problems, |value| count_to(value, 10_000)));
+    set(&mut ingest.streams_max, reader.read("streams", problems, |value| count_to(value, 100_000)));
+    set(
+        &mut ingest.future_us_max,
+        reader.read("ahead", problems, |value| at_most(span_us(value)?, AHEAD_US_MAX, "3650d")),
+    );
+    if let Some(table) = reader.table("views", problems) {
+        let mut views = Reader::new(file, "limits.views", table);
+        set(&mut limits.views.groups_max, views.read("groups", problems, |value| count_to(value, 100_000_000)));
+        set(&mut limits.views.rows_max, views.read("rows", problems, |value| count_to(value, 10_000_000)));
+        views.finish(problems);
+    }
+    if let Some(table) = reader.table("queries", problems) {
+        let mut queries = Reader::new(file, "limits.queries", table);
+        let time = queries.read("time", problems, |value| {
+            let us = at_most(span_us(value)?, QUERY_TIME_US_MAX, "1h")?;
+            Ok(u64::try_from(us / 1_000).unwrap_or(0).max(1))
+        });
+        set(&mut limits.queries.time_ms_max, time);
+        let memory = queries.read("memory", problems, |value| size_within(value, &QUERY_KIB));
+        set(&mut limits.queries.memory_bytes_max, memory);
+        set(&mut limits.queries.rows_max, queries.read("rows", problems, |value| count_to(value, 100_000_000)));
+        queries.finish(problems);
+    }
+    reader.finish(problems);
+    limits
+}
+
+fn set<T>(limit: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *limit = value;
+    }
+}
+
+fn at_most(us: i64, max: i64, max_text: &str) -> Result<i64, String> {
+    if us <= max { Ok(us) } else { Err(format!("must be at most `{max_text}`")) }
+}
