@@ -74,7 +74,19 @@ impl LiveQuery {
         self.query.snapshot()
     }
 
-    /// Its state as bytes.
+    /// Whether a group or row limit was hit: something is missing from its answer.
+    #[must_use]
+    pub fn is_truncated(&self) -> bool {
+        self.query.is_truncated()
+    }
+
+    /// Whether a limit was hit and there is room again in its window: started from the log anew, it would show more.
+    #[must_use]
+    pub fn wants_rebuild(&self) -> bool {
+        self.query.wants_rebuild()
+    }
+
+    /// Its state as bytes, with what was pushed since the last `finish`.
     ///
     /// # Errors
     /// [`QueryError`] if an aggregate's state cannot be written.

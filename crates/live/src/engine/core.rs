@@ -224,9 +224,10 @@ impl Core {
     fn finish_late(&mut self) {
         for id in std::mem::take(&mut self.late) {
             self.finish(id, false);
-            let still = self.instances.get(&id).is_some_and(
-                |running| matches!(&running.kind, Kind::Maintained(maintained) if maintained.late),
-            );
+            let still = self
+                .instances
+                .get(&id)
+                .is_some_and(|running| matches!(&running.kind, Kind::Maintained(maintained) if maintained.late));
             if still && !self.late.contains(&id) {
                 self.late.push(id);
             }
@@ -391,8 +392,7 @@ impl Core {
         });
         running.told = None;
         running.stands = None;
-        running.since =
-            plan.streams().iter().filter_map(|stream| self.parts.history.complete_from(stream)).max();
+        running.since = plan.streams().iter().filter_map(|stream| self.parts.history.complete_from(stream)).max();
         let state = running.tell(state, position.now(), true);
         self.changes.push(InstanceChange { instance: id, update: InstanceUpdate::Snapshot(snapshot, reset), state });
     }

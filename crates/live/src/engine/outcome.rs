@@ -96,8 +96,10 @@ pub(crate) fn explain(spec: &QuerySpec, history: &dyn History, config: &EngineCo
     let (maintained, reasons) = match compose(&planned) {
         Ok(Composition { parts, top: None }) => (true, parts.iter().flat_map(|shape| describe(shape)).collect()),
         Ok(Composition { parts, top: Some(_) }) => {
-            let mut reasons =
-                vec![format!("maintained in {} parts; what is above them is computed from what they hold", parts.len())];
+            let mut reasons = vec![format!(
+                "maintained in {} parts; what is above them is computed from what they hold",
+                parts.len()
+            )];
             for (number, shape) in parts.iter().enumerate() {
                 reasons.extend(describe(shape).into_iter().map(|line| format!("part {}: {line}", number + 1)));
             }

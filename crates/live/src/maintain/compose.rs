@@ -11,10 +11,11 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::Column as ColumnName;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::datasource::provider_as_source;
-use datafusion::logical_expr::{Distinct, Expr, JoinType, LogicalPlan, LogicalPlanBuilder, Projection};
+use datafusion::logical_expr::utils::{conjunction, split_conjunction};
+use datafusion::logical_expr::{Distinct, Expr, Filter, Join, JoinType, LogicalPlan, LogicalPlanBuilder, Projection};
 use pulseboard_model::{Column, ColumnType};
 
-use super::shape::{Shape, Unmaintained, simplified, take_apart, take_apart_plan};
+use super::shape::{Shape, Unmaintained, simplified_plan, take_apart, take_apart_plan};
 use super::top::{Held, Top};
 use crate::cells::column_type;
 use crate::sql::planning::{Planned, plan_reads_clock};
@@ -41,7 +42,7 @@ pub(crate) fn compose(planned: &Planned) -> Result<Composition, Unmaintained> {
         Ok(shape) => return Ok(Composition { parts: vec![Arc::new(shape)], top: None }),
         Err(reason) => reason,
     };
-    let plan = simplified(planned)?;
+    let plan = simplified_plan(planned, push_into_joins(planned.plan.clone())?)?;
     if has_subquery(&plan) {
         return Err(Unmaintained("it has a subquery inside an expression".into()));
     }
@@ -98,7 +99,8 @@ impl Splitter<'_> {
         {
             self.refused = Some(Unmaintained(format!("`{}` holds lists or structs of single rows", field.name())));
         }
-        let fields = fields.map(|(i, field)| Field::new(format!("c{i}"), field.data_type().clone(), field.is_nullable()));
+        let fields =
+            fields.map(|(i, field)| Field::new(format!("c{i}"), field.data_type().clone(), field.is_nullable()));
         let schema: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let held = Arc::new(Held::new(schema));
         let table = table_name(number);
@@ -127,7 +129,51 @@ fn is_small(shape: &Shape) -> bool {
 /// Whether a column of single rows can be given back to DataFusion.
 fn is_plain(data_type: &DataType) -> bool {
     !matches!(column_type(data_type), ColumnType::Json | ColumnType::Bytes)
-        && !matches!(data_type, DataType::Interval(_) | DataType::Decimal256(..) | DataType::Time32(_) | DataType::Time64(_))
+        && !matches!(
+            data_type,
+            DataType::Interval(_) | DataType::Decimal256(..) | DataType::Time32(_) | DataType::Time64(_)
+        )
+}
+
+/// Conditions above an inner join go to the side they are about: a window then bounds that side. DataFusion's own rule leaves
+/// conditions that read the clock where they are.
+fn push_into_joins(plan: LogicalPlan) -> datafusion::common::Result<LogicalPlan> {
+    let pushed = plan.transform_down(|node| {
+        let LogicalPlan::Filter(filter) = &node else { return Ok(Transformed::no(node)) };
+        let LogicalPlan::Join(join) = filter.input.as_ref() else { return Ok(Transformed::no(node)) };
+        if join.join_type != JoinType::Inner {
+            return Ok(Transformed::no(node));
+        }
+        let (mut left, mut right, mut rest) = (Vec::new(), Vec::new(), Vec::new());
+        for conjunct in split_conjunction(&filter.predicate) {
+            let columns = conjunct.column_refs();
+            let only = |side: &LogicalPlan| {
+                !columns.is_empty() && columns.iter().all(|column| side.schema().has_column(column))
+            };
+            let side = if only(&join.left) {
+                &mut left
+            } else if only(&join.right) {
+                &mut right
+            } else {
+                &mut rest
+            };
+            side.push(conjunct.clone());
+        }
+        if left.is_empty() && right.is_empty() {
+            return Ok(Transformed::no(node));
+        }
+        let joined = Join { left: filtered(left, &join.left)?, right: filtered(right, &join.right)?, ..join.clone() };
+        let joined = filtered(rest, &Arc::new(LogicalPlan::Join(joined)))?;
+        Ok(Transformed::yes(Arc::unwrap_or_clone(joined)))
+    })?;
+    Ok(pushed.data)
+}
+
+fn filtered(conditions: Vec<Expr>, input: &Arc<LogicalPlan>) -> datafusion::common::Result<Arc<LogicalPlan>> {
+    match conjunction(conditions) {
+        Some(predicate) => Ok(Arc::new(LogicalPlan::Filter(Filter::try_new(predicate, Arc::clone(input))?))),
+        None => Ok(Arc::clone(input)),
+    }
 }
 
 fn has_subquery(plan: &LogicalPlan) -> bool {
@@ -135,7 +181,10 @@ fn has_subquery(plan: &LogicalPlan) -> bool {
         let mut found = false;
         node.apply_expressions(|expr| {
             found |= expr.exists(|expr| {
-                Ok(matches!(expr, Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) | Expr::SetComparison(_)))
+                Ok(matches!(
+                    expr,
+                    Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) | Expr::SetComparison(_)
+                ))
             })?;
             Ok(TreeNodeRecursion::Continue)
         })?;
@@ -172,7 +221,9 @@ fn key_columns(plan: &LogicalPlan, parts: &[Arc<Shape>]) -> Vec<bool> {
             (0..aggregate.schema.fields().len()).map(|column| column < groups).collect()
         }
         LogicalPlan::Distinct(Distinct::All(input)) => vec![true; input.schema().fields().len()],
-        LogicalPlan::Join(join) if matches!(join.join_type, JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full) => {
+        LogicalPlan::Join(join)
+            if matches!(join.join_type, JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full) =>
+        {
             [of(&join.left), of(&join.right)].concat()
         }
         LogicalPlan::Join(join) if matches!(join.join_type, JoinType::LeftSemi | JoinType::LeftAnti) => of(&join.left),

@@ -380,8 +380,7 @@ impl Groups {
 
     /// The aggregate's output for all groups that are there.
     pub(crate) fn live_rows(&mut self) -> Result<RecordBatch> {
-        let live: Vec<GroupId> =
-            (0u32..).zip(&self.groups).filter(|(_, group)| group.live).map(|(id, _)| id).collect();
+        let live: Vec<GroupId> = (0u32..).zip(&self.groups).filter(|(_, group)| group.live).map(|(id, _)| id).collect();
         self.rows_of(&live)
     }
 

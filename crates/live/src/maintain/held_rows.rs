@@ -48,7 +48,9 @@ fn column<'a>(cells: impl Iterator<Item = &'a Cell> + Clone, data_type: &DataTyp
         Some(Cell::Float(_)) => gather!(Float64Array, Float, copied),
         Some(Cell::Date(_)) => gather!(Date32Array, Date, copied),
         Some(Cell::Duration(_)) => gather!(DurationMicrosecondArray, Duration, copied),
-        Some(Cell::Str(_) | Cell::Decimal(_)) => gather!(StringArray, Str | Decimal, |text: &Arc<str>| text.to_string()),
+        Some(Cell::Str(_) | Cell::Decimal(_)) => {
+            gather!(StringArray, Str | Decimal, |text: &Arc<str>| text.to_string())
+        }
         Some(Cell::Time(_)) => {
             let timezone = match data_type {
                 DataType::Timestamp(_, timezone) => timezone.clone(),

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow::compute::take_record_batch;
+use arrow::compute::take;
 use arrow::datatypes::{Int64Type, SchemaRef};
 use datafusion::common::Result;
 use pulseboard_model::limits::ViewLimits;
@@ -216,7 +216,10 @@ impl Instance {
         let mut order: Vec<u32> = (0..u32::try_from(keys.len()).unwrap_or(u32::MAX)).collect();
         order.sort_by(|a, b| keys[*a as usize].cmp(&keys[*b as usize]));
         let picked: UInt32Array = order.into_iter().skip(cut.skip).take(cut.fetch.unwrap_or(usize::MAX)).collect();
-        Ok(take_record_batch(&batch, &picked)?)
+        let columns = batch.columns().iter().map(|column| Ok(take(column, &picked, None)?)).collect::<Result<_>>()?;
+        // Not `take_record_batch`: the plan above may only count rows and want no column.
+        let options = RecordBatchOptions::new().with_row_count(Some(picked.len()));
+        Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
     }
 
     /// The whole answer as last told.

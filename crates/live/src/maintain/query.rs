@@ -114,8 +114,7 @@ impl Query {
     ) -> std::result::Result<(), Refused> {
         for part in self.parts.iter_mut().filter(|part| part.shape.stream == *stream) {
             if part.layout.version != schema.version {
-                part.layout =
-                    InputLayout::new(&part.shape, schema, self.timezone).ok_or(Refused::SchemaMoved)?;
+                part.layout = InputLayout::new(&part.shape, schema, self.timezone).ok_or(Refused::SchemaMoved)?;
             }
             let rows = part.layout.apply(rows).map_err(DataFusionError::from)?;
             part.instance.push(rows)?;

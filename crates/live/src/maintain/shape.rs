@@ -89,8 +89,13 @@ pub(crate) struct Shape {
 
 /// The analysed and lightly optimised plan: DISTINCT as aggregates, unused columns gone, no rewrite that adds a level.
 pub(crate) fn simplified(planned: &Planned) -> Result<LogicalPlan, DataFusionError> {
+    simplified_plan(planned, planned.plan.clone())
+}
+
+/// As [`simplified`], for a rewritten form of the plan.
+pub(crate) fn simplified_plan(planned: &Planned, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
     let state = &planned.state;
-    let analysed = state.analyzer().execute_and_check(planned.plan.clone(), state.config_options(), |_, _| {})?;
+    let analysed = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         Arc::new(SimplifyExpressions::new()),
         Arc::new(ReplaceDistinctWithAggregate::new()),

@@ -3,8 +3,8 @@
 use std::process::Stdio;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 
 use crate::support::cli::{Said, pulseboard};
 use crate::support::server::{BINARY, Home, Server};
@@ -75,19 +75,51 @@ async fn query_says_what_is_wrong_the_same_from_a_server_and_from_its_files() {
     check().await;
 }
 
+/// A command that goes on by itself, read line by line.
+struct Running {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Running {
+    fn start(home: &Home, args: &[&str]) -> Self {
+        let mut command = Command::new(BINARY);
+        command.args(args).arg("--data-dir").arg(home.data_dir()).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.kill_on_drop(true).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    /// The next line, which must be JSON.
+    async fn next(&mut self) -> Value {
+        let line = within("the next line", self.lines.next_line()).await.unwrap().expect("it goes on");
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    }
+}
+
+#[tokio::test]
+async fn query_live_prints_the_answer_and_then_what_changes() {
+    let (home, server, _) = server().await;
+    let sql = "SELECT kind, sum(total) AS total FROM orders GROUP BY kind HAVING sum(total) < 50";
+    let mut query = Running::start(&home, &["query", "--live", sql, "--format", "json"]);
+    let mut first = [query.next().await, query.next().await];
+    first.sort_by_key(ToString::to_string);
+    assert_eq!(first, [json!({"kind": "a", "total": 12}), json!({"kind": "b", "total": 5})]);
+    server.api.accepted("orders", &json!({"kind": "b", "total": 1})).await;
+    assert_eq!(query.next().await, json!({"kind": "b", "total": 6}));
+    server.api.accepted("orders", &json!({"kind": "b", "total": 100})).await;
+    assert_eq!(query.next().await, json!({"kind": "b", "total": 6, "_removed": true}));
+    query.child.kill().await.unwrap();
+    let lines = on(&home, &["query", "--live", "SELECT 1 FROM ordrs"]).await.failed(1);
+    assert!(lines[0].contains("`orders`"), "{lines:?}");
+}
+
 #[tokio::test]
 async fn tail_prints_the_newest_and_then_what_comes() {
     let (home, server, _) = server().await;
-    let mut command = Command::new(BINARY);
-    command.args(["tail", "orders", "-n", "2", "--data-dir"]).arg(home.data_dir());
-    let mut child = command.stdout(Stdio::piped()).stdin(Stdio::null()).kill_on_drop(true).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut next = async || -> Value {
-        let line = within("the next line", lines.next_line()).await.unwrap().expect("it goes on");
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
-    };
+    let mut tail = Running::start(&home, &["tail", "orders", "-n", "2"]);
     for (kind, total, offset) in [("b", 5, 2), ("a", 2, 3)] {
-        let row = next().await;
+        let row = tail.next().await;
         assert_eq!(
             (&row["kind"], &row["total"], &row["_offset"]),
             (&json!(kind), &json!(total), &json!(offset)),
@@ -95,12 +127,12 @@ async fn tail_prints_the_newest_and_then_what_comes() {
         );
     }
     server.api.accepted("orders", &json!({"kind": "c", "total": 7, "new": true})).await;
-    let row = next().await;
+    let row = tail.next().await;
     assert_eq!((&row["kind"], &row["new"], &row["_offset"]), (&json!("c"), &json!(true), &json!(4)), "{row}");
     let unknown = on(&home, &["tail", "ordrs"]).await.failed(1);
     assert!(unknown[0].contains("`orders`"), "{unknown:?}");
 
-    child.kill().await.unwrap();
+    tail.child.kill().await.unwrap();
     server.stop().await;
     let printed = on(&home, &["tail", "orders", "-n", "3"]).await.ok();
     let rows: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -119,9 +151,9 @@ async fn ingest_sends_files_in_either_form_and_names_what_was_refused() {
     assert_eq!(on(&home, &["ingest", "many", &file]).await.ok(), "50000 events accepted, 0 rows refused\n");
     let counted = "SELECT count(*), count(DISTINCT n) FROM many";
     assert_eq!(server.api.query(counted).await["rows"], json!([[50_000, 50_000]]));
-    // The same file once more within ten minutes is the same requests: nothing is counted twice.
+    // Running it again is meant: all events come again.
     on(&home, &["ingest", "many", &file]).await.ok();
-    assert_eq!(server.api.query(counted).await["rows"], json!([[50_000, 50_000]]));
+    assert_eq!(server.api.query(counted).await["rows"], json!([[100_000, 50_000]]));
 
     let file = write("array.json", "[{\"n\": 1},\n {\"n\": 2}]");
     assert_eq!(on(&home, &["ingest", "array", &file]).await.ok(), "2 events accepted, 0 rows refused\n");
@@ -164,7 +196,7 @@ async fn help_teaches_every_command_with_an_example() {
     for command in ["serve", "check", "query", "explain", "tail", "ingest", "bench"] {
         assert!(help.contains(&format!("\n  {command}")), "no `{command}` in {help}");
         let own = pulseboard([command, "--help"]).await.ok();
-        assert!(own.contains("Usage: pulseboard"), "{own}");
+        assert!(own.contains("Usage: pulseboard") && own.contains("Example"), "{own}");
     }
     assert!(help.contains("curl") && help.contains("pulseboard query"), "{help}");
     let lines = pulseboard(["serv"]).await.failed(2);

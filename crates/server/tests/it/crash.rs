@@ -60,7 +60,7 @@ impl Writer {
             json!({"writer": self.name, "seq": seq, "kind": kind, "amount": format!("{}.{:02}", seq % 50, seq % 100)})
         };
         let rows: Vec<Value> = (self.acknowledged..self.acknowledged + self.pending).map(row).collect();
-        if self.requests % 2 == 0 {
+        if self.requests.is_multiple_of(2) {
             return Value::from(rows).to_string();
         }
         rows.iter().map(|row| format!("{row}\n")).collect()

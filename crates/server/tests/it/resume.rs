@@ -178,7 +178,7 @@ async fn an_sse_stream_that_is_cut_anywhere_goes_on_where_it_was() {
 
 #[tokio::test]
 async fn one_cursor_goes_on_over_either_transport() {
-    let by_turns = |cuts: u32| if cuts % 2 == 0 { Transport::WebSocket } else { Transport::Sse };
+    let by_turns = |cuts: u32| if cuts.is_multiple_of(2) { Transport::WebSocket } else { Transport::Sse };
     assert_cuts_change_nothing(120, by_turns).await;
 }
 

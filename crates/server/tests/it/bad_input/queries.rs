@@ -19,21 +19,29 @@ async fn ask(api: &Api, sql: &str) -> Answer {
     api.post("/api/v1/query", &json!({ "sql": sql })).await
 }
 
+/// Refused as bad SQL at this line and column, however it is asked.
+async fn assert_bad_at(api: &Api, sql: &str, line: u64, column: u64) {
+    for path in ["/api/v1/query", "/api/v1/explain", "/api/v1/live/queries"] {
+        let refusal = api.post(path, &json!({ "sql": sql })).await.refused(400, "bad_sql");
+        let place = (refusal.details.get("line"), refusal.details.get("column"));
+        assert_eq!(place, (Some(&json!(line)), Some(&json!(column))), "{path}: {sql}: {refusal:?}");
+    }
+}
+
 #[tokio::test]
 async fn bad_sql_is_refused_with_its_place() {
     let (_home, server) = server().await;
-    for (sql, line, column) in [
-        ("SELECT count(* FROM events", 1, 16),
-        ("SELECT n,\n  FROM events WHERE", 2, 20),
-        ("SELEC n FROM events", 1, 1),
-        ("SELECT 'open FROM events", 1, 8),
-    ] {
-        for path in ["/api/v1/query", "/api/v1/explain", "/api/v1/live/queries"] {
-            let refusal = server.api.post(path, &json!({ "sql": sql })).await.refused(400, "bad_sql");
-            let place = (refusal.details.get("line"), refusal.details.get("column"));
-            assert_eq!(place, (Some(&json!(line)), Some(&json!(column))), "{path}: {sql}: {refusal:?}");
-        }
-    }
+    assert_bad_at(&server.api, "SELECT count(* FROM events", 1, 16).await;
+    assert_bad_at(&server.api, "SELECT n\n  FROM events WHERE )", 2, 21).await;
+    assert_bad_at(&server.api, "SELEC n FROM events", 1, 1).await;
+    assert_bad_at(&server.api, "SELECT 'open FROM events", 1, 8).await;
+}
+
+#[tokio::test]
+async fn sql_that_ends_too_early_is_refused_with_its_end() {
+    let (_home, server) = server().await;
+    assert_bad_at(&server.api, "SELECT n,\n  FROM events WHERE", 2, 20).await;
+    assert_bad_at(&server.api, "SELECT (n", 1, 10).await;
 }
 
 #[tokio::test]
@@ -101,6 +109,7 @@ async fn a_query_with_a_million_groups_is_refused_and_a_live_one_truncated() {
     // A thousand times a thousand rows; and as many groups, once.
     let thousand: Vec<Value> = (0..1_000).map(|n| json!({ "n": n })).collect();
     server.api.accepted("thousand", &Value::from(thousand)).await;
+    server.api.settle().await;
     let million = "SELECT a.n * 1000 + b.n AS g, count(*) AS rows FROM thousand a CROSS JOIN thousand b GROUP BY 1";
     let refusal = ask(&server.api, million).await.refused(422, "limit_exceeded");
     assert!(refusal.message.contains("100000 rows"), "{refusal:?}");

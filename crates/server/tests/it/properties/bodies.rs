@@ -72,7 +72,7 @@ fn headers() -> impl Strategy<Value = Headers> {
 fn any_body_gets_a_documented_answer() {
     let streams = ["events", "other", "a.b", "no such", "-", "%00", "x%2Fy"];
     let mut world = World::new();
-    world.check(400, (select(streams.to_vec()), headers(), body()), async |server, (stream, headers, body)| {
+    world.check(400, (select(streams.to_vec()), headers(), body()), &async |server, (stream, headers, body)| {
         let (content_type, encoding, key) = headers;
         let mut request = server.api.request("POST", &events_path(stream)).body(body.clone());
         let named =

@@ -61,7 +61,7 @@ fn message() -> impl Strategy<Value = String> {
 #[test]
 fn any_messages_get_documented_answers_and_the_connection_goes_on() {
     let mut world = World::new();
-    world.check(200, prop::collection::vec(message(), 1..6), async |server, messages| {
+    world.check(200, prop::collection::vec(message(), 1..6), &async |server, messages| {
         let mut socket = Socket::open(server.address).await.expect("connected");
         for message in &messages {
             socket.0.send(Message::text(message.as_str())).await.unwrap();
@@ -94,7 +94,7 @@ fn any_channels_and_cursors_in_a_url_get_documented_answers() {
         "",
     ];
     let mut world = World::new();
-    world.check(150, nearly(QUERIES), async |server, query| {
+    world.check(150, nearly(QUERIES), &async |server, query| {
         let Ok(request) = server.api.request("GET", "/api/v1/live/sse").build() else { return };
         let mut url = request.url().clone();
         url.set_query(Some(&query));

@@ -44,7 +44,7 @@ impl World {
     }
 
     /// Runs so many cases; a failure names its seed and the smallest case that was found.
-    fn check<V: Debug>(&mut self, cases: u32, strategy: impl Strategy<Value = V>, property: impl AsyncFn(&Server, V)) {
+    fn check<V: Debug>(&mut self, cases: u32, strategy: impl Strategy<Value = V>, property: &impl AsyncFn(&Server, V)) {
         eprintln!("PULSEBOARD_TEST_SEED={}", seed());
         let config = Config { cases, failure_persistence: None, max_shrink_iters: 300, ..Config::default() };
         let mut bytes = [7; 32];

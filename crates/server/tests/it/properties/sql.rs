@@ -104,7 +104,7 @@ fn any_sql_gets_a_documented_answer() {
     let params = [json!({}), json!({"a": 1}), json!({"a": "x"}), json!({"a": null}), json!({"a": 1e300})];
     let mut world = World::new();
     let asked = (select(paths.to_vec()), sql(), select(params.to_vec()));
-    world.check(400, asked, async |server, (path, sql, params)| {
+    world.check(400, asked, &async |server, (path, sql, params)| {
         let answer = server.api.post(path, &json!({"sql": sql, "params": params})).await;
         assert_documented(&answer, &(path, sql));
     });
@@ -121,7 +121,7 @@ fn any_request_body_gets_a_documented_answer() {
     let types = ["application/json", "text/plain", "application/json; charset=x"];
     let mut world = World::new();
     let asked = (select(paths.to_vec()), select(types.to_vec()), prop_oneof![nearly(REQUESTS), ".{0,60}"]);
-    world.check(150, asked, async |server, (path, content_type, body)| {
+    world.check(150, asked, &async |server, (path, content_type, body)| {
         let request = server.api.request("POST", path).header("content-type", content_type).body(body.clone());
         assert_documented(&crate::support::api::read(request).await, &(path, body));
     });
