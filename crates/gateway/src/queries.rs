@@ -63,7 +63,8 @@ impl AdHocQueries {
         {
             let known = self.known.lock();
             if known.len() >= KNOWN_MAX && !known.contains_key(&hash) {
-                let message = format!("{KNOWN_MAX} ad-hoc queries are kept already; each is forgotten a day after its last use");
+                let message =
+                    format!("{KNOWN_MAX} ad-hoc queries are kept already; each is forgotten a day after its last use");
                 return Err(ApiError::new(Code::LimitExceeded, message));
             }
         }

@@ -148,7 +148,9 @@ impl ChannelSet {
     /// What cursors of this set carry now.
     pub(crate) fn tag(&self) -> CursorTag {
         let columns = self.members.iter().filter_map(|member| match &member.feed {
-            Feed::View(instance) => Some(short_hash(format!("{}\0{}", member.name, instance.columns_hash()).as_bytes())),
+            Feed::View(instance) => {
+                Some(short_hash(format!("{}\0{}", member.name, instance.columns_hash()).as_bytes()))
+            }
             _ => None,
         });
         // The order in which a client names its channels makes no difference.

@@ -20,7 +20,8 @@ use crate::sql::clock::ClockCell;
 use crate::sql::planning::{self, Rows};
 use crate::sql::table::ScanRange;
 
-fn runtime(limits: &QueryLimits) -> Result<Arc<RuntimeEnv>, QueryError> {
+/// A place to run within the limits of memory.
+pub(crate) fn runtime(limits: &QueryLimits) -> Result<Arc<RuntimeEnv>, QueryError> {
     RuntimeEnvBuilder::new()
         .with_memory_limit(limits.memory_bytes_max, 1.0)
         .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))

@@ -156,6 +156,23 @@ impl Delta {
         self.set.is_empty() && self.del.is_empty() && self.order.is_none()
     }
 
+    /// What leads from one answer to another with the same columns.
+    #[must_use]
+    pub fn between(old: &Snapshot, new: &Snapshot) -> Self {
+        let mut delta = Self::default();
+        for (key, row) in &new.rows {
+            let changed = old.rows.get(key).map_or(ColumnSet::All, |old| ColumnSet::of_difference(old, row));
+            if !changed.is_empty() {
+                delta.set.push(RowChange { key: key.clone(), row: row.clone(), changed });
+            }
+        }
+        delta.del = old.rows.keys().filter(|key| !new.rows.contains_key(*key)).cloned().collect();
+        if old.order != new.order {
+            delta.order.clone_from(&new.order);
+        }
+        delta
+    }
+
     /// One delta that does what `deltas`, applied in their order, do.
     #[must_use]
     pub fn merge<'a>(deltas: impl IntoIterator<Item = &'a Self>) -> Self {

@@ -106,7 +106,9 @@ pub fn write_state(out: &mut Vec<u8>, state: &ViewState) {
         out.extend_from_slice(b",\"reason\":");
         write_str(out, reason);
     }
-    for (name, time) in [("since", state.since), ("input_at", state.input_at), ("as_of", state.as_of.map(|position| position.clock))] {
+    for (name, time) in
+        [("since", state.since), ("input_at", state.input_at), ("as_of", state.as_of.map(|position| position.clock))]
+    {
         if let Some(time) = time {
             out.extend_from_slice(b",\"");
             out.extend_from_slice(name.as_bytes());

@@ -85,7 +85,8 @@ mod tests {
         let position: Position = "00000000000000ab:42:1700000000123456".parse().expect("position");
         let bare = Cursor { position, round: 0, tag: None };
         assert_eq!(bare.to_string().parse(), Ok(bare));
-        let full = Cursor { tag: Some(CursorTag { channels: 1, definitions: u32::MAX, schema: 0 }), position, round: 0 };
+        let full =
+            Cursor { tag: Some(CursorTag { channels: 1, definitions: u32::MAX, schema: 0 }), position, round: 0 };
         assert_eq!(full.to_string(), "00000000000000ab:42:1700000000123456~00000001ffffffff00000000");
         assert_eq!(full.to_string().parse(), Ok(full));
         let later = Cursor { round: 3, ..full };

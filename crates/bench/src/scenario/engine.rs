@@ -115,6 +115,7 @@ fn step_for(duration: Duration, rows: usize, sql: &[String]) -> Result<Stepped, 
 }
 
 fn step_until(views: &mut [LiveQuery], feed: &mut Feed, duration: Duration) -> Result<Stepped, BenchError> {
+    let stream = StreamName::new(STREAM).expect("a good name");
     let mut stepped = Stepped { views: views.len() as u64, batches: 0, events: 0, spent: Duration::ZERO };
     while stepped.spent < duration {
         let prepared = feed.prepare()?;
@@ -124,7 +125,7 @@ fn step_until(views: &mut [LiveQuery], feed: &mut Feed, duration: Duration) -> R
                 if let Some(second) = step.new_second {
                     view.advance(second)?;
                 }
-                view.push(&step.rows, &feed.past.schema)?;
+                view.push(&stream, &step.rows, &feed.past.schema)?;
                 let _delta = std::hint::black_box(view.finish()?);
             }
         }

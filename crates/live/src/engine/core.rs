@@ -18,14 +18,13 @@ use pulseboard_model::{
 use pulseboard_runtime::Shutdown;
 use tokio::sync::watch;
 
-use super::jobs::{Asker, Rebuilt, rebuild, rerun, schema_moved};
+use super::jobs::{Asker, Rebuilt, rebuild, refused, rerun, schema_moved};
 use super::outcome::{Outcome, Plan, plan_outcome};
 use super::running::{Kind, Maintained, Rerun, Running, state_of};
 use super::{Pool, Registry};
 use crate::api::{
     EngineConfig, ExplainRunning, History, OutputSink, QueryAnswer, QueryError, QueryErrorKind, QuerySpec,
 };
-use crate::input::InputLayout;
 
 /// How long an instance outlives its last holder.
 const GRACE_US: i64 = 30_000_000;
@@ -37,6 +36,9 @@ const RERUN_EVERY_US: i64 = 1_000_000;
 const RETRY_EVERY_US: i64 = 60_000_000;
 /// How often the thread looks whether it should end.
 const IDLE: Duration = Duration::from_millis(100);
+
+/// How soon a query that had to wait for its turn is looked at again, when nothing else happens.
+const LATE: Duration = Duration::from_millis(2);
 
 /// What the engine thread is told.
 pub(crate) enum Command {
@@ -71,6 +73,8 @@ pub(crate) struct Core {
     /// The newest schema version seen of each stream: a new one may be what somebody waits for.
     versions: HashMap<StreamName, SchemaVersion>,
     changes: Vec<InstanceChange>,
+    /// Queries whose answer is behind, because they had to wait for their turn.
+    late: Vec<InstanceId>,
 }
 
 impl Core {
@@ -84,16 +88,22 @@ impl Core {
             by_stream: HashMap::new(),
             versions: HashMap::new(),
             changes: Vec::new(),
+            late: Vec::new(),
         }
     }
 
     pub(crate) fn run(&mut self, commands: &Receiver<Command>, shutdown: &Shutdown) {
         loop {
-            match commands.recv_timeout(IDLE) {
+            let wait = if self.late.is_empty() { IDLE } else { LATE };
+            match commands.recv_timeout(wait) {
                 Ok(command) => self.take(command),
                 Err(RecvTimeoutError::Timeout) if shutdown.is_triggered() => return,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if !self.late.is_empty() {
+                self.before = self.position;
+                self.finish_late();
             }
         }
     }
@@ -122,6 +132,11 @@ impl Core {
                 return;
             }
         }
+        self.tell(newest, is_step);
+    }
+
+    /// Tells what changed.
+    fn tell(&mut self, newest: Option<TimeUs>, is_step: bool) {
         let changes = std::mem::take(&mut self.changes);
         if is_step || !changes.is_empty() {
             (self.parts.sink)(StepOutput { position: self.position, newest, changes });
@@ -159,7 +174,7 @@ impl Core {
                 match &mut running.kind {
                     Kind::Maintained(maintained) => {
                         let started = Instant::now();
-                        match guarded(|| maintained.push(part, running.spec.timezone)) {
+                        match guarded(|| maintained.push(part)) {
                             Ok(Some(())) => {
                                 running.events += part.rows.num_rows() as u64;
                                 running.cost += started.elapsed();
@@ -192,7 +207,7 @@ impl Core {
             let Some(running) = self.instances.get_mut(&id) else { continue };
             match &mut running.kind {
                 Kind::Maintained(maintained) => {
-                    let advance = || maintained.instance.advance(now).map_err(|error| QueryError::running(&error));
+                    let advance = || maintained.query.advance(now).map_err(|error| QueryError::running(&error));
                     match guarded(advance) {
                         Ok(Ok(())) => self.finish(id, true),
                         Ok(Err(_moved_back)) => self.replan(id, None),
@@ -205,16 +220,47 @@ impl Core {
         }
     }
 
+    /// Evaluates what had to wait for its turn.
+    fn finish_late(&mut self) {
+        for id in std::mem::take(&mut self.late) {
+            self.finish(id, false);
+            let still = self
+                .instances
+                .get(&id)
+                .is_some_and(|running| matches!(&running.kind, Kind::Maintained(maintained) if maintained.late));
+            if still && !self.late.contains(&id) {
+                self.late.push(id);
+            }
+        }
+        self.tell(None, false);
+    }
+
     fn finish(&mut self, id: InstanceId, tick: bool) {
-        let position = self.position;
+        let (position, before) = (self.position, self.before);
         let Some(running) = self.instances.get_mut(&id) else { return };
         let Kind::Maintained(maintained) = &mut running.kind else { return };
-        let finish = || maintained.instance.finish().map_err(|error| QueryError::running(&error));
-        let delta = match guarded(finish) {
+        if tick && maintained.query.wants_rebuild() {
+            return self.replan(id, None);
+        }
+        let delta = match guarded(|| maintained.finish()) {
             Ok(delta) => delta,
             Err(error) => return self.fall_back(id, &error),
         };
-        let state = state_of(&maintained.instance);
+        let Some(delta) = delta else {
+            if std::mem::replace(&mut maintained.late, true) {
+                return;
+            }
+            // Others move on with this step; this one says where it stands until it follows.
+            running.stands = Some(before);
+            let state = running.tell(ViewState::new(Status::Live, Mode::Maintained), position.now(), true);
+            self.late.push(id);
+            return self.emit(id, Delta::default(), state);
+        };
+        if std::mem::take(&mut maintained.late) {
+            running.stands = None;
+        }
+        let Kind::Maintained(maintained) = &running.kind else { return };
+        let state = state_of(&maintained.query);
         let state = running.tell(state, position.now(), tick || !delta.is_empty());
         self.emit(id, delta, state);
     }
@@ -273,7 +319,7 @@ impl Core {
                 // A first answer that is there at once needs no word about how it came.
                 let state = running.told.is_some().then(|| running.tell(state, position.now(), true));
                 self.emit(id, Delta::default(), state.flatten());
-                self.remember_streams(id, std::slice::from_ref(&plan.shape.stream));
+                self.remember_streams(id, &plan.streams());
                 self.send_rebuild(id, plan, None);
             }
         }
@@ -320,8 +366,7 @@ impl Core {
             Err(error) if error == schema_moved() => return self.replan(id, Some(ResetReason::Schema)),
             Err(error) => return self.fall_back(id, &error),
         };
-        let newest = self.parts.history.schema(plan.shape.stream.as_str()).map(|schema| schema.version);
-        if plan.has_wildcard && newest.is_some_and(|newest| newest > plan.version) {
+        if plan.has_wildcard && plan.is_outgrown(self.parts.history.as_ref()) {
             return self.replan(id, Some(ResetReason::Schema));
         }
         let gap = position.offset.to_u64().saturating_sub(rebuilt.upto.to_u64());
@@ -339,15 +384,15 @@ impl Core {
             Kind::Rebuilding { reset } => *reset,
             _ => None,
         };
-        let (snapshot, state) = (Arc::new(rebuilt.instance.snapshot()), state_of(&rebuilt.instance));
-        running.kind = Kind::Maintained(Box::new(Maintained::new(rebuilt, plan.clone())));
+        let (snapshot, state) = (Arc::new(rebuilt.query.snapshot()), state_of(&rebuilt.query));
+        running.kind = Kind::Maintained(Box::new(Maintained::new(rebuilt.query, plan.clone())));
         running.input_at = running.input_at.or_else(|| {
             let newest_us = self.parts.newest_us.load(Ordering::Relaxed);
             (newest_us != i64::MIN).then_some(TimeUs(newest_us))
         });
         running.told = None;
         running.stands = None;
-        running.since = self.parts.history.complete_from(&plan.shape.stream);
+        running.since = plan.streams().iter().filter_map(|stream| self.parts.history.complete_from(stream)).max();
         let state = running.tell(state, position.now(), true);
         self.changes.push(InstanceChange { instance: id, update: InstanceUpdate::Snapshot(snapshot, reset), state });
     }
@@ -368,7 +413,7 @@ impl Core {
         let Some(running) = self.instances.get_mut(&id) else { return };
         running.retry_at = Some(TimeUs(now.0 + RETRY_EVERY_US));
         let streams = match plan_outcome(&running.spec, self.parts.history.as_ref(), &self.parts.config) {
-            Ok(Outcome::Maintained(plan)) => vec![plan.shape.stream.clone()],
+            Ok(Outcome::Maintained(plan)) => plan.streams(),
             Ok(Outcome::Rerun { streams, .. }) => streams,
             Ok(Outcome::Waiting { error } | Outcome::Failed { error }) | Err(error) => return self.fail(id, &error),
         };
@@ -398,10 +443,9 @@ impl Core {
             match &running.kind {
                 Kind::Waiting | Kind::Failed => self.replan(id, None),
                 Kind::Maintained(maintained)
-                    if maintained.plan.shape.stream == *stream && maintained.plan.has_wildcard =>
+                    if maintained.plan.has_wildcard && maintained.plan.streams().contains(stream) =>
                 {
-                    let version = self.versions.get(stream).copied();
-                    if version.is_some_and(|version| version > maintained.plan.version) {
+                    if maintained.plan.is_outgrown(self.parts.history.as_ref()) {
                         self.replan(id, Some(ResetReason::Schema));
                     }
                 }
@@ -515,22 +559,16 @@ fn rerun_reason(reason: &str) -> String {
 /// Brings a rebuilt instance from where it stands to the engine's position; false if a bound moved back meanwhile.
 fn catch_up(rebuilt: &mut Rebuilt, plan: &Plan, history: &dyn History, to: Position) -> Result<bool, QueryError> {
     let running = |error| QueryError::running(&error);
-    for batch in history.scan(&plan.shape.stream, rebuilt.upto, to.offset, None) {
-        let batch = batch.map_err(|error| QueryError::new(QueryErrorKind::Internal, error.to_string()))?;
-        let batch = rebuilt.layout.apply_by_name(&batch).ok_or_else(schema_moved)?;
-        rebuilt.instance.push(batch).map_err(running)?;
+    for stream in plan.streams() {
+        for batch in history.scan(&stream, rebuilt.upto, to.offset, None) {
+            let batch = batch.map_err(|error| QueryError::new(QueryErrorKind::Internal, error.to_string()))?;
+            rebuilt.query.push_past(&stream, &batch).map_err(refused)?;
+        }
     }
     rebuilt.upto = to.offset;
-    if rebuilt.instance.advance(to.now()).map_err(running)?.is_err() {
+    if rebuilt.query.advance(to.now()).map_err(running)?.is_err() {
         return Ok(false);
     }
-    rebuilt.instance.finish().map_err(running)?;
+    rebuilt.query.finish().map_err(running)?;
     Ok(true)
-}
-
-impl Maintained {
-    pub(super) fn new(rebuilt: Rebuilt, plan: Plan) -> Self {
-        let layout: InputLayout = rebuilt.layout;
-        Self { instance: rebuilt.instance, layout, plan }
-    }
 }

@@ -5,17 +5,15 @@
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
-use datafusion::common::DataFusionError;
 use futures::FutureExt;
 use pulseboard_model::limits::{QueryLimits, ViewLimits};
-use pulseboard_model::{InstanceId, LogOffset, Position, Progress, StreamSchema};
+use pulseboard_model::{InstanceId, LogOffset, Position, Progress, StreamName};
 
 use super::core::Command;
 use super::outcome::Plan;
 use crate::api::{History, QueryError, QueryErrorKind, QuerySpec};
 use crate::batch;
-use crate::input::InputLayout;
-use crate::maintain::instance::Instance;
+use crate::maintain::query::{Query, Refused};
 
 /// Progress is told after so many rows.
 const PROGRESS_ROWS: u64 = 200_000;
@@ -23,8 +21,7 @@ const PROGRESS_ROWS: u64 = 200_000;
 /// An instance that stands at an offset of the log.
 #[derive(Debug)]
 pub(crate) struct Rebuilt {
-    pub(crate) instance: Box<Instance>,
-    pub(crate) layout: InputLayout,
+    pub(crate) query: Query,
     pub(crate) upto: LogOffset,
 }
 
@@ -61,40 +58,46 @@ fn try_rebuild(
     history: &dyn History,
     limits: &ViewLimits,
 ) -> Result<Rebuilt, QueryError> {
-    let running = |error: DataFusionError| QueryError::running(&error);
-    let shape = &plan.shape;
-    let schema: Arc<StreamSchema> = history
-        .schema(shape.stream.as_str())
-        .ok_or_else(|| QueryError::unknown_stream(shape.stream.as_str(), std::iter::empty()))?;
-    let layout = InputLayout::new(shape, &schema, spec.timezone).ok_or_else(schema_moved)?;
     let mut rebuilt = match earlier {
         Some(earlier) => earlier,
         None => {
-            let instance = Instance::new(shape.clone(), limits, to.now()).map_err(running)?;
-            Rebuilt { instance: Box::new(instance), layout, upto: LogOffset::START }
+            let schema = |stream: &StreamName| history.schema(stream.as_str());
+            let query = Query::new(&plan.composition, schema, limits, to.now(), spec.timezone).map_err(refused)?;
+            Rebuilt { query, upto: LogOffset::START }
         }
     };
-    let time_from = rebuilt.instance.time_from();
-    let mut since_told = 0;
-    for batch in history.scan(&shape.stream, rebuilt.upto, to.offset, time_from) {
-        let batch = batch.map_err(|error| QueryError::new(QueryErrorKind::Internal, error.to_string()))?;
-        since_told += batch.num_rows() as u64;
-        let last = last_offset(&batch);
-        // Rows come in the newest schema, which may have grown once more since the layout was made.
-        let batch = rebuilt.layout.apply_by_name(&batch).ok_or_else(schema_moved)?;
-        rebuilt.instance.push(batch).map_err(running)?;
-        rebuilt.instance.finish().map_err(running)?;
-        if since_told >= PROGRESS_ROWS {
-            since_told = 0;
-            let progress = Progress { done: last, total: to.offset.to_u64() };
-            let report = Command::Progress { id: asker.id, generation: asker.generation, progress };
-            if asker.commands.send(report).is_err() {
-                break;
+    let streams = plan.streams();
+    let (mut since_told, count) = (0, streams.len().max(1) as u64);
+    for (number, stream) in (0u64..).zip(&streams) {
+        let time_from = rebuilt.query.time_from(stream);
+        for batch in history.scan(stream, rebuilt.upto, to.offset, time_from) {
+            let batch = batch.map_err(|error| QueryError::new(QueryErrorKind::Internal, error.to_string()))?;
+            since_told += batch.num_rows() as u64;
+            let last = last_offset(&batch);
+            // Rows come in the newest schema, which may have grown once more since the layout was made.
+            rebuilt.query.push_past(stream, &batch).map_err(refused)?;
+            if since_told >= PROGRESS_ROWS {
+                since_told = 0;
+                // Streams are read one after the other, each over the whole log.
+                let total = to.offset.to_u64();
+                let progress = Progress { done: (number * total + last) / count, total };
+                let report = Command::Progress { id: asker.id, generation: asker.generation, progress };
+                if asker.commands.send(report).is_err() {
+                    break;
+                }
             }
         }
     }
     rebuilt.upto = to.offset;
     Ok(rebuilt)
+}
+
+/// Why a query does not take rows in, as its error.
+pub(crate) fn refused(refused: Refused) -> QueryError {
+    match refused {
+        Refused::SchemaMoved => schema_moved(),
+        Refused::Failed(error) => QueryError::running(&error),
+    }
 }
 
 /// Asks for planning once more.

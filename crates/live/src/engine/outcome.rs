@@ -1,11 +1,11 @@
 //! What planning a query comes to: maintained, re-run, or waiting for something that does not exist yet.
 
-use std::sync::Arc;
-
 use pulseboard_model::{SchemaVersion, StreamName};
 
 use crate::api::{EngineConfig, Explain, History, QueryError, QueryErrorKind, QuerySpec};
-use crate::maintain::shape::{Shape, simplified, take_apart};
+use crate::batch::runtime;
+use crate::maintain::compose::{Composition, compose};
+use crate::maintain::shape::{Shape, simplified};
 use crate::sql::clock::ClockCell;
 use crate::sql::planning::{self, Planned, Rows, plan_reads_clock, warnings};
 
@@ -25,16 +25,32 @@ pub(crate) enum Outcome {
 /// A plan to maintain.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
-    pub(crate) shape: Arc<Shape>,
-    /// The version of its stream's schema that it was planned with.
-    pub(crate) version: SchemaVersion,
+    pub(crate) composition: Composition,
+    /// Its streams, with the versions of their schemas that it was planned with.
+    versions: Vec<(StreamName, SchemaVersion)>,
     /// Whether a new field changes its columns.
     pub(crate) has_wildcard: bool,
 }
 
+impl Plan {
+    /// The streams it reads.
+    pub(crate) fn streams(&self) -> Vec<StreamName> {
+        self.versions.iter().map(|(stream, _)| stream.clone()).collect()
+    }
+
+    /// Whether one of its streams has a newer schema by now.
+    pub(crate) fn is_outgrown(&self, history: &dyn History) -> bool {
+        let newer = |(stream, planned): &(StreamName, SchemaVersion)| {
+            history.schema(stream.as_str()).is_some_and(|schema| schema.version > *planned)
+        };
+        self.versions.iter().any(newer)
+    }
+}
+
 fn plan(spec: &QuerySpec, history: &dyn History, config: &EngineConfig) -> Result<Planned, QueryError> {
     let clock = ClockCell::new(history.head().now());
-    planning::plan(spec, history, &clock, &Rows::None, None, config.query_limits.sql_bytes_max)
+    let runtime = Some(runtime(&config.query_limits)?);
+    planning::plan(spec, history, &clock, &Rows::None, runtime, config.query_limits.sql_bytes_max)
 }
 
 /// Plans `spec`.
@@ -54,10 +70,10 @@ pub(crate) fn plan_outcome(
         Err(error) => return Err(error),
     };
     let streams = || planned.query.streams.iter().map(|(name, _)| name.clone()).collect();
-    Ok(match take_apart(&planned) {
-        Ok(shape) => {
-            let version = planned.query.streams.first().map_or(SchemaVersion(0), |(_, schema)| schema.version);
-            Outcome::Maintained(Plan { shape: Arc::new(shape), version, has_wildcard: planned.query.has_wildcard })
+    Ok(match compose(&planned) {
+        Ok(composition) => {
+            let versions = planned.query.streams.iter().map(|(name, schema)| (name.clone(), schema.version)).collect();
+            Outcome::Maintained(Plan { composition, versions, has_wildcard: planned.query.has_wildcard })
         }
         Err(reason) => {
             // What cannot even be planned for running is refused now, not on every run.
@@ -77,8 +93,18 @@ pub(crate) fn explain(spec: &QuerySpec, history: &dyn History, config: &EngineCo
     let warnings = warnings(&planned.plan);
     let streams = planned.query.streams.iter().map(|(name, _)| name.clone()).collect();
     let simplified = simplified(&planned).map_err(|error| QueryError::planning(&error))?;
-    let (maintained, reasons) = match take_apart(&planned) {
-        Ok(shape) => (true, describe(&shape)),
+    let (maintained, reasons) = match compose(&planned) {
+        Ok(Composition { parts, top: None }) => (true, parts.iter().flat_map(|shape| describe(shape)).collect()),
+        Ok(Composition { parts, top: Some(_) }) => {
+            let mut reasons = vec![format!(
+                "maintained in {} parts; what is above them is computed from what they hold",
+                parts.len()
+            )];
+            for (number, shape) in parts.iter().enumerate() {
+                reasons.extend(describe(shape).into_iter().map(|line| format!("part {}: {line}", number + 1)));
+            }
+            (true, reasons)
+        }
         Err(reason) => (false, vec![format!("re-run at most once a second, because {}", reason.0)]),
     };
     let plan = simplified.display_indent().to_string();

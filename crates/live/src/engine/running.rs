@@ -1,52 +1,72 @@
 //! One instance as the engine thread holds it: what it asks, how it is answered, and what readers were last told.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use chrono_tz::Tz;
-use pulseboard_model::delta::ColumnSet;
 use pulseboard_model::{
-    CommitPart, Delta, InstanceUpdate, Mode, Position, ResetReason, RowChange, RowKey, Snapshot, Status, TimeUs,
-    ViewState,
+    CommitPart, Delta, InstanceUpdate, Mode, Position, ResetReason, RowKey, Snapshot, Status, TimeUs, ViewState,
 };
 use std::sync::Arc;
 
 use super::outcome::Plan;
 use crate::api::{ExplainRunning, QueryAnswer, QueryError, QuerySpec};
-use crate::input::InputLayout;
-use crate::maintain::instance::Instance;
+use crate::maintain::query::{Query, Refused};
+
+/// The share of the engine's time that evaluating what is above the parts of one query may take: one in so many.
+const EVALUATE_SHARE: u32 = 10;
 
 /// A query that is kept current by deltas.
 #[derive(Debug)]
 pub(crate) struct Maintained {
-    pub(crate) instance: Box<Instance>,
-    pub(crate) layout: InputLayout,
+    pub(crate) query: Query,
     pub(crate) plan: Plan,
+    /// When what is above the parts may be evaluated again, so that a costly one does not hold up the others.
+    due: Option<Instant>,
+    /// Whether readers have been told that the answer is behind.
+    pub(crate) late: bool,
 }
 
 impl Maintained {
+    pub(crate) fn new(query: Query, plan: Plan) -> Self {
+        Self { query, plan, due: None, late: false }
+    }
+
     /// Takes a commit's rows in; `None` if the columns it reads are not as it planned them any more.
     ///
     /// # Errors
     /// [`QueryError`] for data that it cannot compute with.
-    pub(crate) fn push(&mut self, part: &CommitPart, timezone: Tz) -> Result<Option<()>, QueryError> {
-        if self.layout.version != part.schema.version {
-            match InputLayout::new(&self.plan.shape, &part.schema, timezone) {
-                Some(layout) => self.layout = layout,
-                None => return Ok(None),
-            }
+    pub(crate) fn push(&mut self, part: &CommitPart) -> Result<Option<()>, QueryError> {
+        match self.query.push(&part.stream, &part.rows, &part.schema) {
+            Ok(()) => Ok(Some(())),
+            Err(Refused::SchemaMoved) => Ok(None),
+            Err(Refused::Failed(error)) => Err(QueryError::running(&error)),
         }
-        let batch = self.layout.apply(&part.rows).map_err(|error| QueryError::running(&error.into()))?;
-        self.instance.push(batch).map_err(|error| QueryError::running(&error))?;
-        Ok(Some(()))
+    }
+
+    /// Ends the step: what changed for readers, or `None` if that is told a moment later.
+    ///
+    /// # Errors
+    /// [`QueryError`] for data that it cannot compute with.
+    pub(crate) fn finish(&mut self) -> Result<Option<Delta>, QueryError> {
+        let running = |error| QueryError::running(&error);
+        if let Some(delta) = self.query.settle().map_err(running)? {
+            return Ok(Some(delta));
+        }
+        let started = Instant::now();
+        if self.due.is_some_and(|due| started < due) {
+            return Ok(None);
+        }
+        let delta = self.query.evaluate().map_err(running)?;
+        self.due = Some(Instant::now() + started.elapsed() * (EVALUATE_SHARE - 1));
+        Ok(Some(delta))
     }
 }
 
 /// How good the answer of a maintained query is.
-pub(crate) fn state_of(instance: &Instance) -> ViewState {
-    if !instance.is_truncated() {
+pub(crate) fn state_of(query: &Query) -> ViewState {
+    if !query.is_truncated() {
         return ViewState::new(Status::Live, Mode::Maintained);
     }
-    let held = instance.len();
+    let held = query.len();
     let reason = format!("a limit was hit: it keeps its {held} groups or rows and takes no new ones");
     ViewState { reason: Some(reason), ..ViewState::new(Status::Truncated, Mode::Maintained) }
 }
@@ -79,17 +99,7 @@ impl Rerun {
         if old.columns != new.columns {
             return InstanceUpdate::Snapshot(Arc::new(new), Some(ResetReason::Schema));
         }
-        let mut delta = Delta::default();
-        for (key, row) in &new.rows {
-            let changed = old.rows.get(key).map_or(ColumnSet::All, |old| ColumnSet::of_difference(old, row));
-            if !changed.is_empty() {
-                delta.set.push(RowChange { key: key.clone(), row: row.clone(), changed });
-            }
-        }
-        delta.del = old.rows.keys().filter(|key| !new.rows.contains_key(*key)).cloned().collect();
-        if old.order != new.order {
-            delta.order = new.order;
-        }
+        let delta = Delta::between(&old, &new);
         if delta.is_empty() { InstanceUpdate::State } else { InstanceUpdate::Delta(Arc::new(delta)) }
     }
 }
@@ -150,7 +160,7 @@ impl Running {
         let since = match &self.kind {
             // A window leaves behind what had been dropped.
             Kind::Maintained(maintained) => {
-                let from = maintained.instance.time_from();
+                let from = maintained.query.since();
                 self.since.filter(|since| from.is_none_or(|from| from < *since))
             }
             _ => self.since,
@@ -170,7 +180,7 @@ impl Running {
     /// What EXPLAIN says of it.
     pub(crate) fn figures(&self) -> ExplainRunning {
         let (groups, state_bytes) = match &self.kind {
-            Kind::Maintained(maintained) => (maintained.instance.len(), maintained.instance.size_bytes()),
+            Kind::Maintained(maintained) => (maintained.query.len(), maintained.query.size_bytes()),
             _ => (0, 0),
         };
         #[expect(clippy::cast_precision_loss, reason = "a mean for people to read")]

@@ -378,6 +378,12 @@ impl Groups {
         Ok(ChangedGroups { gone, keys, rows })
     }
 
+    /// The aggregate's output for all groups that are there.
+    pub(crate) fn live_rows(&mut self) -> Result<RecordBatch> {
+        let live: Vec<GroupId> = (0u32..).zip(&self.groups).filter(|(_, group)| group.live).map(|(id, _)| id).collect();
+        self.rows_of(&live)
+    }
+
     fn rows_of(&mut self, ids: &[GroupId]) -> Result<RecordBatch> {
         let aggregate = aggregate_of(&self.shape);
         let mut columns = match &self.converter {

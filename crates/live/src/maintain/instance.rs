@@ -5,13 +5,15 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
-use arrow::datatypes::Int64Type;
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::compute::take;
+use arrow::datatypes::{Int64Type, SchemaRef};
 use datafusion::common::Result;
 use pulseboard_model::limits::ViewLimits;
 use pulseboard_model::{Column, Delta, Snapshot, TimeUs};
 
 use super::groups::Groups;
+use super::held_rows::batch_of;
 use super::output::{Output, Placed};
 use super::rows::{Rows, Sorter, cut_of};
 use super::rowwise;
@@ -191,6 +193,33 @@ impl Instance {
         }
         changes.extend(changed.keys.into_iter().zip(placed));
         Ok(self.output.apply(changes))
+    }
+
+    /// The whole answer as a batch in `schema`, in its order. Only after `finish`.
+    ///
+    /// # Errors
+    /// When a group cannot be evaluated, or a column cannot be given back.
+    pub(crate) fn table(&mut self, schema: &SchemaRef) -> Result<RecordBatch> {
+        let State::Groups(groups) = &mut self.state else {
+            let snapshot = self.output.snapshot();
+            let rows: Vec<_> = snapshot.ordered_rows().map(|(_, row)| row).collect();
+            return batch_of(&rows, schema);
+        };
+        self.shape.clock.set(self.now);
+        let live = groups.live_rows()?;
+        let stepped = rowwise::run(&self.shape.upper, live, Vec::new())?;
+        let options = RecordBatchOptions::new().with_row_count(Some(stepped.batch.num_rows()));
+        let batch = RecordBatch::try_new_with_options(schema.clone(), stepped.batch.columns().to_vec(), &options)?;
+        let Some(cut) = cut_of(&self.shape) else { return Ok(batch) };
+        // Ties are settled in the plan, so the sort columns alone decide.
+        let keys = self.sorter.keys(&stepped.kept, std::iter::repeat_n([].as_slice(), batch.num_rows()))?;
+        let mut order: Vec<u32> = (0..u32::try_from(keys.len()).unwrap_or(u32::MAX)).collect();
+        order.sort_by(|a, b| keys[*a as usize].cmp(&keys[*b as usize]));
+        let picked: UInt32Array = order.into_iter().skip(cut.skip).take(cut.fetch.unwrap_or(usize::MAX)).collect();
+        let columns = batch.columns().iter().map(|column| Ok(take(column, &picked, None)?)).collect::<Result<_>>()?;
+        // Not `take_record_batch`: the plan above may only count rows and want no column.
+        let options = RecordBatchOptions::new().with_row_count(Some(picked.len()));
+        Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
     }
 
     /// The whole answer as last told.

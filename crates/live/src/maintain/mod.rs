@@ -5,15 +5,19 @@
 //! Above it, `output` orders what changed and says how. `instance` ties them together; `dump` writes state as bytes.
 
 pub(crate) mod bound;
+pub(crate) mod compose;
 pub(crate) mod dump;
 pub(crate) mod groups;
+mod held_rows;
 pub(crate) mod instance;
 pub(crate) mod output;
 pub(crate) mod panes;
 pub(crate) mod partial;
+pub(crate) mod query;
 pub(crate) mod rows;
 pub(crate) mod rowwise;
 pub(crate) mod shape;
+pub(crate) mod top;
 pub(crate) mod totals;
 pub(crate) mod watch;
 pub(crate) mod window;

@@ -89,8 +89,13 @@ pub(crate) struct Shape {
 
 /// The analysed and lightly optimised plan: DISTINCT as aggregates, unused columns gone, no rewrite that adds a level.
 pub(crate) fn simplified(planned: &Planned) -> Result<LogicalPlan, DataFusionError> {
+    simplified_plan(planned, planned.plan.clone())
+}
+
+/// As [`simplified`], for a rewritten form of the plan.
+pub(crate) fn simplified_plan(planned: &Planned, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
     let state = &planned.state;
-    let analysed = state.analyzer().execute_and_check(planned.plan.clone(), state.config_options(), |_, _| {})?;
+    let analysed = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         Arc::new(SimplifyExpressions::new()),
         Arc::new(ReplaceDistinctWithAggregate::new()),
@@ -104,9 +109,16 @@ pub(crate) fn simplified(planned: &Planned) -> Result<LogicalPlan, DataFusionErr
 /// # Errors
 /// [`Unmaintained`] with the reason.
 pub(crate) fn take_apart(planned: &Planned) -> Result<Shape, Unmaintained> {
-    let plan = simplified(planned)?;
+    take_apart_plan(planned, &simplified(planned)?)
+}
+
+/// Takes `plan`, a piece of the simplified plan of `planned` or all of it, apart.
+///
+/// # Errors
+/// [`Unmaintained`] with the reason.
+pub(crate) fn take_apart_plan(planned: &Planned, plan: &LogicalPlan) -> Result<Shape, Unmaintained> {
     let mut builder = Builder { planned, steps: Vec::new(), order: None, order_keeps: Vec::new(), reads_clock: false };
-    let (upper_plans, aggregate_plan, lower_plans, scan) = split(&plan)?;
+    let (upper_plans, aggregate_plan, lower_plans, scan) = split(plan)?;
 
     let Plan::TableScan(scan) = scan else {
         return Err(Unmaintained(format!("it reads {}, not one stream", describe(scan))));
@@ -136,7 +148,7 @@ pub(crate) fn take_apart(planned: &Planned) -> Result<Shape, Unmaintained> {
         }
         let (lower, upper) = split_at_keep(lower, bounds.len());
         let order = builder.order.take();
-        let tail_is_final = bounds.is_empty() || order_follows_bounds(&plan, &bounds);
+        let tail_is_final = bounds.is_empty() || order_follows_bounds(plan, &bounds);
         let schema: SchemaRef = Arc::new(plan.schema().as_arrow().clone());
         return Ok(Shape {
             stream,

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use proptest::prelude::*;
 use pulseboard_model::limits::{QueryLimits, ViewLimits};
-use pulseboard_model::{Cell, TimeUs};
+use pulseboard_model::{Cell, StreamName, TimeUs};
 
 use super::differential::{Case, Restart, check, event_at};
-use super::world::{Event, Happening, Wide, World};
+use super::world::{Event, Happening, STREAM, Wide, World};
 use crate::api::{History, Params, QuerySpec};
 use crate::batch;
 use crate::live_query::LiveQuery;
@@ -241,7 +241,7 @@ impl Stepped {
         let base = self.world.head().clock.0;
         let batch = self.world.commit(base, 0, events);
         let schema = self.world.schema(super::world::STREAM).expect("the stream");
-        self.query.push(&batch, &schema).expect("fits");
+        self.query.push(&StreamName::new(STREAM).expect("a good name"), &batch, &schema).expect("fits");
     }
 
     fn tick(&mut self, after_s: i64) {

@@ -2,6 +2,7 @@
 //! zone and the restarts.
 
 mod cases;
+mod composed;
 mod differential;
 mod grammar;
 pub(crate) mod world;

@@ -40,7 +40,10 @@ pub(super) async fn reader_gone() {
 async fn reader_of(out: &impl AsFd) {
     // A file cannot be watched, and nobody can go away from it.
     let watched = out.as_fd().try_clone_to_owned().ok();
-    #[expect(deprecated, reason = "its successor is unsafe to call; an owned descriptor is not closed while it is watched")]
+    #[expect(
+        deprecated,
+        reason = "its successor is unsafe to call; an owned descriptor is not closed while it is watched"
+    )]
     let watched = watched.and_then(|out| AsyncFd::with_interest(out, Interest::ERROR).ok());
     let gone = match &watched {
         Some(out) => out.ready(Interest::ERROR).await.is_ok(),

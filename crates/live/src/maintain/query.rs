@@ -1,0 +1,268 @@
+//! A maintained query as whoever steps it sees it: its parts, and what is above them.
+//!
+//! Whether it is one straight plan or several parts under a common top makes no difference outside. A step is `push` for
+//! each batch, `advance` for another second, then `finish`, or `settle` and later `evaluate` for who wants to pace the top.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use chrono_tz::Tz;
+use datafusion::common::{DataFusionError, Result};
+use hashbrown::HashMap;
+use pulseboard_model::limits::ViewLimits;
+use pulseboard_model::{Column, Delta, Snapshot, StreamName, StreamSchema, TimeUs};
+
+use super::compose::Composition;
+use super::dump;
+use super::instance::Instance;
+use super::shape::Shape;
+use super::top::Top;
+use super::window::MovedBack;
+use crate::input::InputLayout;
+
+/// One part.
+#[derive(Debug)]
+struct Part {
+    shape: Arc<Shape>,
+    instance: Instance,
+    layout: InputLayout,
+}
+
+/// What is above the parts, with the answer as last told.
+#[derive(Debug)]
+struct Above {
+    top: Arc<Top>,
+    told: Snapshot,
+    /// Whether a part changed since it was told.
+    stale: bool,
+}
+
+/// A maintained query.
+#[derive(Debug)]
+pub(crate) struct Query {
+    parts: Vec<Part>,
+    above: Option<Above>,
+    limits: ViewLimits,
+    timezone: Tz,
+}
+
+/// Why rows are not taken in.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// The columns it reads are not as it planned them any more.
+    SchemaMoved,
+    /// It cannot compute with the data.
+    Failed(DataFusionError),
+}
+
+impl From<DataFusionError> for Refused {
+    fn from(error: DataFusionError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Query {
+    /// An empty one at `now`. `schema` gives the streams as they are.
+    ///
+    /// # Errors
+    /// [`Refused::SchemaMoved`] if a stream is not as it was when the query was planned.
+    pub(crate) fn new(
+        composition: &Composition,
+        schema: impl Fn(&StreamName) -> Option<Arc<StreamSchema>>,
+        limits: &ViewLimits,
+        now: TimeUs,
+        timezone: Tz,
+    ) -> std::result::Result<Self, Refused> {
+        let mut parts = Vec::with_capacity(composition.parts.len());
+        for shape in &composition.parts {
+            let schema = schema(&shape.stream).ok_or(Refused::SchemaMoved)?;
+            let layout = InputLayout::new(shape, &schema, timezone).ok_or(Refused::SchemaMoved)?;
+            parts.push(Part { shape: shape.clone(), instance: Instance::new(shape.clone(), limits, now)?, layout });
+        }
+        let above = composition.top.clone().map(|top| {
+            let told = Snapshot { columns: top.columns().to_vec(), ..Snapshot::default() };
+            Above { top, told, stale: true }
+        });
+        Ok(Self { parts, above, limits: limits.clone(), timezone })
+    }
+
+    /// The columns of the answer.
+    pub(crate) fn columns(&self) -> &[Column] {
+        match &self.above {
+            Some(above) => above.top.columns(),
+            None => self.parts[0].instance.columns(),
+        }
+    }
+
+    /// Events of `stream` before this time cannot matter now or later.
+    pub(crate) fn time_from(&self, stream: &StreamName) -> Option<TimeUs> {
+        let parts = self.parts.iter().filter(|part| part.shape.stream == *stream);
+        parts.map(|part| part.instance.time_from()).reduce(|a, b| Some(a?.min(b?))).flatten()
+    }
+
+    /// The earliest event that matters to any part.
+    pub(crate) fn since(&self) -> Option<TimeUs> {
+        self.parts.iter().map(|part| part.instance.time_from()).reduce(|a, b| Some(a?.min(b?))).flatten()
+    }
+
+    /// Takes a commit's rows of `stream` in, in `schema`'s event layout.
+    pub(crate) fn push(
+        &mut self,
+        stream: &StreamName,
+        rows: &RecordBatch,
+        schema: &StreamSchema,
+    ) -> std::result::Result<(), Refused> {
+        for part in self.parts.iter_mut().filter(|part| part.shape.stream == *stream) {
+            if part.layout.version != schema.version {
+                part.layout = InputLayout::new(&part.shape, schema, self.timezone).ok_or(Refused::SchemaMoved)?;
+            }
+            let rows = part.layout.apply(rows).map_err(DataFusionError::from)?;
+            part.instance.push(rows)?;
+        }
+        Ok(())
+    }
+
+    /// Takes rows out of the log in, in the layout of any version that has the columns it reads.
+    pub(crate) fn push_past(&mut self, stream: &StreamName, rows: &RecordBatch) -> std::result::Result<(), Refused> {
+        for part in self.parts.iter_mut().filter(|part| part.shape.stream == *stream) {
+            let rows = part.layout.apply_by_name(rows).ok_or(Refused::SchemaMoved)?;
+            part.instance.push(rows)?;
+            // What a limit drops is dropped on the way, not at the end.
+            let changed = !part.instance.finish()?.is_empty();
+            if let Some(above) = &mut self.above {
+                above.stale |= changed;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves the clock on. If a bound moved back, the query must be rebuilt from the log.
+    pub(crate) fn advance(&mut self, now: TimeUs) -> Result<std::result::Result<(), MovedBack>> {
+        let mut moved = Ok(());
+        for part in &mut self.parts {
+            let new_second = part.instance.now() != now.floor_to_second();
+            if let Err(moved_back) = part.instance.advance(now)? {
+                moved = Err(moved_back);
+            }
+            if let Some(above) = &mut self.above {
+                above.stale |= new_second && above.top.reads_clock;
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Ends the step of the parts. Gives the delta at once if there is nothing above them; else says by `None` that
+    /// [`Query::evaluate`] is due.
+    pub(crate) fn settle(&mut self) -> Result<Option<Delta>> {
+        let Some(above) = &mut self.above else { return self.parts[0].instance.finish().map(Some) };
+        for part in &mut self.parts {
+            above.stale |= !part.instance.finish()?.is_empty();
+        }
+        Ok((!above.stale).then(Delta::default))
+    }
+
+    /// Whether there is something above the parts, which costs a run each time.
+    pub(crate) fn is_composed(&self) -> bool {
+        self.above.is_some()
+    }
+
+    /// What changed in the answer since it was last told. Only after [`Query::settle`].
+    pub(crate) fn evaluate(&mut self) -> Result<Delta> {
+        let Some(above) = &mut self.above else { return Ok(Delta::default()) };
+        if !above.stale {
+            return Ok(Delta::default());
+        }
+        let mut tables = Vec::with_capacity(self.parts.len());
+        for (number, part) in self.parts.iter_mut().enumerate() {
+            if part.instance.is_truncated() {
+                let what = "a part of it has more groups or rows than a live query may hold";
+                return Err(DataFusionError::ResourcesExhausted(what.to_owned()));
+            }
+            tables.push(part.instance.table(above.top.table_schema(number))?);
+        }
+        let now = self.parts[0].instance.now();
+        let new = above.top.run(tables, now, self.limits.groups_max)?;
+        let delta = Delta::between(&above.told, &new);
+        above.told = new;
+        above.stale = false;
+        Ok(delta)
+    }
+
+    /// Ends the step: what changed for readers since the last one.
+    pub(crate) fn finish(&mut self) -> Result<Delta> {
+        match self.settle()? {
+            Some(delta) => Ok(delta),
+            None => self.evaluate(),
+        }
+    }
+
+    /// The whole answer as last told.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        match &self.above {
+            Some(above) => above.told.clone(),
+            None => self.parts[0].instance.snapshot(),
+        }
+    }
+
+    /// Whether a group or row limit was hit.
+    pub(crate) fn is_truncated(&self) -> bool {
+        self.parts.iter().any(|part| part.instance.is_truncated())
+    }
+
+    /// Whether a limit was hit and there is room again: rebuilt from the log, it would show more.
+    pub(crate) fn wants_rebuild(&self) -> bool {
+        self.parts.iter().any(|part| part.instance.wants_rebuild())
+    }
+
+    /// Groups or rows held.
+    pub(crate) fn len(&self) -> usize {
+        self.parts.iter().map(|part| part.instance.len()).sum()
+    }
+
+    /// Roughly how many bytes it holds.
+    pub(crate) fn size_bytes(&self) -> usize {
+        self.parts.iter().map(|part| part.instance.size_bytes()).sum()
+    }
+
+    /// The state as bytes: that of each part. Only after `finish`.
+    pub(crate) fn dump(&mut self) -> Result<Vec<u8>> {
+        let mut out = Vec::new();
+        for part in &mut self.parts {
+            let bytes = dump::dump(&mut part.instance)?;
+            out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+            out.extend_from_slice(&bytes);
+        }
+        Ok(out)
+    }
+
+    /// Replaces the state by what [`Query::dump`] of the same query gave.
+    ///
+    /// # Errors
+    /// If the bytes are damaged or of another query.
+    pub(crate) fn restore(&mut self, mut bytes: &[u8]) -> Result<()> {
+        let damaged = || DataFusionError::Execution("the stored state is damaged or of another format".to_owned());
+        let mut restored = Vec::with_capacity(self.parts.len());
+        for part in &self.parts {
+            let (len, rest) = bytes.split_first_chunk::<8>().ok_or_else(damaged)?;
+            let len = usize::try_from(u64::from_le_bytes(*len)).map_err(|_| damaged())?;
+            let (own, rest) = rest.split_at_checked(len).ok_or_else(damaged)?;
+            restored.push(dump::restore(&part.shape, &self.limits, own)?);
+            bytes = rest;
+        }
+        if !bytes.is_empty() {
+            return Err(damaged());
+        }
+        for (part, instance) in self.parts.iter_mut().zip(restored) {
+            part.instance = instance;
+        }
+        if let Some(above) = &mut self.above {
+            above.stale = true;
+        }
+        self.finish().map(drop)
+    }
+
+    /// The versions of its streams' schemas that it reads rows in.
+    pub(crate) fn streams(&self) -> HashMap<StreamName, pulseboard_model::SchemaVersion> {
+        self.parts.iter().map(|part| (part.shape.stream.clone(), part.layout.version)).collect()
+    }
+}
