@@ -15,7 +15,7 @@ use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::{Channel, InvalidChannel};
 use pulseboard_runtime::{Clock, Shutdown};
 use serde_json::{Map, Value};
-use tracing::error;
+use tracing::info;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::query_error;
@@ -64,8 +64,8 @@ impl Board {
 #[derive(Debug)]
 struct Held {
     view: NamedView,
-    /// Keeps the view running whether anyone looks or not.
-    _running: InstanceRef,
+    /// Keeps the view running whether anyone looks or not. One with open parameters runs only for who gives them.
+    _running: Option<InstanceRef>,
 }
 
 #[derive(Debug)]
@@ -98,12 +98,14 @@ impl Catalog {
     ) -> Self {
         let mut held = BTreeMap::new();
         for view in views {
-            match engine.acquire(&view.spec, Missing::Wait) {
-                Ok(instance) => {
-                    held.insert(view.name.clone(), Held { view, _running: instance });
+            let running = match engine.acquire(&view.spec, Missing::Wait) {
+                Ok(instance) => Some(instance),
+                Err(error) => {
+                    info!(view = %view.name, %error, "a view runs only when it is asked for");
+                    None
                 }
-                Err(error) => error!(view = %view.name, %error, "a view is not kept"),
-            }
+            };
+            held.insert(view.name.clone(), Held { view, _running: running });
         }
         let boards = boards.into_iter().map(|board| (board.id.clone(), board)).collect();
         let queries = Arc::new(AdHocQueries::new(meta, clock));

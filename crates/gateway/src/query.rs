@@ -115,9 +115,11 @@ pub(crate) async fn post_query(
         }
         None => None,
     };
-    let mut answer = deps.engine.query(&spec, at).await.map_err(|error| query_error(&error))?;
+    // Where the readers of channels stand, so that an answer and a frame of the same position are of the same events.
+    let (now, newest) = deps.hub.now_and_newest();
+    let mut answer = deps.engine.query(&spec, at.unwrap_or(now)).await.map_err(|error| query_error(&error))?;
     if at.is_none() {
-        answer.newest = answer.newest.or(deps.hub.newest());
+        answer.newest = newest;
     }
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accept.contains("text/csv") {

@@ -54,7 +54,7 @@ pub(crate) async fn get_view(
     }
     if let Some(text) = query.get("at") {
         let position = known_position(&deps, text)?;
-        let answer = deps.engine.query(&spec, Some(position)).await.map_err(|error| query_error(&error))?;
+        let answer = deps.engine.query(&spec, position).await.map_err(|error| query_error(&error))?;
         return Ok(past(&answer));
     }
 

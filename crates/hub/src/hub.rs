@@ -109,10 +109,11 @@ impl Hub {
         self.inner.now.borrow().position
     }
 
-    /// `_arrived_at` of the newest event that the live answers include.
+    /// Where the live answers stand, with `_arrived_at` of the newest event that they include.
     #[must_use]
-    pub fn newest(&self) -> Option<TimeUs> {
-        self.inner.now.borrow().newest.map(|(_, at)| at)
+    pub fn now_and_newest(&self) -> (Position, Option<TimeUs>) {
+        let now = self.now();
+        (now.position, now.newest.map(|(_, at)| at))
     }
 
     pub(crate) fn now(&self) -> Mark {

@@ -56,6 +56,7 @@ struct Head {
     /// The newest entry that is gone from the ring: a reader that does not stand there or later needs the whole answer.
     floor: Mark,
     columns: Arc<[Column]>,
+    columns_hash: u32,
     fragments: Recent<(u64, u64), Bytes, 16>,
 }
 
@@ -101,8 +102,15 @@ pub(crate) enum ViewPart {
 impl Instance {
     pub(crate) fn new(id: InstanceId, created: Mark) -> Self {
         let columns: Arc<[Column]> = Arc::from([]);
-        let head =
-            Head { entries: VecDeque::new(), bytes: 0, unfolded: 0, floor: created, columns, fragments: Recent::new() };
+        let head = Head {
+            entries: VecDeque::new(),
+            bytes: 0,
+            unfolded: 0,
+            floor: created,
+            columns,
+            columns_hash: 0,
+            fragments: Recent::new(),
+        };
         let base = Base {
             folded: created.step,
             snapshot: None,
@@ -139,7 +147,7 @@ impl Instance {
             InstanceUpdate::Delta(delta) => Update::Delta(Arc::clone(delta)),
             InstanceUpdate::Snapshot(snapshot, reason) => {
                 head.columns = snapshot.columns.clone().into();
-                self.columns_hash.store(hash_columns(&snapshot.columns), Ordering::Release);
+                head.columns_hash = hash_columns(&snapshot.columns);
                 Update::Replace(Arc::clone(snapshot), *reason)
             }
             InstanceUpdate::State | InstanceUpdate::Stopped => Update::State,
@@ -163,6 +171,8 @@ impl Instance {
 
     /// Lets readers see the step that was pushed.
     pub(crate) fn publish(&self, step: u64) {
+        // Not before: a frame of an earlier step must not carry a cursor of these columns.
+        self.columns_hash.store(self.head.lock().columns_hash, Ordering::Release);
         self.changed.store(step, Ordering::Release);
     }
 

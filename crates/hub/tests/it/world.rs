@@ -329,12 +329,11 @@ pub(crate) struct Reader {
     pub(crate) replica: Replica,
     pub(crate) subscription: Option<Subscription>,
     pub(crate) specs: Vec<ChannelSpec>,
-    pub(crate) last_position: Option<String>,
 }
 
 impl Reader {
     pub(crate) fn new(specs: Vec<ChannelSpec>) -> Self {
-        Self { replica: Replica::new(), subscription: None, specs, last_position: None }
+        Self { replica: Replica::new(), subscription: None, specs }
     }
 
     /// Connects, going on from what it holds; `bare` gives only the position.

@@ -85,7 +85,6 @@ struct Inner {
     registry: Arc<Mutex<Registry>>,
     next_id: AtomicU64,
     position: watch::Receiver<Position>,
-    newest_us: Arc<AtomicI64>,
     pool: Arc<Pool>,
     running: Arc<Semaphore>,
 }
@@ -191,14 +190,14 @@ impl Engine {
             pool: pool.clone(),
             commands: commands.clone(),
             position: position_sender,
-            newest_us: newest_us.clone(),
+            newest_us,
             sink,
         });
         let shutdown = tasks.shutdown();
         tasks.spawn_thread("engine", move || core.run(&received, &shutdown))?;
         let next_id = AtomicU64::new(1);
         let running = Arc::new(Semaphore::new(QUERIES_MAX));
-        Ok(Self(Arc::new(Inner { config, history, commands, registry, next_id, position, newest_us, pool, running })))
+        Ok(Self(Arc::new(Inner { config, history, commands, registry, next_id, position, pool, running })))
     }
 
     /// Takes the next step. Blocks while the engine's queue is full.
@@ -221,6 +220,10 @@ impl Engine {
         let outcome = match (plan_outcome(spec, self.0.history.as_ref(), &self.0.config), missing) {
             (Ok(Outcome::Waiting { error }) | Err(error), Missing::Refuse) => return Err(error),
             (Ok(outcome), _) => outcome,
+            // Nothing that comes can mend these: each set of wrong values would be an instance for nothing.
+            (Err(error), Missing::Wait) if matches!(error.kind, QueryErrorKind::BadParams | QueryErrorKind::NotYet) => {
+                return Err(error);
+            }
             (Err(error), Missing::Wait) => Outcome::Failed { error },
         };
         let id = {
@@ -268,14 +271,11 @@ impl Engine {
         self.0.position.clone()
     }
 
-    /// Runs a query once, at `at` or where the engine stands now (read your writes: the caller waits on
-    /// [`Engine::watch_position`]). Cancelled when the future is dropped.
+    /// Runs a query once, at `at`. Cancelled when the future is dropped.
     ///
     /// # Errors
     /// [`QueryError`].
-    pub async fn query(&self, spec: &QuerySpec, at: Option<Position>) -> Result<QueryAnswer, QueryError> {
-        let now = at.is_none();
-        let at = at.unwrap_or_else(|| *self.0.position.borrow());
+    pub async fn query(&self, spec: &QuerySpec, at: Position) -> Result<QueryAnswer, QueryError> {
         let (spec, history, limits) = (spec.clone(), self.0.history.clone(), self.0.config.query_limits.clone());
         let turn = self.0.running.clone().acquire_owned();
         let waited = tokio::time::timeout(Duration::from_millis(limits.time_ms_max), turn).await;
@@ -287,12 +287,9 @@ impl Engine {
             let _turn = turn;
             batch::run(&spec, &history, at, &limits).await
         });
-        let mut answer = AbortOnDrop(task)
+        AbortOnDrop(task)
             .await
-            .map_err(|error| QueryError::new(QueryErrorKind::Internal, format!("the query ended: {error}")))??;
-        let newest_us = self.0.newest_us.load(Ordering::Relaxed);
-        answer.newest = (now && newest_us != i64::MIN).then_some(TimeUs(newest_us));
-        Ok(answer)
+            .map_err(|error| QueryError::new(QueryErrorKind::Internal, format!("the query ended: {error}")))?
     }
 
     /// Says how a query is, or would be, answered.

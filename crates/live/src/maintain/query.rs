@@ -8,7 +8,6 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use chrono_tz::Tz;
 use datafusion::common::{DataFusionError, Result};
-use hashbrown::HashMap;
 use pulseboard_model::limits::ViewLimits;
 use pulseboard_model::{Column, Delta, Snapshot, StreamName, StreamSchema, TimeUs};
 
@@ -161,11 +160,6 @@ impl Query {
         Ok((!above.stale).then(Delta::default))
     }
 
-    /// Whether there is something above the parts, which costs a run each time.
-    pub(crate) fn is_composed(&self) -> bool {
-        self.above.is_some()
-    }
-
     /// What changed in the answer since it was last told. Only after [`Query::settle`].
     pub(crate) fn evaluate(&mut self) -> Result<Delta> {
         let Some(above) = &mut self.above else { return Ok(Delta::default()) };
@@ -259,10 +253,5 @@ impl Query {
             above.stale = true;
         }
         self.finish().map(drop)
-    }
-
-    /// The versions of its streams' schemas that it reads rows in.
-    pub(crate) fn streams(&self) -> HashMap<StreamName, pulseboard_model::SchemaVersion> {
-        self.parts.iter().map(|part| (part.shape.stream.clone(), part.layout.version)).collect()
     }
 }

@@ -85,7 +85,12 @@ pub(crate) fn parse(sql: &str, sql_bytes_max: usize) -> Result<Statement, QueryE
                 QueryErrorKind::LimitExceeded,
                 "the query is nested too deeply: write subqueries as common table expressions (WITH …)",
             ),
-            error => QueryError::planning(&error.into()),
+            error => {
+                let error = QueryError::planning(&error.into());
+                // The parser gives no place for the end of the text: it is the text's own.
+                let at = error.at.or_else(|| error.message.ends_with("found: EOF").then(|| end_of(sql)));
+                QueryError { at, ..error }
+            }
         })?;
     match (statements.pop(), statements.is_empty()) {
         (Some(statement @ Statement::Query(_)), true) => {
@@ -101,6 +106,13 @@ pub(crate) fn parse(sql: &str, sql_bytes_max: usize) -> Result<Statement, QueryE
             Err(QueryError::new(QueryErrorKind::BadSql, "write one query; this text has several statements"))
         }
     }
+}
+
+/// Where the text ends: 1-based line and column, behind its last word.
+fn end_of(sql: &str) -> (u64, u64) {
+    let text = sql.trim_end();
+    let line = text.rsplit('\n').next().unwrap_or_default();
+    (text.matches('\n').count() as u64 + 1, line.chars().count() as u64 + 1)
 }
 
 /// Says whether `sql` is one query, whatever streams exist: what a configuration can be held to before anything runs.

@@ -105,6 +105,8 @@ fn any_sql_gets_a_documented_answer() {
     let mut world = World::new();
     let asked = (select(paths.to_vec()), sql(), select(params.to_vec()));
     world.check(400, asked, &async |server, (path, sql, params)| {
+        // A parameter that the text does not name would be refused before anything else is looked at.
+        let params = if sql.contains("$a") { params.clone() } else { json!({}) };
         let answer = server.api.post(path, &json!({"sql": sql, "params": params})).await;
         assert_documented(&answer, &(path, sql));
     });
