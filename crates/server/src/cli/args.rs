@@ -12,11 +12,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     version,
     about,
     after_help = "First steps:\n  \
-        pulseboard serve                                     see this machine live on http://127.0.0.1:8080\n  \
+        pulseboard serve                               this machine, live on http://127.0.0.1:8080\n  \
         curl -d '{\"total\": 12.5}' http://127.0.0.1:8080/api/v1/streams/orders/events\n  \
-        pulseboard query 'SELECT count(*) FROM orders'       ask what came\n  \
-        pulseboard query --live 'SELECT count(*) FROM orders'  the same, again with each change\n  \
-        pulseboard tail orders                               watch what comes\n\n\
+        pulseboard query 'SELECT count(*) FROM orders' ask what came; --live asks again with each change\n  \
+        pulseboard tail orders                         watch what comes\n\n\
         Every command has examples: pulseboard query --help"
 )]
 pub struct Cli {

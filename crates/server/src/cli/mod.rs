@@ -20,6 +20,8 @@ mod tail;
 
 use std::process::ExitCode;
 
+use pulseboard_runtime::tasks::STACK_BYTES;
+
 pub use args::{Cli, Command};
 
 /// Why a command failed: what it says, and its exit code.
@@ -51,7 +53,8 @@ fn not_yet(command: &str, instead: &str) -> Failure {
 /// Runs the command that the arguments ask for.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match builder.enable_all().thread_stack_size(STACK_BYTES).build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("pulseboard: cannot start: {error}");

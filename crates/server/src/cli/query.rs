@@ -10,6 +10,7 @@ use pulseboard_model::{Cell, Column, Position};
 use pulseboard_protocol::value::write_cell;
 use pulseboard_runtime::SystemClock;
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 
 use super::args::QueryArgs;
 use super::connect::{Place, find};
@@ -63,8 +64,11 @@ async fn read_directory(args: &QueryArgs) -> Result<(Vec<Heading>, Vec<Vec<Value
     let history: Arc<dyn History> = Arc::new(LogHistory::new(log));
     let timezone = args.timezone.unwrap_or(Tz::UTC);
     let spec = QuerySpec { sql: args.sql.clone(), timezone, params: Default::default() };
-    let answer = query_once(&spec, &history, at, &QueryLimits::default())
-        .await
+    // On a thread of the runtime's pool: the main thread's stack may be too small for a deep plan.
+    let work = move || Handle::current().block_on(query_once(&spec, &history, at, &QueryLimits::default()));
+    let joined = tokio::task::spawn_blocking(work).await;
+    let answer = joined
+        .map_err(|error| Failure::refused(format!("the query could not be answered: {error}")))?
         .map_err(|error| Failure::refused(sentence(&error.message, error.at)))?;
     let heading = |column: &Column| Heading { name: column.name.clone(), column_type: column.column_type.to_string() };
     let rows = answer.rows.iter().map(|row| row.iter().map(cell_json).collect()).collect();

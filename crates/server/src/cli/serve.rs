@@ -1,6 +1,6 @@
 //! `pulseboard serve`: starts the server, says where it listens, ends in order on SIGTERM or Ctrl-C.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use pulseboard_runtime::{Shutdown, SystemClock};
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -15,6 +15,7 @@ use crate::config::{Overrides, load};
 pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("PULSEBOARD_LOG")
                 .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
