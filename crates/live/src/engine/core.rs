@@ -443,11 +443,11 @@ impl Core {
             match &running.kind {
                 Kind::Waiting | Kind::Failed => self.replan(id, None),
                 Kind::Maintained(maintained)
-                    if maintained.plan.has_wildcard && maintained.plan.streams().contains(stream) =>
+                    if maintained.plan.has_wildcard
+                        && maintained.plan.streams().contains(stream)
+                        && maintained.plan.is_outgrown(self.parts.history.as_ref()) =>
                 {
-                    if maintained.plan.is_outgrown(self.parts.history.as_ref()) {
-                        self.replan(id, Some(ResetReason::Schema));
-                    }
+                    self.replan(id, Some(ResetReason::Schema));
                 }
                 _ => {}
             }

@@ -219,5 +219,5 @@ function formatNumberCell(value: number, type: string): string {
   if (size !== 0 && (size < 0.001 || size >= 1e15)) {
     return value.toExponential(3);
   }
-  return fixed(value, size < 1 ? 4 : size < 1_000 ? 2 : 1);
+  return fixed(value, size !== 0 && size < 1 ? 4 : size < 1_000 ? 2 : 1);
 }
