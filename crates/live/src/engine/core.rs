@@ -1,6 +1,6 @@
 //! The engine thread: takes one command after another and answers each step with everything it changed.
 //!
-//! It owns all instances; nothing else touches them. It never runs a query, reads the log only to close the small gap
+//! It owns all instances; nothing else touches them. It never runs a query over the log, reads it only to close the small gap
 //! between a rebuild and now, and never waits for a job.
 
 use std::collections::{BTreeMap, HashMap};

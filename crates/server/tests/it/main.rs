@@ -8,6 +8,7 @@
 mod bad_input;
 mod cli;
 mod crash;
+mod docs;
 mod http;
 mod properties;
 mod resets;
