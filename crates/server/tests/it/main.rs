@@ -10,6 +10,7 @@ mod cli;
 mod crash;
 mod docs;
 mod http;
+mod parts;
 mod properties;
 mod resets;
 mod resume;
