@@ -289,9 +289,7 @@ impl Core {
         let (position, before) = (self.position, self.before);
         let Some(running) = self.instances.get_mut(&id) else { return };
         running.generation += 1;
-        if matches!(running.kind, Kind::Maintained(_)) {
-            running.stands = Some(before);
-        }
+        running.freeze(before);
         match outcome {
             Outcome::Waiting { error } => {
                 running.kind = Kind::Waiting;
@@ -425,9 +423,7 @@ impl Core {
         let (now, before) = (self.position.now(), self.before);
         let Some(running) = self.instances.get_mut(&id) else { return };
         running.generation += 1;
-        if matches!(running.kind, Kind::Maintained(_)) {
-            running.stands = Some(before);
-        }
+        running.freeze(before);
         running.kind = Kind::Failed;
         let state =
             ViewState { reason: Some(error.message.clone()), ..ViewState::new(Status::Error, Mode::Maintained) };

@@ -154,6 +154,13 @@ impl Running {
         }
     }
 
+    /// From now on the rows that readers have are not kept current: they stand at `before`, or where they said before that.
+    pub(crate) fn freeze(&mut self, before: Position) {
+        if matches!(&self.kind, Kind::Maintained(maintained) if !maintained.late) {
+            self.stands = Some(before);
+        }
+    }
+
     /// The state to tell, if it differs from the last one. A newer `input_at` alone is told at most once a second, and
     /// only if `may_refresh`.
     pub(crate) fn tell(&mut self, state: ViewState, now: TimeUs, may_refresh: bool) -> Option<ViewState> {
