@@ -98,7 +98,10 @@ impl App {
 
         let history = Arc::new(LogHistory::new(log.clone()));
         let head = log.head();
-        let hub = Hub::start(HubConfig::default(), head, log.newest(), history.clone(), &tasks);
+        let hub_config = HubConfig::default();
+        let floor = limits.frame_floor.unwrap_or(hub_config.floor);
+        let hub_config = HubConfig { floor, ..hub_config };
+        let hub = Hub::start(hub_config, head, log.newest(), history.clone(), &tasks);
         let sink_hub = hub.clone();
         let sink = Box::new(move |output| sink_hub.apply(&output));
         let engine_config = EngineConfig { view_limits: limits.views, query_limits: limits.queries };

@@ -1,5 +1,7 @@
 //! `[limits]`: what may be sent in, held and asked, each with its default and how far it may be set.
 
+use std::time::Duration;
+
 use pulseboard_model::limits::{IngestLimits, QueryLimits, ViewLimits};
 
 use super::reader::{Problem, Reader};
@@ -11,6 +13,8 @@ const BODY_KIB: std::ops::RangeInclusive<u64> = 1..=512 << 10;
 const QUERY_KIB: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 30;
 /// The farthest `ahead`, µs: ten years.
 const AHEAD_US_MAX: i64 = 3_650 * 86_400_000_000;
+/// The longest that frames may be held back for everybody, µs.
+const FRAME_FLOOR_US_MAX: i64 = 10_000_000;
 /// The longest a query may be let run, µs: an hour.
 const QUERY_TIME_US_MAX: i64 = 3_600_000_000;
 
@@ -23,6 +27,8 @@ pub struct Limits {
     pub views: ViewLimits,
     /// On each query that is run once.
     pub queries: QueryLimits,
+    /// The least time between two frames of a subscription, if it is set.
+    pub frame_floor: Option<Duration>,
 }
 
 /// Reads `[limits]`; what is not set keeps its default.
@@ -40,6 +46,10 @@ pub(super) fn read_limits(root: &mut Reader<'_>, file: &str, problems: &mut Vec<
         &mut ingest.future_us_max,
         reader.read("ahead", problems, |value| at_most(span_us(value)?, AHEAD_US_MAX, "3650d")),
     );
+    limits.frame_floor = reader.read("frame_floor", problems, |value| {
+        let us = at_most(span_us(value)?, FRAME_FLOOR_US_MAX, "10s")?;
+        Ok(Duration::from_micros(u64::try_from(us).unwrap_or(0)))
+    });
     if let Some(table) = reader.table("views", problems) {
         let mut views = Reader::new(file, "limits.views", table);
         set(&mut limits.views.groups_max, views.read("groups", problems, |value| count_to(value, 100_000_000)));
