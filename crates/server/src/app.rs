@@ -98,9 +98,7 @@ impl App {
 
         let history = Arc::new(LogHistory::new(log.clone()));
         let head = log.head();
-        let hub_config = HubConfig::default();
-        let floor = limits.frame_floor.unwrap_or(hub_config.floor);
-        let hub_config = HubConfig { floor, ..hub_config };
+        let hub_config = HubConfig { floor: limits.frame_floor, ..HubConfig::default() };
         let hub = Hub::start(hub_config, head, log.newest(), history.clone(), &tasks);
         let sink_hub = hub.clone();
         let sink = Box::new(move |output| sink_hub.apply(&output));

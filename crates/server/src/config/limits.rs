@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pulseboard_hub::HubConfig;
 use pulseboard_model::limits::{IngestLimits, QueryLimits, ViewLimits};
 
 use super::reader::{Problem, Reader};
@@ -19,7 +20,7 @@ const FRAME_FLOOR_US_MAX: i64 = 10_000_000;
 const QUERY_TIME_US_MAX: i64 = 3_600_000_000;
 
 /// All limits that can be set.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// On what is sent in.
     pub ingest: IngestLimits,
@@ -27,8 +28,19 @@ pub struct Limits {
     pub views: ViewLimits,
     /// On each query that is run once.
     pub queries: QueryLimits,
-    /// The least time between two frames of a subscription, if it is set.
-    pub frame_floor: Option<Duration>,
+    /// The least time between two frames of a subscription.
+    pub frame_floor: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            ingest: IngestLimits::default(),
+            views: ViewLimits::default(),
+            queries: QueryLimits::default(),
+            frame_floor: HubConfig::default().floor,
+        }
+    }
 }
 
 /// Reads `[limits]`; what is not set keeps its default.
@@ -46,10 +58,11 @@ pub(super) fn read_limits(root: &mut Reader<'_>, file: &str, problems: &mut Vec<
         &mut ingest.future_us_max,
         reader.read("ahead", problems, |value| at_most(span_us(value)?, AHEAD_US_MAX, "3650d")),
     );
-    limits.frame_floor = reader.read("frame_floor", problems, |value| {
+    let floor = reader.read("frame_floor", problems, |value| {
         let us = at_most(span_us(value)?, FRAME_FLOOR_US_MAX, "10s")?;
         Ok(Duration::from_micros(u64::try_from(us).unwrap_or(0)))
     });
+    set(&mut limits.frame_floor, floor);
     if let Some(table) = reader.table("views", problems) {
         let mut views = Reader::new(file, "limits.views", table);
         set(&mut limits.views.groups_max, views.read("groups", problems, |value| count_to(value, 100_000_000)));
