@@ -24,6 +24,9 @@ use crate::error::{HttpResult, query_error};
 use crate::live::timezone_of;
 use crate::query::{WAIT_DEFAULT, known_position, spec_of, wait_of, write_answer};
 
+/// How long a view that was not running yet may take before it is answered without rows.
+const FIRST_ANSWER_MAX: Duration = Duration::from_secs(1);
+
 /// `GET /api/v1/views`.
 pub(crate) async fn get_views(State(deps): State<Deps>) -> Json<Value> {
     let answer = |view: &crate::catalog::NamedView| ViewAnswer {
@@ -62,7 +65,7 @@ pub(crate) async fn get_view(
     let instance = acquire(&deps, spec).await?;
     let mut read = match &wanted {
         Some(position) => included(&deps, instance.id(), position, wait.unwrap_or(WAIT_DEFAULT)).await?,
-        None => deps.hub.read(instance.id()),
+        None => first_answer(&deps, instance.id()).await,
     };
     let mut etag = weak_etag(&read.changed.0, read.changed.1, hash);
     let unchanged = |etag: &str| {
@@ -101,6 +104,19 @@ async fn acquire(deps: &Deps, spec: QuerySpec) -> HttpResult<InstanceRef> {
         tracing::error!(%error, "planning panicked");
         ApiError::new(Code::Internal, "the query could not be planned by a fault of the server")
     })??)
+}
+
+/// The answer as it is. One that is just being started is given a moment: most are there before it is over.
+async fn first_answer(deps: &Deps, id: InstanceId) -> ViewRead {
+    let deadline = Instant::now() + FIRST_ANSWER_MAX;
+    let mut read = deps.hub.read(id);
+    while read.members.is_none() && read.state.status == Status::Backfilling {
+        if tokio::time::timeout_at(deadline, deps.hub.changed_after(id, read.changed)).await.is_err() {
+            break;
+        }
+        read = deps.hub.read(id);
+    }
+    read
 }
 
 /// The answer once its own rows include `position`, which a re-run or a rebuild may do later than the others. What has no
