@@ -31,7 +31,14 @@ impl QueryError {
                     Self::new(QueryErrorKind::BadSql, message)
                 }
             }
-            DataFusionError::NotImplemented(_) => Self::new(QueryErrorKind::NotYet, message),
+            DataFusionError::NotImplemented(_) => {
+                Self::new(QueryErrorKind::NotYet, format!("this is not supported: {message}"))
+            }
+            // DataFusion calls arguments of the wrong types a fault of its own.
+            _ if message.contains("failed to match any signature") => {
+                let name = message.split('\'').nth(1).unwrap_or("the function").to_owned();
+                Self::new(QueryErrorKind::BadSql, format!("`{name}` cannot take what it is given: it has another type"))
+            }
             DataFusionError::Internal(_) => Self::new(QueryErrorKind::Internal, message),
             _ => Self::new(QueryErrorKind::BadSql, message),
         };
@@ -55,8 +62,14 @@ impl QueryError {
 
     /// A column that does not exist.
     pub(crate) fn unknown_column<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
-        let nearest = nearest(name, known);
-        let message = format!("there is no column `{name}`{}", did_you_mean(&nearest));
+        // A column of that very name is out of reach: its table is not what was written before the dot.
+        let (same, other): (Vec<&str>, Vec<&str>) = known.into_iter().partition(|known| *known == name);
+        let nearest = nearest(name, other);
+        let message = if same.is_empty() {
+            format!("there is no column `{name}`{}", did_you_mean(&nearest))
+        } else {
+            format!("there is no column `{name}` under that name of a table")
+        };
         Self { nearest, ..Self::new(QueryErrorKind::UnknownColumn, message) }
     }
 

@@ -2,27 +2,71 @@
 
 import { useEffect, useMemo, useState } from 'react';
 import { boardClock } from '../charts';
-import type { Board, Panel as PanelInfo } from '../shared/api';
+import type { Board, BoardName, Panel as PanelInfo } from '../shared/api';
 import { localZone } from '../shared/format';
 import { useConnection, useSubscription } from '../shared/live';
-import { TopBar } from '../shell';
+import { DEFAULT_BOARD, go, routeHref, TopBar } from '../shell';
 import { Panel } from './panel';
-import { useBoard } from './useBoard';
+import { useBoard, useBoards } from './useBoard';
 
 export function BoardPage({ name }: { readonly name: string }) {
-  const { board, problem } = useBoard(name);
+  const boards = useBoards() ?? [];
+  // Without a board of its own, the first page is the first board there is.
+  const first = name === DEFAULT_BOARD && !boards.some(({ id }) => id === name) ? boards[0]?.id : undefined;
+  const id = first ?? name;
+  const { board, problem } = useBoard(id);
   if (board === null) {
     return (
       <>
         <TopBar title={problem === null ? ' ' : 'No board'} context={problem ?? ' '} />
-        {problem === null ? <BoardSkeleton /> : <p className="page-message">{problem}</p>}
+        {problem === null ? <BoardSkeleton /> : <NoBoard problem={problem} boards={boards} />}
       </>
     );
   }
-  return <LoadedBoard board={board} />;
+  return <LoadedBoard key={id} id={id} board={board} boards={boards} />;
 }
 
-function LoadedBoard({ board }: { readonly board: Board }) {
+function NoBoard({ problem, boards }: { readonly problem: string; readonly boards: readonly BoardName[] }) {
+  return (
+    <div className="page-message">
+      <p>{problem}</p>
+      {boards.length === 0 ? (
+        <p>
+          Boards are TOML files in the folder that <code>boards</code> names in the configuration. Meanwhile:{' '}
+          <a className="text-accent hover:underline" href={routeHref({ page: 'streams' })}>
+            streams
+          </a>{' '}
+          and{' '}
+          <a className="text-accent hover:underline" href={routeHref({ page: 'explore', sql: null })}>
+            live SQL
+          </a>
+          .
+        </p>
+      ) : (
+        <p>
+          There is:{' '}
+          {boards.map(({ id, title }) => (
+            <a
+              key={id}
+              className="mx-1 text-accent hover:underline"
+              href={routeHref({ page: 'board', board: id })}
+            >
+              {title}
+            </a>
+          ))}
+        </p>
+      )}
+    </div>
+  );
+}
+
+interface LoadedBoardProps {
+  readonly id: string;
+  readonly board: Board;
+  readonly boards: readonly BoardName[];
+}
+
+function LoadedBoard({ id, board, boards }: LoadedBoardProps) {
   const panels = useMemo(() => inReadingOrder(board.panels), [board]);
   const channels = useMemo(() => [...new Set(panels.map(({ channel }) => channel))], [panels]);
   const subscription = useSubscription(channels);
@@ -41,7 +85,22 @@ function LoadedBoard({ board }: { readonly board: Board }) {
   const context = [board.description, zone ?? localZone()].filter(Boolean).join(' · ');
   return (
     <>
-      <TopBar title={board.title} context={context} zone={zone} play={{ paused, setPaused }} />
+      <TopBar title={board.title} context={context} zone={zone} play={{ paused, setPaused }}>
+        {boards.length > 1 ? (
+          <select
+            className="board-choice"
+            aria-label="Board"
+            value={id}
+            onChange={({ target }) => go({ page: 'board', board: target.value })}
+          >
+            {boards.map((each) => (
+              <option key={each.id} value={each.id}>
+                {each.title}
+              </option>
+            ))}
+          </select>
+        ) : null}
+      </TopBar>
       <div className="board" data-offline={connection.status !== 'open' && connection.status !== 'idle'}>
         {subscription === null
           ? null

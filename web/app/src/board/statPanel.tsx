@@ -12,11 +12,15 @@ import { fillTemplate } from './template';
 import { level } from './threshold';
 
 const RANGE_MS = 120_000;
+/** The types of columns that hold a number. */
+const NUMBERS = /^(int|float|decimal)/;
 
 /** What the newest row says; the time column is only there when the query makes a series. */
 interface Reading {
   readonly times: readonly number[];
   readonly values: readonly (number | null)[];
+  /** The number that the panel is about. */
+  readonly current: number | null;
   readonly last: (column: string) => number | null;
 }
 
@@ -64,10 +68,12 @@ function reader(options: PanelOptions): (table: KeyedTable, changes: TableChange
   return (table, changes) => {
     const time = options.time ?? table.columns.find(({ type }) => type === 'time')?.name ?? null;
     const columns = table.columns.map(({ name }) => name).filter((name) => name !== time);
-    const wanted = options.value ?? columns[0] ?? '';
+    const isNumber = (column: string) => NUMBERS.test(table.columns[table.columnIndex(column)]?.type ?? '');
+    const wanted = options.value ?? columns.find(isNumber) ?? columns[0] ?? '';
     if (time === null) {
       const row = table.rows().next().value?.[1];
-      return { times: [], values: [], last: (column) => numeric(row?.[table.columnIndex(column)] ?? null) };
+      const last = (column: string) => numeric(row?.[table.columnIndex(column)] ?? null);
+      return { times: [], values: [], current: last(wanted), last };
     }
     if (changes.replaced || buffer === null) {
       buffer = new SeriesBuffer({ time, by: null, values: columns });
@@ -79,6 +85,7 @@ function reader(options: PanelOptions): (table: KeyedTable, changes: TableChange
     return {
       times: buffer.times,
       values: series.get(wanted) ?? [],
+      current: series.get(wanted)?.at(-1) ?? null,
       last: (column) => series.get(column)?.at(-1) ?? null,
     };
   };
@@ -91,8 +98,7 @@ function writer(root: HTMLElement, panel: Panel): (reading: Reading) => void {
   const headline = value === null ? null : new Headline(value);
   const options = panel.options ?? {};
   const unitOf = (column: string) => options.units?.[column] ?? panel.unit ?? '';
-  return ({ last, values }) => {
-    const current = options.value === undefined ? (values.at(-1) ?? null) : last(options.value);
+  return ({ last, current }) => {
     const formatted = formatUnit(current, panel.unit ?? '', options.decimals);
     headline?.show(formatted.text, current);
     setText(unit, formatted.unit);

@@ -34,6 +34,11 @@ const AXIS_FONT = '11px "Inter Variable", sans-serif';
 /** All charts of a page share one crosshair. */
 const CROSSHAIR = 'board';
 
+/** Where an axis begins that nobody set: at zero, unless the data is far from it and the differences would be lost. */
+function baseline(low: number, high: number): number {
+  return low > high * 0.6 ? low : Math.min(low, 0);
+}
+
 export class LineChart {
   readonly #options: LineChartOptions;
   readonly #observer: ResizeObserver;
@@ -167,7 +172,7 @@ export class LineChart {
 
   #valueRange(low: number | null, high: number | null): [number, number] {
     const { min, max, unit } = this.#options;
-    const bottom = Math.min(min ?? low ?? 0, low ?? 0);
+    const bottom = Math.min(min ?? baseline(low ?? 0, high ?? 0), low ?? 0);
     if (max !== undefined && (high ?? 0) <= max) {
       return [bottom, max];
     }

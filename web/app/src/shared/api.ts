@@ -63,6 +63,11 @@ export interface Panel {
   readonly options?: PanelOptions | null;
 }
 
+export interface BoardName {
+  readonly id: string;
+  readonly title: string;
+}
+
 export interface Board {
   readonly title: string;
   readonly description?: string | null;
@@ -142,6 +147,7 @@ function post<T>(path: string, body: object, signal?: AbortSignal): Promise<T> {
 }
 
 export const api = {
+  boards: async () => (await request<{ boards: readonly BoardName[] }>('boards')).boards,
   board: (name: string) => request<Board>(`boards/${encodeURIComponent(name)}`),
   streams: async () => (await request<{ streams: StreamInfo[] }>('streams')).streams,
   liveQuery: (sql: string, timezone: string) => post<{ channel: string }>('live/queries', { sql, timezone }),
