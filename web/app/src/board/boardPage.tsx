@@ -46,11 +46,7 @@ function NoBoard({ problem, boards }: { readonly problem: string; readonly board
         <p>
           There is:{' '}
           {boards.map(({ id, title }) => (
-            <a
-              key={id}
-              className="mx-1 text-accent hover:underline"
-              href={routeHref({ page: 'board', board: id })}
-            >
+            <a key={id} className="mx-1 text-accent hover:underline" href={routeHref({ page: 'board', board: id })}>
               {title}
             </a>
           ))}
