@@ -36,7 +36,7 @@ const CROSSHAIR = 'board';
 
 /** Where an axis begins that nobody set: at zero, unless the data is far from it and the differences would be lost. */
 function baseline(low: number, high: number): number {
-  return low > high * 0.6 ? low : Math.min(low, 0);
+  return low < high && low > high * 0.6 ? low : Math.min(low, 0);
 }
 
 export class LineChart {
