@@ -5,6 +5,9 @@ use datafusion::common::{DataFusionError, SchemaError};
 
 use crate::api::{QueryError, QueryErrorKind};
 
+/// What is said of a function whose arguments have types that it does not take.
+const WRONG_TYPES: &str = "cannot take what it is given: it has another type";
+
 /// How many near names an error lists.
 const NEAREST_MAX: usize = 3;
 
@@ -37,7 +40,7 @@ impl QueryError {
             // DataFusion calls arguments of the wrong types a fault of its own.
             _ if message.contains("failed to match any signature") => {
                 let name = message.split('\'').nth(1).unwrap_or("the function").to_owned();
-                Self::new(QueryErrorKind::BadSql, format!("`{name}` cannot take what it is given: it has another type"))
+                Self::new(QueryErrorKind::BadSql, format!("`{name}` {WRONG_TYPES}"))
             }
             DataFusionError::Internal(_) => Self::new(QueryErrorKind::Internal, message),
             _ => Self::new(QueryErrorKind::BadSql, message),
@@ -108,7 +111,8 @@ impl QueryError {
             _ => after("there is no function `")
                 .or_else(|| after("No function matches the given name and argument types '"))
                 .or_else(|| after("to satisfy a call to '"))
-                .or_else(|| after("Function '")),
+                .or_else(|| after("Function '"))
+                .or_else(|| self.message.ends_with(WRONG_TYPES).then(|| after("`")).flatten()),
         }?;
         quoted.split(['`', '\'', '(']).next().filter(|name| !name.is_empty())
     }
