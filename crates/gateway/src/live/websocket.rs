@@ -37,6 +37,9 @@ const SILENCE_MAX: Duration = Duration::from_secs(60);
 const SEND_MAX: Duration = Duration::from_secs(30);
 /// The longest message of a client.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
+/// What is read of a message before the connection is cut. One between the two limits is read whole and then refused: a
+/// client that is still sending when it is cut off never learns why.
+const READ_BYTES_MAX: usize = 4 << 20;
 /// The most subscriptions of a connection.
 const SUBSCRIPTIONS_MAX: usize = 64;
 /// So many messages in a row that are none end the connection.
@@ -61,8 +64,8 @@ pub(crate) async fn get_websocket(
     let upgrade = upgrade
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
-        .max_message_size(MESSAGE_BYTES_MAX)
-        .max_frame_size(MESSAGE_BYTES_MAX);
+        .max_message_size(READ_BYTES_MAX)
+        .max_frame_size(READ_BYTES_MAX);
     let response: Response = upgrade.on_upgrade(move |socket| async move {
         let connection = Connection {
             live,
@@ -192,6 +195,7 @@ impl Connection {
     async fn hear(&mut self, message: Message) -> Result<(), End> {
         self.heard = Instant::now();
         let text = match message {
+            Message::Text(text) if text.len() > MESSAGE_BYTES_MAX => return Err(End::Close(Close::TooLarge, None)),
             Message::Text(text) => text,
             Message::Binary(_) => return Err(End::Close(Close::Unsupported, None)),
             Message::Ping(_) | Message::Pong(_) => return Ok(()),
