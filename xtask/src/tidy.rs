@@ -4,23 +4,28 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which of our crates each crate may name, without the prefix.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("model", &[]),
     ("runtime", &[]),
     ("protocol", &["model"]),
     ("journal", &["model", "runtime"]),
     ("live", &["model", "runtime"]),
+    ("archive", &["model", "runtime", "journal", "live"]),
     ("sources", &["model", "runtime"]),
     ("hub", &["model", "runtime", "protocol"]),
     ("bench", &["model", "runtime", "protocol", "live"]),
     ("gateway", &["model", "runtime", "protocol", "journal", "live", "hub"]),
-    ("server", &["model", "runtime", "protocol", "journal", "live", "sources", "hub", "gateway", "bench"]),
+    ("server", &["model", "runtime", "protocol", "journal", "live", "archive", "sources", "hub", "gateway", "bench"]),
     ("xtask", &[]),
 ];
 
 /// External crates that only some of ours may name.
-const FENCES: [(&str, &[&str]); 4] =
-    [("datafusion", &["live"]), ("axum", &["gateway"]), ("rusqlite", &["journal"]), ("sysinfo", &["sources"])];
+const FENCES: [(&str, &[&str]); 4] = [
+    ("datafusion", &["live", "archive"]),
+    ("axum", &["gateway"]),
+    ("rusqlite", &["journal"]),
+    ("sysinfo", &["sources"]),
+];
 
 /// The longest a source file may be.
 const LINES_MAX: usize = 600;

@@ -1,0 +1,1 @@
+//! History: sealed journal segments become Parquet files that queries read together with the log's hot end.
