@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
-use pulseboard_runtime::{Shutdown, SystemClock};
+use pulseboard_runtime::{Shutdown, SystemClock, fault};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
@@ -21,6 +21,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
                 .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
         )
         .init();
+    fault::check().map_err(|error| Failure::setup(error.to_string()))?;
     let overrides = Overrides { listen: args.listen, data_dir: args.data_dir };
     let config = load(args.config.as_deref(), &overrides)
         .map_err(|problems| Failure { lines: problems.iter().map(ToString::to_string).collect(), code: 2 })?;
