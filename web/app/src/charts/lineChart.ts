@@ -8,6 +8,7 @@ import uPlot from 'uplot';
 import { formatClock, formatMinute, unitText } from '../shared/format';
 import { boardClock } from './boardClock';
 import { glide } from './glide';
+import { outages } from './outages';
 import { alpha, seriesToken, token } from './palette';
 import { SteadyRange, ticks } from './scale';
 
@@ -150,8 +151,8 @@ export class LineChart {
       width: LINE_PX,
       stroke: () => this.#stroke(index),
       points: { show: false },
-      // A point that is missing for one beat is jitter of the measuring, not a gap worth showing.
       spanGaps: false,
+      gaps: (plot, at, _from, _to, holes) => this.#gaps(plot, at, holes),
     };
     if (name === this.#options.comparison) {
       series.dash = [4, 4];
@@ -160,6 +161,14 @@ export class LineChart {
       series.fill = () => alpha(this.#color(index), 0.12);
     }
     return series;
+  }
+
+  /** A line does not run on over an outage as if there had been values. */
+  #gaps(plot: uPlot, at: number, holes: uPlot.Series.Gaps): uPlot.Series.Gaps {
+    const found = outages(this.#columns[0], this.#columns[at] ?? [], this.#options.range_ms);
+    const pixel = (time_ms: number) => Math.round(plot.valToPos(time_ms, 'x', true));
+    const cuts = found.map(([from, to]): [number, number] => [pixel(from), pixel(to)]);
+    return cuts.length === 0 ? holes : [...holes, ...cuts].sort(([a], [b]) => a - b);
   }
 
   #color(index: number): string {

@@ -1,6 +1,6 @@
 /** The SQL editor: CodeMirror in the house's colours, with completion from the streams and errors marked in place. */
 
-import { autocompletion, closeBrackets, completionKeymap } from '@codemirror/autocomplete';
+import { autocompletion, closeBrackets, closeCompletion, completionKeymap } from '@codemirror/autocomplete';
 import { defaultKeymap, history, historyKeymap } from '@codemirror/commands';
 import { SQLDialect, type SQLNamespace, sql } from '@codemirror/lang-sql';
 import { bracketMatching, HighlightStyle, syntaxHighlighting } from '@codemirror/language';
@@ -76,7 +76,8 @@ export class SqlEditor {
   readonly #language = new Compartment();
 
   constructor({ parent, text, onRun }: EditorOptions) {
-    const run = () => {
+    const run = (view: EditorView) => {
+      closeCompletion(view);
       onRun();
       return true;
     };

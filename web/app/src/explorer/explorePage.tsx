@@ -2,6 +2,7 @@
 
 import { useCallback, useEffect, useRef, useState } from 'react';
 import type { StreamInfo } from '../shared/api';
+import { localZone } from '../shared/format';
 import { PlayIcon, WarningIcon } from '../shared/icons';
 import { replaceRoute, TopBar } from '../shell';
 import { useStreams } from '../streams';
@@ -64,7 +65,7 @@ export function ExplorePage({ sql }: { readonly sql: string | null }) {
 
   return (
     <>
-      <TopBar title="Explore" context="SQL whose answer stays live" />
+      <TopBar title="Explore" context={`SQL whose answer stays live · ${localZone()}`} />
       <div className="explore">
         <div className="explore-main">
           <section className="panel editor" aria-label="Query">

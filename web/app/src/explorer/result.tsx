@@ -66,7 +66,7 @@ function LiveResult({ query, outdated, onForgotten, subscription, channel }: Liv
   return (
     <section className="panel result" aria-label="Answer" data-dim={outdated}>
       <header className="panel-head">
-        <h2 className="panel-title">Answer</h2>
+        <h2 className="panel-title">{outdated ? 'Answer of the query before' : 'Answer'}</h2>
         <span ref={count} className="text-t3" />
         {told === null ? null : (
           <span className="notice" data-tone={told.tone} title={told.detail}>
@@ -74,7 +74,7 @@ function LiveResult({ query, outdated, onForgotten, subscription, channel }: Liv
           </span>
         )}
         <span className="flex-1" />
-        {query.explanation === null ? null : <ExplainBadge explanation={query.explanation} />}
+        {outdated || query.explanation === null ? null : <ExplainBadge explanation={query.explanation} />}
       </header>
       <div className="relative min-h-0 flex-1">
         <div ref={host} className="absolute inset-0" />

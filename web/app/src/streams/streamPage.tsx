@@ -2,7 +2,7 @@
 
 import { useEffect, useRef } from 'react';
 import { API_URL, type StreamField } from '../shared/api';
-import { fixed, formatAge, formatDateTime, unitText } from '../shared/format';
+import { fixed, formatAge, formatDateTime, localZone, unitText } from '../shared/format';
 import { BackIcon } from '../shared/icons';
 import { client, useBeat, useChannel, useSubscription, useSubscriptionStatus } from '../shared/live';
 import { routeHref, TopBar } from '../shell';
@@ -59,7 +59,7 @@ function describe(stream: StreamRow | null): string {
     return ' ';
   }
   const since = stream.complete_from === null ? null : `complete from ${formatDateTime(stream.complete_from / 1_000)}`;
-  return [`schema version ${stream.schema.version}`, since].filter(Boolean).join(' · ');
+  return [`schema version ${stream.schema.version}`, since, localZone()].filter(Boolean).join(' · ');
 }
 
 function Figures({ stream }: { readonly stream: StreamRow | null }) {
