@@ -270,6 +270,14 @@ pub trait Log: Send + Sync + fmt::Debug {
     /// [`LogError`] when the log cannot be read.
     fn last_rows(&self, stream: &StreamName, n: usize, upto: LogOffset) -> Result<Vec<RecordBatch>, LogError>;
 
+    /// Where log and clock stood at `time`: the last step at or before it, a whole-second tick included. [`Log::head`] if
+    /// `time` is later, the beginning if it is before the first step. What the clock did between the last commit before
+    /// the process ended and the next start is not known: that time is taken for a pause. Blocks for a few small reads.
+    ///
+    /// # Errors
+    /// [`LogError::Dropped`] when retention dropped what was there then, [`LogError`] when the log cannot be read.
+    fn position_at(&self, time: TimeUs) -> Result<Position, LogError>;
+
     /// How a client's position relates to this log.
     fn check(&self, position: &Position) -> PositionCheck;
 

@@ -135,6 +135,11 @@ impl Catalog {
         self.segments.first().map_or(1, |segment| segment.start.first_offset)
     }
 
+    /// The first commit still in the log, or the one that will be.
+    pub(super) fn first_commit(&self) -> u64 {
+        self.segments.first().map_or(1, |segment| segment.start.first_commit)
+    }
+
     /// `_arrived_at` of the newest event.
     pub(super) fn newest(&self) -> Option<i64> {
         self.streams.values().filter_map(|stream| stream.held.map(|held| held.last_at)).max()

@@ -29,6 +29,7 @@ use super::segment::Segment;
 use super::shared::{Shared, Threads, segments_dir};
 use super::sqlite::{check_version, io_error, open_reader, segment_error, sync_dir};
 use super::tail::EmbeddedTail;
+use super::times::position_at;
 use super::writer::Writer;
 use crate::log::{
     AppendError, AppendRequest, Appended, DeclareError, Log, LogError, LogHealth, PositionCheck, Scan, StreamInfo, Tail,
@@ -293,6 +294,10 @@ impl Log for EmbeddedLog {
         let upto = upto.min(self.head().offset).to_u64();
         let reader = last_rows(&self.shared.catalog.read(), stream, n, upto);
         reader.map_or(Ok(Vec::new()), super::scan::LastRows::read)
+    }
+
+    fn position_at(&self, time: TimeUs) -> Result<Position, LogError> {
+        position_at(&self.shared.catalog, self.head(), time)
     }
 
     fn check(&self, position: &Position) -> PositionCheck {

@@ -33,7 +33,8 @@
 //!
 //! # Who does what
 //! `writer` commits and (`ticks`) moves the clock, `keeper` keeps house (checkpoints, sealing, metadata, retention), `ring` holds
-//! the recent steps for `tail`, `scan` reads streams. Everything they share is in `shared`; `catalog` is what is known
+//! the recent steps for `tail`, `scan` reads streams, `times` finds
+//! where the log stood at a moment. Everything they share is in `shared`; `catalog` is what is known
 //! of streams and segments.
 
 mod active;
@@ -64,6 +65,7 @@ mod sqlite;
 mod summary;
 mod tail;
 mod ticks;
+mod times;
 mod writer;
 
 pub use config::{EmbeddedConfig, Keep, Retention};

@@ -93,28 +93,60 @@ impl SegmentReader {
 
     /// The first part of the last commit that begins at or before `offset`, or of the first commit there is.
     pub(super) fn commit_at(&self, offset: u64) -> Result<Option<PartHeader>, LogError> {
+        self.last_commit_where(offset, |header| header.first_offset <= offset)
+    }
+
+    /// The first part of the last commit for which `holds`, or of the first commit there is. It must hold for a first
+    /// few commits and for none after them. `offset` is named in errors.
+    fn last_commit_where(
+        &self,
+        offset: u64,
+        holds: impl Fn(&PartHeader) -> bool,
+    ) -> Result<Option<PartHeader>, LogError> {
         let last = "SELECT max(id) FROM parts";
         let last: Option<i64> =
             self.conn.query_row(last, [], |row| row.get(0)).map_err(|error| self.failed(offset, &error))?;
         let Some(last) = last else { return Ok(None) };
-        let sql = format!("SELECT {COLUMNS} FROM parts WHERE id = ?1");
-        let mut find = self.conn.prepare_cached(&sql).map_err(|error| self.failed(offset, &error))?;
         // Every commit up to the last one must be found: a search that looked for a neighbour instead would make
         // whatever a damaged page leads to its answer.
-        let mut first_part = |commit: u64| -> Result<PartHeader, LogError> {
-            let mut rows = find.query([part_id(commit, 0)]).map_err(|error| self.failed(offset, &error))?;
-            match rows.next().map_err(|error| self.failed(offset, &error))? {
-                Some(row) => self.header(row, offset),
-                None => Err(self.corrupt(offset, format!("commit {commit} is missing"))),
-            }
+        let first_part = |commit: u64| {
+            let found = self.first_part(commit, offset)?;
+            found.ok_or_else(|| self.corrupt(offset, format!("commit {commit} is missing")))
         };
-        // `low` begins at or before the offset (or is the first), everything from `high` on begins after it.
+        // For `low` it holds (or it is the first), from `high` on it does not.
         let (mut low, mut high) = (self.segment.start.first_commit, (last.cast_unsigned() >> 16) + 1);
         while high - low > 1 {
             let middle = low + (high - low) / 2;
-            if first_part(middle)?.first_offset <= offset { low = middle } else { high = middle }
+            if holds(&first_part(middle)?) { low = middle } else { high = middle }
         }
         first_part(low).map(Some)
+    }
+
+    /// The first part of a commit, if the segment has it.
+    fn first_part(&self, commit: u64, offset: u64) -> Result<Option<PartHeader>, LogError> {
+        let sql = format!("SELECT {COLUMNS} FROM parts WHERE id = ?1");
+        let mut find = self.conn.prepare_cached(&sql).map_err(|error| self.failed(offset, &error))?;
+        let mut rows = find.query([part_id(commit, 0)]).map_err(|error| self.failed(offset, &error))?;
+        let row = rows.next().map_err(|error| self.failed(offset, &error))?;
+        row.map(|row| self.header(row, offset)).transpose()
+    }
+
+    /// The last commit that arrived at or before `time` (µs), or the first there is, and what comes after it here.
+    pub(super) fn commit_at_time(&self, time: i64) -> Result<Option<CommitAt>, LogError> {
+        let offset = self.segment.start.first_offset;
+        let Some(first) = self.last_commit_where(offset, |header| header.arrived_at <= time)? else { return Ok(None) };
+        let sql = format!("SELECT {COLUMNS} FROM parts WHERE id >= ?1 AND id < ?2 ORDER BY id DESC LIMIT 1");
+        let mut find = self.conn.prepare_cached(&sql).map_err(|error| self.failed(offset, &error))?;
+        let range = [part_id(first.commit, 0), part_id(first.commit + 1, 0)];
+        let last = find.query_row(range, |row| Ok(self.header(row, first.first_offset)));
+        let last = last.map_err(|error| self.failed(first.first_offset, &error))??;
+        let next = self.first_part(first.commit + 1, last.last_offset() + 1)?;
+        Ok(Some(CommitAt { clock: first.arrived_at, last_offset: last.last_offset(), next }))
+    }
+
+    /// The first part of the segment's first commit, if there is one.
+    pub(super) fn first_commit(&self) -> Result<Option<PartHeader>, LogError> {
+        self.first_part(self.segment.start.first_commit, self.segment.start.first_offset)
     }
 
     /// Parts of `stream` from key `from` on that begin at or before offset `upto`, in order; bodies only of those with
@@ -247,6 +279,17 @@ impl SegmentReader {
         let ids = statement.query_map(params![stream.as_str(), upto_sql, limit], |row| row.get(0));
         ids.and_then(Iterator::collect).map_err(|error| self.failed(upto, &error))
     }
+}
+
+/// A commit that was looked for by its time.
+#[derive(Debug)]
+pub(super) struct CommitAt {
+    /// Its `_arrived_at`, µs.
+    pub(super) clock: i64,
+    /// The log's last offset after it.
+    pub(super) last_offset: u64,
+    /// The commit after it, if the segment has it.
+    pub(super) next: Option<PartHeader>,
 }
 
 /// Some parts of one stream.

@@ -27,6 +27,7 @@ use super::segment_file::{PartIndex, file_name};
 use super::shared::segments_dir;
 use super::sqlite::corrupt;
 use super::summary::StreamSummary;
+use super::times::position_at;
 use crate::log::{
     AppendError, AppendRequest, Appended, DeclareError, Log, LogError, LogHealth, PositionCheck, Scan, StreamInfo,
     Tail, TailItem,
@@ -250,6 +251,10 @@ impl Log for ReadOnlyLog {
         let upto = upto.min(self.head().offset).to_u64();
         let reader = last_rows(&self.view.catalog.read(), stream, n, upto);
         reader.map_or(Ok(Vec::new()), LastRows::read)
+    }
+
+    fn position_at(&self, time: TimeUs) -> Result<Position, LogError> {
+        position_at(&self.view.catalog, self.head(), time)
     }
 
     fn check(&self, position: &Position) -> PositionCheck {

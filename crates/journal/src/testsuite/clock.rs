@@ -1,10 +1,11 @@
 //! The log's clock: never back, whole seconds as steps, pauses logged.
 
 use pulseboard_model::time::SECOND_US;
-use pulseboard_model::{LogOffset, Step, TimeUs};
+use pulseboard_model::{LogOffset, Position, Step, TimeUs};
 
 use super::TestBed;
 use super::rows::{all, eventually, next_step, numbers, offsets};
+use crate::log::Log;
 
 /// A wall clock that is set back does not set the log back, not even over a restart.
 pub async fn the_clock_never_goes_back(bed: &mut impl TestBed) {
@@ -89,4 +90,48 @@ pub async fn the_head_is_the_last_step(bed: &mut impl TestBed) {
     assert_eq!(next_step(tail.as_mut(), true).position(), log.head());
     drop(tail);
     bed.close(log);
+}
+
+/// A moment leads to the last step at or before it: a commit, a tick between two, the last tick before a pause, and the
+/// same after reopening.
+pub async fn a_moment_leads_to_the_step_before_it(bed: &mut impl TestBed) {
+    let log = bed.open();
+    let begin = log.head().clock;
+    let mut steps = vec![log.head()];
+    let mut tail = log.tail(LogOffset::START).expect("a tail");
+    // Commits at odd moments, ticks between them, a pause of ten minutes in the middle.
+    let advances = [0, 300_000, 2 * SECOND_US + 7, 4 * SECOND_US, 600 * SECOND_US, 1, 3 * SECOND_US];
+    for (n, advance) in (0..).zip(advances) {
+        bed.clock().advance(advance);
+        let appended = log.append(numbers("s", n > 0, n..=n + n % 3)).await.expect("appended").position;
+        while steps.last() != Some(&appended) {
+            steps.push(next_step(tail.as_mut(), true).position());
+        }
+    }
+    drop(tail);
+    check_moments(log.as_ref(), &steps);
+    let beginning = Position { offset: LogOffset::START, clock: TimeUs(0), ..log.head() };
+    assert_eq!(log.position_at(TimeUs(begin.0.min(999_999))), Ok(beginning));
+    bed.close(log);
+
+    let log = bed.open();
+    check_moments(log.as_ref(), &steps);
+    bed.close(log);
+}
+
+/// Just at, just after, and just before the next of each of the steps that were seen.
+fn check_moments(log: &dyn Log, steps: &[Position]) {
+    for pair in steps.windows(2) {
+        let [step, next] = pair else { continue };
+        if step.clock == next.clock {
+            // At one moment the later step counts.
+            continue;
+        }
+        for time in [step.clock.0, step.clock.0 + 1, next.clock.0 - 1].into_iter().filter(|time| *time < next.clock.0) {
+            assert_eq!(log.position_at(TimeUs(time)), Ok(*step), "at {time}, before {next}");
+        }
+    }
+    let last = *steps.last().expect("steps");
+    assert_eq!(log.position_at(last.clock), Ok(last));
+    assert_eq!(log.position_at(TimeUs(i64::MAX)), Ok(log.head()));
 }

@@ -38,6 +38,11 @@ async fn old_events_go_and_the_log_says_so() {
     assert_eq!(log.check(&second), PositionCheck::Known, "everything after it is still there");
     let Err(LogError::Dropped(upto)) = log.tail(LogOffset::START) else { panic!("the beginning is gone") };
     assert_eq!(upto, second.offset);
+    assert_eq!(
+        log.position_at(second.clock),
+        Err(LogError::Dropped(second.offset)),
+        "nobody knows what came at that moment"
+    );
     assert!(log.tail(upto).is_ok());
     assert_eq!(all(&log, "a", "_offset"), (1_001..=1_510).collect::<Vec<_>>());
     assert!(all(&log, "b", "n").is_empty());
