@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::error::BenchError;
-use crate::scenario::{engine, fanout, idle, ingest_batch, ingest_single, latency};
+use crate::scenario::{engine, fanout, idle, ingest_batch, ingest_single, latency, queries};
 use crate::target::Target;
 
 /// Measures a server. Without a scenario: all of them, each against a server of its own, as one table.
@@ -52,6 +52,10 @@ pub enum Scenario {
     Latency,
     /// A thousand readers of one channel.
     Fanout,
+    /// The queries of Nexmark.
+    Nexmark,
+    /// The Yahoo streaming benchmark's campaign count.
+    Yahoo,
 }
 
 /// One scenario against a running server.
@@ -69,6 +73,10 @@ pub enum ScenarioArgs {
     Latency(Against<latency::Options>),
     /// One stream or view, a thousand WebSocket readers.
     Fanout(Against<fanout::Options>),
+    /// The queries of Nexmark in this process; no server needed.
+    Nexmark(queries::Options),
+    /// The Yahoo streaming benchmark's campaign count in this process; no server needed.
+    Yahoo(queries::Options),
 }
 
 /// A scenario's options and the server it runs against. Events go to streams of their own, `bench_…`, and stay there.

@@ -38,6 +38,20 @@ where
     answer.await.map_err(|_| BenchError::GeneratorEnded)?
 }
 
+/// Runs `work`, which may block, on a thread of its own outside of any runtime and gives its answer.
+pub(crate) async fn on_plain_thread<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> Result<T, BenchError> + Send + 'static,
+) -> Result<T, BenchError> {
+    let (done, answer) = oneshot::channel();
+    let spawned = Tasks::new().spawn_thread(name, move || {
+        // Whoever asked may have been cancelled.
+        let _gone = done.send(work()).is_err();
+    });
+    spawned.map_err(BenchError::io("starting a thread"))?;
+    answer.await.map_err(|_| BenchError::GeneratorEnded)?
+}
+
 /// Keeps the calling thread, and what it starts, on one core.
 #[cfg(target_os = "linux")]
 pub(crate) fn pin_to(core: Option<usize>) -> Result<(), BenchError> {

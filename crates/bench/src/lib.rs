@@ -16,7 +16,9 @@ mod latency;
 mod ledger;
 mod machine;
 mod measured;
+mod nexmark;
 mod observe;
+mod replay;
 pub mod scenario;
 mod server;
 mod socket;
@@ -24,6 +26,7 @@ mod suite;
 mod target;
 mod views;
 mod window;
+mod yahoo;
 
 pub use args::{Against, BenchArgs, Scenario, ScenarioArgs, SuiteArgs, TargetArgs};
 pub use cpu::CpuSplit;

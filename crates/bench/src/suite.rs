@@ -9,12 +9,20 @@ use crate::error::BenchError;
 use crate::generator::cores;
 use crate::machine;
 use crate::measured::{Measured, render};
-use crate::scenario::{engine, fanout, idle, ingest_batch, ingest_single, latency};
+use crate::scenario::{engine, fanout, idle, ingest_batch, ingest_single, latency, queries};
 use crate::server::{Server, Setup};
 use crate::target::Target;
 
-const ALL: [Scenario; 6] =
-    [Scenario::Batch, Scenario::Single, Scenario::Engine, Scenario::Latency, Scenario::Fanout, Scenario::Idle];
+const ALL: [Scenario; 8] = [
+    Scenario::Batch,
+    Scenario::Single,
+    Scenario::Engine,
+    Scenario::Nexmark,
+    Scenario::Yahoo,
+    Scenario::Latency,
+    Scenario::Fanout,
+    Scenario::Idle,
+];
 
 /// Runs what the command line asks for and prints what came out. An interrupt ends it and what it started.
 ///
@@ -39,6 +47,8 @@ pub async fn run(args: BenchArgs) -> Result<(), BenchError> {
 async fn one(scenario: &ScenarioArgs) -> Result<Measured, BenchError> {
     match scenario {
         ScenarioArgs::Engine(options) => engine::run(options).await,
+        ScenarioArgs::Nexmark(options) => queries::nexmark(options).await,
+        ScenarioArgs::Yahoo(options) => queries::yahoo(options).await,
         ScenarioArgs::Idle(args) => idle::run(&args.target.resolve().await?, &args.options).await,
         ScenarioArgs::Single(args) => ingest_single::run(&args.target.resolve().await?, &args.options).await,
         ScenarioArgs::Batch(args) => ingest_batch::run(&args.target.resolve().await?, &args.options).await,
@@ -78,6 +88,8 @@ async fn measure(scenario: Scenario, args: &SuiteArgs, binary: &Path, parent: &P
             let duration_s = seconds.unwrap_or(options.duration_s);
             engine::run(&engine::Options { duration_s, ..options }).await
         }
+        Scenario::Nexmark => queries::nexmark(&within(seconds)).await,
+        Scenario::Yahoo => queries::yahoo(&within(seconds)).await,
         Scenario::Idle => {
             let mut options: idle::Options = defaults();
             options.duration_s = seconds.unwrap_or(options.duration_s);
@@ -108,6 +120,12 @@ async fn measure(scenario: Scenario, args: &SuiteArgs, binary: &Path, parent: &P
             against(server, async |target| fanout::run(target, &options).await).await
         }
     }
+}
+
+/// The options of the queries that step through events, each for so many seconds at most.
+fn within(seconds: Option<u64>) -> queries::Options {
+    let options: queries::Options = defaults();
+    queries::Options { budget_s: seconds.unwrap_or(options.budget_s), ..options }
 }
 
 /// Measures and ends the server; what was measured counts only if it ends well.

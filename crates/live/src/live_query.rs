@@ -43,6 +43,12 @@ impl LiveQuery {
         self.query.columns()
     }
 
+    /// The streams it reads, each once.
+    #[must_use]
+    pub fn streams(&self) -> Vec<StreamName> {
+        self.query.streams()
+    }
+
     /// Takes rows of `stream` in, in `schema`'s event layout.
     ///
     /// # Errors
@@ -72,6 +78,24 @@ impl LiveQuery {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         self.query.snapshot()
+    }
+
+    /// Groups or rows held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.query.len()
+    }
+
+    /// Whether it holds nothing yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.query.len() == 0
+    }
+
+    /// Roughly how many bytes it holds.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.query.size_bytes()
     }
 
     /// Whether a group or row limit was hit: something is missing from its answer.

@@ -6,3 +6,4 @@ pub mod idle;
 pub mod ingest_batch;
 pub mod ingest_single;
 pub mod latency;
+pub mod queries;

@@ -93,6 +93,14 @@ impl Query {
         }
     }
 
+    /// The streams it reads, each once.
+    pub(crate) fn streams(&self) -> Vec<StreamName> {
+        let mut streams: Vec<StreamName> = self.parts.iter().map(|part| part.shape.stream.clone()).collect();
+        streams.sort_unstable();
+        streams.dedup();
+        streams
+    }
+
     /// Events of `stream` before this time cannot matter now or later.
     pub(crate) fn time_from(&self, stream: &StreamName) -> Option<TimeUs> {
         let parts = self.parts.iter().filter(|part| part.shape.stream == *stream);
