@@ -7,7 +7,9 @@ use std::sync::Arc;
 use arrow::record_batch::RecordBatch;
 use chrono_tz::Tz;
 use pulseboard_model::limits::{QueryLimits, ViewLimits};
-use pulseboard_model::{Cell, Column, LogOffset, Position, Row, StepOutput, StreamName, StreamSchema, TimeUs};
+use pulseboard_model::{Cell, Column, Position, Row, StepOutput, StreamName, StreamSchema, TimeUs};
+
+use crate::scan_request::ScanRequest;
 
 /// Bound parameters by name, without the `$`.
 pub type Params = BTreeMap<String, Cell>;
@@ -23,6 +25,9 @@ pub struct QuerySpec {
     pub params: Params,
 }
 
+/// What a scan gives: batches of about 8,192 rows.
+pub type Batches = Box<dyn Iterator<Item = Result<RecordBatch, HistoryError>> + Send>;
+
 /// The past, as the engine reads it. The server gives the journal; tests give vectors.
 pub trait History: Send + Sync + fmt::Debug + 'static {
     /// The newest schema of a stream, `None` if there is no such stream.
@@ -34,15 +39,9 @@ pub trait History: Send + Sync + fmt::Debug + 'static {
     /// Where log and clock stand now.
     fn head(&self) -> Position;
 
-    /// The rows of `stream` with `after < _offset <= upto`, in offset order, in the event layout of the stream's newest
-    /// schema. `time_from` is a hint: rows with an earlier `time` may be left out. Blocks.
-    fn scan(
-        &self,
-        stream: &StreamName,
-        after: LogOffset,
-        upto: LogOffset,
-        time_from: Option<TimeUs>,
-    ) -> Box<dyn Iterator<Item = Result<RecordBatch, HistoryError>> + Send>;
+    /// The rows that `request` asks for, in the event layout of the stream's newest schema or in what is left of it without
+    /// the columns that are not asked for. Blocks; dropping the batches ends the reading.
+    fn scan(&self, request: &ScanRequest) -> Batches;
 
     /// From when the stream is complete, if retention dropped older events; `None` if all are there.
     fn complete_from(&self, stream: &StreamName) -> Option<TimeUs>;

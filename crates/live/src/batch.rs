@@ -2,11 +2,12 @@
 //!
 //! Within limits on memory, rows and time; dropping the future ends the query and its scans.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use futures::StreamExt;
 use pulseboard_model::limits::QueryLimits;
@@ -14,9 +15,7 @@ use pulseboard_model::{Position, Row};
 
 use crate::api::{History, QueryAnswer, QueryError, QueryErrorKind, QuerySpec};
 use crate::cells::{cells, columns};
-use crate::maintain::shape;
-use crate::maintain::window::Window;
-use crate::sql::clock::ClockCell;
+use crate::sql::clock::{self, ClockCell};
 use crate::sql::planning::{self, Rows};
 use crate::sql::table::ScanRange;
 
@@ -63,20 +62,12 @@ async fn collect(
     limits: &QueryLimits,
 ) -> Result<QueryAnswer, QueryError> {
     let clock = ClockCell::new(at.now());
-    let range = ScanRange { history: history.clone(), upto: at.offset, time_from: Arc::new(OnceLock::new()) };
+    let range = ScanRange { history: history.clone(), upto: at.offset, in_order: Arc::default() };
     let rows = Rows::Of(range.clone());
     let planned = planning::plan(spec, history.as_ref(), &clock, &rows, Some(runtime(limits)?), limits.sql_bytes_max)?;
-    // Where the window is known, commits before it need not be read.
-    if let Ok(shape) = shape::take_apart(&planned)
-        && let Ok(window) = Window::new(&shape.bounds, at.now())
-        && let Some(time_from) = window.time_from()
-    {
-        range.time_from.get_or_init(|| time_from);
-    }
-    clock.set(at.now());
-
-    let physical =
-        planned.state.create_physical_plan(&planned.plan).await.map_err(|error| QueryError::planning(&error))?;
+    range.in_order.get_or_init(|| keeps_order(&planned.plan));
+    let plan = clock::stopped(planned.plan, at.now(), spec.timezone).map_err(|error| QueryError::planning(&error))?;
+    let physical = planned.state.create_physical_plan(&plan).await.map_err(|error| QueryError::planning(&error))?;
     let schema = physical.schema();
     let mut stream = execute_stream(physical, planned.state.task_ctx()).map_err(|error| QueryError::running(&error))?;
     let (mut answer, mut batches): (Vec<Row>, Vec<_>) = (Vec::new(), Vec::new());
@@ -95,4 +86,13 @@ async fn collect(
     }
     let complete_from = planned.query.streams.iter().filter_map(|(name, _)| history.complete_from(name)).max();
     Ok(QueryAnswer { position: at, newest: None, columns: columns(&schema), rows: answer, batches, complete_from })
+}
+
+/// Whether the order in which a stream is read may show in the answer: where nothing above sorts or groups it.
+fn keeps_order(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::TableScan(_) => true,
+        LogicalPlan::Sort(_) | LogicalPlan::Aggregate(_) | LogicalPlan::Distinct(_) => false,
+        _ => plan.inputs().into_iter().any(keeps_order),
+    }
 }

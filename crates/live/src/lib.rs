@@ -12,15 +12,17 @@ mod input;
 mod live_query;
 mod maintain;
 mod row_key;
+mod scan_request;
 mod sql;
 
 pub use api::{
-    EngineConfig, Explain, ExplainRunning, History, HistoryError, OutputSink, Params, QueryAnswer, QueryError,
+    Batches, EngineConfig, Explain, ExplainRunning, History, HistoryError, OutputSink, Params, QueryAnswer, QueryError,
     QueryErrorKind, QuerySpec,
 };
 pub use batch::query_once;
 pub use engine::{Engine, InstanceRef, Missing};
 pub use live_query::LiveQuery;
+pub use scan_request::ScanRequest;
 pub use sql::names::{check_sql, normalise as normalise_sql};
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::record_batch::RecordBatch;
 use pulseboard_hub::{TailBatches, TailLog, TailLogError};
 use pulseboard_journal::{Log, PositionCheck};
-use pulseboard_live::{History, HistoryError};
+use pulseboard_live::{Batches, History, HistoryError, ScanRequest};
 use pulseboard_model::{LogOffset, Position, StreamName, StreamSchema, TimeUs};
 
 /// The log's past.
@@ -33,15 +33,13 @@ impl History for LogHistory {
         self.0.head()
     }
 
-    fn scan(
-        &self,
-        stream: &StreamName,
-        after: LogOffset,
-        upto: LogOffset,
-        time_from: Option<TimeUs>,
-    ) -> Box<dyn Iterator<Item = Result<RecordBatch, HistoryError>> + Send> {
-        let batches = self.0.scan(stream, after, upto, time_from);
-        Box::new(batches.map(|batch| batch.map_err(|error| HistoryError(error.to_string()))))
+    fn scan(&self, request: &ScanRequest) -> Batches {
+        let request = request.clone();
+        let batches = self.0.scan(&request.stream, request.after, request.upto, request.time_from);
+        Box::new(batches.map(move |batch| {
+            let batch = batch.map_err(|error| HistoryError(error.to_string()))?;
+            request.project(&batch).map_err(|error| HistoryError(error.to_string()))
+        }))
     }
 
     fn complete_from(&self, stream: &StreamName) -> Option<TimeUs> {

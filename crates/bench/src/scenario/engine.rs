@@ -10,7 +10,7 @@ use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray, TimestampMic
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use clap::Args;
-use pulseboard_live::{History, HistoryError, LiveQuery, QuerySpec};
+use pulseboard_live::{Batches, History, LiveQuery, QuerySpec, ScanRequest};
 use pulseboard_model::limits::ViewLimits;
 use pulseboard_model::schema::UTC;
 use pulseboard_model::{
@@ -224,13 +224,7 @@ impl History for Empty {
         Position { epoch: Epoch(1), offset: LogOffset::START, clock: TimeUs(START_US) }
     }
 
-    fn scan(
-        &self,
-        _stream: &StreamName,
-        _after: LogOffset,
-        _upto: LogOffset,
-        _time_from: Option<TimeUs>,
-    ) -> Box<dyn Iterator<Item = Result<RecordBatch, HistoryError>> + Send> {
+    fn scan(&self, _request: &ScanRequest) -> Batches {
         Box::new(std::iter::empty())
     }
 

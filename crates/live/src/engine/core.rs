@@ -25,6 +25,7 @@ use super::{Pool, Registry};
 use crate::api::{
     EngineConfig, ExplainRunning, History, OutputSink, QueryAnswer, QueryError, QueryErrorKind, QuerySpec,
 };
+use crate::scan_request::ScanRequest;
 
 /// How long an instance outlives its last holder.
 const GRACE_US: i64 = 30_000_000;
@@ -556,7 +557,7 @@ fn rerun_reason(reason: &str) -> String {
 fn catch_up(rebuilt: &mut Rebuilt, plan: &Plan, history: &dyn History, to: Position) -> Result<bool, QueryError> {
     let running = |error| QueryError::running(&error);
     for stream in plan.streams() {
-        for batch in history.scan(&stream, rebuilt.upto, to.offset, None) {
+        for batch in history.scan(&ScanRequest::new(stream.clone(), rebuilt.upto, to.offset)) {
             let batch = batch.map_err(|error| QueryError::new(QueryErrorKind::Internal, error.to_string()))?;
             rebuilt.query.push_past(&stream, &batch).map_err(refused)?;
         }

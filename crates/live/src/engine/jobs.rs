@@ -14,6 +14,7 @@ use super::outcome::Plan;
 use crate::api::{History, QueryError, QueryErrorKind, QuerySpec};
 use crate::batch;
 use crate::maintain::query::{Query, Refused};
+use crate::scan_request::ScanRequest;
 
 /// Progress is told after so many rows.
 const PROGRESS_ROWS: u64 = 200_000;
@@ -70,7 +71,8 @@ fn try_rebuild(
     let (mut since_told, count) = (0, streams.len().max(1) as u64);
     for (number, stream) in (0u64..).zip(&streams) {
         let time_from = rebuilt.query.time_from(stream);
-        for batch in history.scan(stream, rebuilt.upto, to.offset, time_from) {
+        let request = ScanRequest::new(stream.clone(), rebuilt.upto, to.offset).from_time(time_from);
+        for batch in history.scan(&request) {
             let batch = batch.map_err(|error| QueryError::new(QueryErrorKind::Internal, error.to_string()))?;
             since_told += batch.num_rows() as u64;
             let last = last_offset(&batch);

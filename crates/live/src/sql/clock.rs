@@ -11,8 +11,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use arrow::datatypes::{DataType, TimeUnit};
 use chrono::TimeZone;
 use chrono_tz::Tz;
-use datafusion::common::{Result, ScalarValue, exec_datafusion_err};
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, Result, ScalarValue, exec_datafusion_err};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ExprSchemable, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
+};
 use pulseboard_model::TimeUs;
 
 /// The names by which SQL asks for the clock.
@@ -84,20 +90,52 @@ impl ScalarUDFImpl for ClockFunction {
     }
 
     fn invoke_with_args(&self, _args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let now = self.cell.get();
-        Ok(ColumnarValue::Scalar(if self.date {
-            let local = self
-                .timezone
-                .timestamp_micros(now.0)
-                .single()
-                .ok_or_else(|| exec_datafusion_err!("the clock is out of range"))?;
-            let epoch = chrono::NaiveDate::default();
-            let days = local.date_naive().signed_duration_since(epoch).num_days();
-            ScalarValue::Date32(i32::try_from(days).ok())
-        } else {
-            ScalarValue::TimestampMicrosecond(Some(now.0), Some(self.timezone.name().into()))
-        }))
+        Ok(ColumnarValue::Scalar(value(self.date, self.cell.get(), self.timezone)?))
     }
+}
+
+/// What a clock function answers at `now`.
+fn value(date: bool, now: TimeUs, timezone: Tz) -> Result<ScalarValue> {
+    if !date {
+        return Ok(ScalarValue::TimestampMicrosecond(Some(now.0), Some(timezone.name().into())));
+    }
+    let local =
+        timezone.timestamp_micros(now.0).single().ok_or_else(|| exec_datafusion_err!("the clock is out of range"))?;
+    let days = local.date_naive().signed_duration_since(chrono::NaiveDate::default()).num_days();
+    Ok(ScalarValue::Date32(i32::try_from(days).ok()))
+}
+
+/// Whether nanoseconds are computed with. The optimiser cuts a constant of theirs to whole microseconds where it is compared
+/// with a stream's time, which moves the bound: it must not become a constant.
+fn has_nanoseconds(expr: &Expr, schema: &DFSchema) -> bool {
+    let is_fine = |expr: &Expr| matches!(expr.get_type(schema), Ok(DataType::Timestamp(TimeUnit::Nanosecond, _)));
+    expr.exists(|expr| Ok(is_fine(expr))).unwrap_or(true)
+}
+
+/// `plan` with the clock stopped at `now`: what it answers in a batch, where its bounds are constants that a scan can use.
+pub(crate) fn stopped(plan: LogicalPlan, now: TimeUs, timezone: Tz) -> Result<LogicalPlan> {
+    let now = now.floor_to_second();
+    let stopped = plan.transform_up_with_subqueries(|plan| {
+        let names = NamePreserver::new(&plan);
+        let schema = merge_schema(&plan.inputs());
+        let stopped = plan.map_expressions(|expr| {
+            if has_nanoseconds(&expr, &schema) {
+                return Ok(Transformed::no(expr));
+            }
+            let name = names.save(&expr);
+            let stopped = expr.transform_up(|expr| match &expr {
+                Expr::ScalarFunction(call) if CLOCK_FUNCTIONS.contains(&call.func.name()) => {
+                    let value = value(call.func.name() == "current_date", now, timezone)?;
+                    Ok(Transformed::yes(Expr::Literal(value, None)))
+                }
+                _ => Ok(Transformed::no(expr)),
+            })?;
+            Ok(stopped.update_data(|expr| name.restore(expr)))
+        })?;
+        // A constant is never null, which schemas further up repeat.
+        stopped.map_data(LogicalPlan::recompute_schema)
+    })?;
+    Ok(stopped.data)
 }
 
 /// The clock functions that read `cell` in `timezone`.

@@ -11,6 +11,7 @@ mod expressions;
 mod extremes;
 mod local;
 pub(crate) mod names;
+mod narrowing;
 mod params;
 pub(crate) mod planning;
 mod reach;

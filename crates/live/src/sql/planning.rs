@@ -57,8 +57,7 @@ pub(crate) fn plan(
             Rows::None => None,
             Rows::Of(range) => Some(range.clone()),
         };
-        let provider =
-            stream_table(name.clone(), schema, spec.timezone, range).map_err(|error| QueryError::internal(&error))?;
+        let provider = stream_table(name.clone(), schema, spec.timezone, range);
         tables.push(SessionTable { name: name.as_str().to_owned(), provider });
     }
     let state = session(spec.timezone, clock, &tables, runtime).map_err(|error| QueryError::internal(&error))?;

@@ -5,18 +5,22 @@ use std::sync::{Arc, OnceLock};
 use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::{DataType, SchemaRef, TimestampMicrosecondType};
 use arrow::error::ArrowError;
-use arrow::record_batch::RecordBatch;
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use async_trait::async_trait;
 use chrono_tz::Tz;
-use datafusion::catalog::TableProvider;
-use datafusion::catalog::streaming::StreamingTable;
+use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
-use datafusion::physical_plan::streaming::PartitionStream;
-use pulseboard_model::{LogOffset, StreamName, StreamSchema, TimeUs};
+use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use pulseboard_model::{LogOffset, StreamName, StreamSchema};
 
+use super::narrowing::narrow;
 use super::session::in_timezone;
 use crate::api::History;
+use crate::scan_request::ScanRequest;
 
 /// How many batches a scan may be ahead of the query that reads it; the scan waits when it is full.
 const SCAN_QUEUE_BATCHES: usize = 2;
@@ -26,12 +30,13 @@ const SCAN_QUEUE_BATCHES: usize = 2;
 pub(crate) struct ScanRange {
     pub(crate) history: Arc<dyn History>,
     pub(crate) upto: LogOffset,
-    /// Rows with an earlier `time` are not needed; known once the plan has been looked at.
-    pub(crate) time_from: Arc<OnceLock<TimeUs>>,
+    /// Whether the order of rows may show in the answer; known once the plan has been looked at, taken as yes until then.
+    pub(crate) in_order: Arc<OnceLock<bool>>,
 }
 
+/// A stream as a table.
 #[derive(Debug)]
-struct StreamPartition {
+struct StreamTable {
     stream: StreamName,
     schema: SchemaRef,
     range: Option<ScanRange>,
@@ -43,10 +48,55 @@ pub(crate) fn stream_table(
     schema: &StreamSchema,
     timezone: Tz,
     range: Option<ScanRange>,
-) -> Result<Arc<dyn TableProvider>> {
+) -> Arc<dyn TableProvider> {
     let schema = in_timezone(&schema.event_schema(), timezone);
-    let partition = StreamPartition { stream, schema: schema.clone(), range };
-    Ok(Arc::new(StreamingTable::try_new(schema, vec![Arc::new(partition)])?))
+    Arc::new(StreamTable { stream, schema, range })
+}
+
+#[async_trait]
+impl TableProvider for StreamTable {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        _session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let schema = match projection {
+            Some(indices) => Arc::new(self.schema.project(indices)?),
+            None => self.schema.clone(),
+        };
+        let source = self.range.as_ref().map(|range| {
+            let mut request = ScanRequest::new(self.stream.clone(), LogOffset::START, range.upto);
+            request.columns = projection.map(|_| schema.fields().iter().map(|field| field.name().clone()).collect());
+            request.in_order = range.in_order.get().copied().unwrap_or(true);
+            narrow(&mut request, filters);
+            (range.history.clone(), request)
+        });
+        let partition = StreamPartition { schema: schema.clone(), source };
+        let scan = StreamingTableExec::try_new(schema, vec![Arc::new(partition)], None, [], false, limit)?;
+        Ok(Arc::new(scan))
+    }
+}
+
+/// One reading of a stream.
+#[derive(Debug)]
+struct StreamPartition {
+    /// The columns that are read.
+    schema: SchemaRef,
+    source: Option<(Arc<dyn History>, ScanRequest)>,
 }
 
 impl PartitionStream for StreamPartition {
@@ -56,10 +106,10 @@ impl PartitionStream for StreamPartition {
 
     fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
         let mut builder = RecordBatchReceiverStream::builder(self.schema.clone(), SCAN_QUEUE_BATCHES);
-        if let Some(range) = self.range.clone() {
-            let (stream, schema, tx) = (self.stream.clone(), self.schema.clone(), builder.tx());
+        if let Some((history, request)) = self.source.clone() {
+            let (schema, tx) = (self.schema.clone(), builder.tx());
             builder.spawn_blocking(move || {
-                for batch in range.history.scan(&stream, LogOffset::START, range.upto, range.time_from.get().copied()) {
+                for batch in history.scan(&request) {
                     let batch = batch
                         .map_err(|error| DataFusionError::External(Box::new(error)))
                         .and_then(|batch| Ok(relabel(&batch, &schema)?));
@@ -76,14 +126,21 @@ impl PartitionStream for StreamPartition {
     }
 }
 
-/// Gives `batch` the column labels of `schema`, which differs from its own in nothing but time zones.
-pub(crate) fn relabel(batch: &RecordBatch, schema: &SchemaRef) -> std::result::Result<RecordBatch, ArrowError> {
-    let columns =
-        batch.columns().iter().zip(schema.fields()).map(|(array, field)| relabel_array(array, field.data_type()));
-    RecordBatch::try_new(schema.clone(), columns.collect())
+/// The columns of `schema` out of `batch`, found by their names, labelled as there: they differ in nothing but time zones.
+fn relabel(batch: &RecordBatch, schema: &SchemaRef) -> std::result::Result<RecordBatch, ArrowError> {
+    let columns = schema.fields().iter().map(|field| {
+        let index = batch.schema_ref().index_of(field.name())?;
+        Ok(relabel_array(batch.column(index), field.data_type()))
+    });
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(
+        schema.clone(),
+        columns.collect::<std::result::Result<_, ArrowError>>()?,
+        &options,
+    )
 }
 
-/// [`relabel`] for one column.
+/// `array` with the time zone of `to`.
 pub(crate) fn relabel_array(array: &ArrayRef, to: &DataType) -> ArrayRef {
     match to {
         DataType::Timestamp(_, Some(timezone)) if array.data_type() != to => {

@@ -18,6 +18,7 @@ use crate::input::InputLayout;
 use crate::maintain::instance::Instance;
 use crate::maintain::shape::{Shape, take_apart};
 use crate::maintain::{dump, shape::Unmaintained};
+use crate::scan_request::ScanRequest;
 use crate::sql::clock::ClockCell;
 use crate::sql::planning::{self, Rows};
 
@@ -145,7 +146,8 @@ fn start(shape: &Arc<Shape>, spec: &QuerySpec, world: &Arc<World>) -> Result<Liv
     let layout = layout(shape, world, spec.timezone);
     let mut instance = Instance::new(shape.clone(), &limits(), world.head().now()).map_err(fail)?;
     let stream = &world.streams()[0];
-    for batch in world.scan(stream, LogOffset::START, world.head().offset, instance.time_from()) {
+    let request = ScanRequest::new(stream.clone(), LogOffset::START, world.head().offset);
+    for batch in world.scan(&request.from_time(instance.time_from())) {
         instance.push(layout.apply(&batch.map_err(fail)?).map_err(fail)?).map_err(fail)?;
         instance.finish().map_err(fail)?;
     }

@@ -12,7 +12,8 @@ use pulseboard_model::{
     Epoch, FieldType, LogOffset, Position, SchemaVersion, StreamField, StreamName, StreamSchema, TimeUs,
 };
 
-use crate::api::{History, HistoryError};
+use crate::api::{Batches, History, HistoryError};
+use crate::scan_request::ScanRequest;
 
 pub(crate) const STREAM: &str = "events";
 
@@ -152,14 +153,8 @@ impl History for World {
         Position { epoch: Epoch(1), offset: LogOffset::from_u64(log.events), clock: TimeUs(log.clock) }
     }
 
-    fn scan(
-        &self,
-        _stream: &StreamName,
-        after: LogOffset,
-        upto: LogOffset,
-        time_from: Option<TimeUs>,
-    ) -> Box<dyn Iterator<Item = Result<RecordBatch, HistoryError>> + Send> {
-        let (after, upto) = (after.to_u64(), upto.to_u64());
+    fn scan(&self, request: &ScanRequest) -> Batches {
+        let (after, upto) = (request.after.to_u64(), request.upto.to_u64());
         let mut kept = Vec::new();
         let mut offset = 0;
         for batch in &self.log.read().batches {
@@ -173,8 +168,12 @@ impl History for World {
                 // As the journal does: only whole commits are left out.
                 let times =
                     datafusion::common::cast::as_timestamp_microsecond_array(cut.column(0)).expect("times").values();
-                if time_from.is_none_or(|from| times.iter().any(|time| *time >= from.0)) {
-                    kept.push(Ok(cut));
+                let is_asked_for = |time: &i64| {
+                    request.time_from.is_none_or(|from| *time >= from.0)
+                        && request.time_to.is_none_or(|to| *time <= to.0)
+                };
+                if times.iter().any(is_asked_for) {
+                    kept.push(request.project(&cut).map_err(|error| HistoryError(error.to_string())));
                 }
             }
             offset += rows;
@@ -204,14 +203,8 @@ impl History for Whole {
         self.0.head()
     }
 
-    fn scan(
-        &self,
-        stream: &StreamName,
-        after: LogOffset,
-        upto: LogOffset,
-        _time_from: Option<TimeUs>,
-    ) -> Box<dyn Iterator<Item = Result<RecordBatch, HistoryError>> + Send> {
-        self.0.scan(stream, after, upto, None)
+    fn scan(&self, request: &ScanRequest) -> Batches {
+        self.0.scan(&ScanRequest::new(request.stream.clone(), request.after, request.upto))
     }
 
     fn complete_from(&self, stream: &StreamName) -> Option<TimeUs> {

@@ -2,22 +2,23 @@
 
 mod chains;
 mod meaning;
+mod narrowing;
 mod parameters;
 mod refusals;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::record_batch::RecordBatch;
 use chrono_tz::Tz;
 use pulseboard_model::limits::QueryLimits;
 use pulseboard_model::{
     Cell, Epoch, FieldType, LogOffset, Position, Row, SchemaVersion, StreamField, StreamName, StreamSchema, TimeUs,
 };
 
-use crate::api::{History, HistoryError, Params, QueryAnswer, QueryError, QuerySpec};
+use crate::api::{Batches, History, Params, QueryAnswer, QueryError, QuerySpec};
 use crate::batch;
 use crate::maintain::shape::{simplified, take_apart};
+use crate::scan_request::ScanRequest;
 use crate::sql::clock::ClockCell;
 use crate::sql::planning::{self, Planned, Rows, warnings};
 use crate::tests::world::{Event, World};
@@ -55,13 +56,7 @@ impl History for Empty {
         Position { epoch: Epoch(1), offset: LogOffset::START, clock: TimeUs(START_US) }
     }
 
-    fn scan(
-        &self,
-        _stream: &StreamName,
-        _after: LogOffset,
-        _upto: LogOffset,
-        _time_from: Option<TimeUs>,
-    ) -> Box<dyn Iterator<Item = Result<RecordBatch, HistoryError>> + Send> {
+    fn scan(&self, _request: &ScanRequest) -> Batches {
         Box::new(std::iter::empty())
     }
 
