@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray};
 use arrow::record_batch::RecordBatch;
 use parking_lot::Mutex;
-use pulseboard_live::{History, HistoryError};
+use pulseboard_live::{Batches, History, ScanRequest};
 use pulseboard_model::schema::UTC;
 use pulseboard_model::{
     Epoch, FieldType, LogOffset, Position, SchemaVersion, StreamField, StreamName, StreamSchema, TimeUs,
@@ -139,16 +139,11 @@ impl History for MemoryLog {
         Position { epoch: Epoch(1), offset: LogOffset::from_u64(state.offset), clock: state.clock }
     }
 
-    fn scan(
-        &self,
-        stream: &StreamName,
-        _after: LogOffset,
-        _upto: LogOffset,
-        _time_from: Option<TimeUs>,
-    ) -> Box<dyn Iterator<Item = Result<RecordBatch, HistoryError>> + Send> {
+    fn scan(&self, request: &ScanRequest) -> Batches {
         // Only ever asked for all of it.
         let state = self.state.lock();
-        let of_it: Vec<_> = state.kept.iter().filter(|(name, _)| name == stream).map(|(_, b)| Ok(b.clone())).collect();
+        let of_it: Vec<_> =
+            state.kept.iter().filter(|(name, _)| *name == request.stream).map(|(_, b)| Ok(b.clone())).collect();
         Box::new(of_it.into_iter())
     }
 
