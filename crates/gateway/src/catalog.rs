@@ -10,7 +10,7 @@ use chrono_tz::Tz;
 use pulseboard_hub::{ChannelSource, ChannelSpec, Keep};
 use pulseboard_journal::{Log, MetaStore};
 use pulseboard_live::{Engine, InstanceRef, Missing, Params, QuerySpec, normalise_sql};
-use pulseboard_model::{Cell, ViewName};
+use pulseboard_model::{Cell, InstanceId, ViewName};
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::{Channel, InvalidChannel};
 use pulseboard_runtime::{Clock, Shutdown};
@@ -65,7 +65,7 @@ impl Board {
 struct Held {
     view: NamedView,
     /// Keeps the view running whether anyone looks or not. One with open parameters runs only for who gives them.
-    _running: Option<InstanceRef>,
+    running: Option<InstanceRef>,
 }
 
 #[derive(Debug)]
@@ -105,7 +105,7 @@ impl Catalog {
                     None
                 }
             };
-            held.insert(view.name.clone(), Held { view, _running: running });
+            held.insert(view.name.clone(), Held { view, running });
         }
         let boards = boards.into_iter().map(|board| (board.id.clone(), board)).collect();
         let queries = Arc::new(AdHocQueries::new(meta, clock));
@@ -115,6 +115,11 @@ impl Catalog {
     /// All named views.
     pub(crate) fn views(&self) -> impl Iterator<Item = &NamedView> {
         self.0.views.values().map(|held| &held.view)
+    }
+
+    /// The instances of all named views that run by themselves.
+    pub(crate) fn running_views(&self) -> impl Iterator<Item = (&ViewName, InstanceId)> {
+        self.0.views.iter().filter_map(|(name, held)| Some((name, held.running.as_ref()?.id())))
     }
 
     /// All boards.

@@ -13,6 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use pulseboard_journal::LogHealth;
+use pulseboard_live::ExplainRunning;
 use pulseboard_protocol::http::ReadyAnswer;
 
 use pulseboard_runtime::Shutdown;
@@ -104,9 +105,32 @@ pub(crate) async fn get_metrics(State((deps, health)): State<(Deps, Health)>) ->
         metrics::gauge!("pulseboard_stream_rejected_rows", "stream" => stream.clone()).set(rejected);
         metrics::gauge!("pulseboard_stream_bytes", "stream" => stream).set(bytes);
     }
+    let running: Vec<_> = deps.catalog.running_views().map(|(name, id)| (name.to_string(), id)).collect();
+    let (engine, ids) = (deps.engine.clone(), running.iter().map(|(_, id)| *id).collect());
+    // They come from the engine's thread. One that is too busy to answer leaves the last ones in place.
+    let figures = tokio::task::spawn_blocking(move || engine.figures_of(ids)).await.unwrap_or_default();
+    for ((view, _), figures) in running.into_iter().zip(figures) {
+        if let Some(figures) = figures {
+            tell_view(view, &figures);
+        }
+    }
     metrics::gauge!("pulseboard_uptime_seconds").set(health.started.elapsed().as_secs_f64());
     let content_type = "text/plain; version=0.0.4; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], health.metrics.render()).into_response()
+}
+
+/// The figures of a named view; ad-hoc queries have none here, so that the number of series is bounded.
+fn tell_view(view: String, figures: &ExplainRunning) {
+    let late_rows = metrics::counter!("pulseboard_view_late_rows_total", "view" => view.clone());
+    late_rows.absolute(figures.late_rows);
+    metrics::counter!("pulseboard_view_events_total", "view" => view.clone()).absolute(figures.events);
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+    let (truncated, groups, bytes) = (figures.truncated_rows as f64, figures.groups as f64, figures.state_bytes as f64);
+    metrics::gauge!("pulseboard_view_truncated_rows", "view" => view.clone()).set(truncated);
+    metrics::gauge!("pulseboard_view_groups", "view" => view.clone()).set(groups);
+    metrics::gauge!("pulseboard_view_state_bytes", "view" => view.clone()).set(bytes);
+    // A sum that only grows; the recorder's counters are whole numbers, so seconds are told as a gauge.
+    metrics::gauge!("pulseboard_view_step_seconds_sum", "view" => view).set(figures.step_time.as_secs_f64());
 }
 
 /// Measures every request to the API.

@@ -227,6 +227,8 @@ fn explain_answer(explain: Explain) -> ExplainAnswer {
             state_bytes: running.state_bytes,
             events: running.events,
             cost_per_event_ns: running.cost_per_event_ns,
+            late_rows: running.late_rows,
+            truncated_rows: running.truncated_rows,
         }),
     }
 }

@@ -132,6 +132,12 @@ pub struct ExplainRunning {
     pub events: u64,
     /// Mean cost per event.
     pub cost_per_event_ns: f64,
+    /// Rows that were older than every window when they came, since it was started.
+    pub late_rows: u64,
+    /// Rows that a limit refused since it was last built from the log.
+    pub truncated_rows: u64,
+    /// Time the engine spent on taking its rows in, since it was started.
+    pub step_time: std::time::Duration,
 }
 
 /// Where step outputs go: called on the engine thread, in order, must not block.

@@ -54,7 +54,7 @@ impl LiveQuery {
     /// # Errors
     /// [`QueryError`] for data that cannot be computed with, or a schema without the columns it reads.
     pub fn push(&mut self, stream: &StreamName, rows: &RecordBatch, schema: &StreamSchema) -> Result<(), QueryError> {
-        self.query.push(stream, rows, schema).map_err(refused)
+        self.query.push(stream, rows, schema).map(|_late_rows| ()).map_err(refused)
     }
 
     /// Moves the clock on. False if a bound of the window moved back, so that the query has to start from the log again.

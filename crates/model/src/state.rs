@@ -90,12 +90,26 @@ pub struct ViewState {
     pub as_of: Option<Position>,
     /// For `backfilling`.
     pub progress: Option<Progress>,
+    /// Rows that came when they were already older than every window of the query: they never counted.
+    pub late_rows: u64,
+    /// Rows that a group or row limit refused since the answer was last built from the log.
+    pub truncated_rows: u64,
 }
 
 impl ViewState {
     /// A state with nothing but a status and a mode.
     #[must_use]
     pub const fn new(status: Status, mode: Mode) -> Self {
-        Self { status, mode, reason: None, since: None, input_at: None, as_of: None, progress: None }
+        Self {
+            status,
+            mode,
+            reason: None,
+            since: None,
+            input_at: None,
+            as_of: None,
+            progress: None,
+            late_rows: 0,
+            truncated_rows: 0,
+        }
     }
 }

@@ -120,6 +120,11 @@ pub fn write_state(out: &mut Vec<u8>, state: &ViewState) {
         let text = format!(",\"progress\":{{\"done\":{},\"total\":{}}}", progress.done, progress.total);
         out.extend_from_slice(text.as_bytes());
     }
+    for (name, rows) in [("late_rows", state.late_rows), ("truncated_rows", state.truncated_rows)] {
+        if rows > 0 {
+            out.extend_from_slice(format!(",\"{name}\":{rows}").as_bytes());
+        }
+    }
     out.push(b'}');
 }
 
@@ -163,4 +168,27 @@ pub fn write_board_snapshot<'a>(
         write_str(out, channel);
     });
     out.extend_from_slice(b"}}");
+}
+
+#[cfg(test)]
+mod tests {
+    use pulseboard_model::{Mode, Status};
+
+    use super::*;
+
+    #[test]
+    fn a_state_names_only_what_there_is() {
+        let written = |state: &ViewState| {
+            let mut out = Vec::new();
+            write_state(&mut out, state);
+            String::from_utf8(out).expect("states are text")
+        };
+        let state = ViewState::new(Status::Live, Mode::Maintained);
+        assert_eq!(written(&state), r#""state":{"status":"live","mode":"maintained"}"#);
+        let state = ViewState { late_rows: 3, truncated_rows: 12, ..state };
+        assert_eq!(
+            written(&state),
+            r#""state":{"status":"live","mode":"maintained","late_rows":3,"truncated_rows":12}"#
+        );
+    }
 }

@@ -86,6 +86,10 @@ pub struct ExplainFigures {
     pub events: u64,
     /// Mean cost per event.
     pub cost_per_event_ns: f64,
+    /// Rows that were older than every window when they came, since it was started.
+    pub late_rows: u64,
+    /// Rows that a limit refused since it was last built from the log.
+    pub truncated_rows: u64,
 }
 
 /// One stream in `GET /api/v1/streams`.

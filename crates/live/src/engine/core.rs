@@ -48,7 +48,7 @@ pub(crate) enum Command {
     Progress { id: InstanceId, generation: u64, progress: Progress },
     Rebuilt { id: InstanceId, generation: u64, plan: Plan, result: Result<Rebuilt, QueryError> },
     Reran { id: InstanceId, generation: u64, result: Result<QueryAnswer, QueryError> },
-    Figures { id: InstanceId, reply: SyncSender<Option<ExplainRunning>> },
+    Figures { ids: Vec<InstanceId>, reply: SyncSender<Vec<Option<ExplainRunning>>> },
 }
 
 /// What the engine thread is made of.
@@ -126,8 +126,8 @@ impl Core {
             Command::Progress { id, generation, progress } => self.progress(id, generation, progress),
             Command::Rebuilt { id, generation, plan, result } => self.rebuilt(id, generation, &plan, result),
             Command::Reran { id, generation, result } => self.reran(id, generation, result),
-            Command::Figures { id, reply } => {
-                let figures = self.instances.get(&id).map(Running::figures);
+            Command::Figures { ids, reply } => {
+                let figures = ids.iter().map(|id| self.instances.get(id).map(Running::figures)).collect();
                 // Whoever asked may have stopped waiting.
                 let _gone = reply.try_send(figures).is_err();
                 return;
@@ -176,7 +176,8 @@ impl Core {
                     Kind::Maintained(maintained) => {
                         let started = Instant::now();
                         match guarded(|| maintained.push(part)) {
-                            Ok(Some(())) => {
+                            Ok(Some(late_rows)) => {
+                                running.late_rows += late_rows;
                                 running.events += part.rows.num_rows() as u64;
                                 running.cost += started.elapsed();
                                 touched.push(id);

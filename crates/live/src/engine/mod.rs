@@ -303,13 +303,22 @@ impl Engine {
         Ok(explained)
     }
 
-    /// The figures of a running instance.
+    /// The figures of a running instance. Blocks for a moment.
     #[must_use]
     pub fn figures(&self, id: InstanceId) -> Option<ExplainRunning> {
+        self.figures_of(vec![id]).pop().flatten()
+    }
+
+    /// The figures of running instances, all of one instant, in the order asked; empty if the engine does not answer in
+    /// time. Blocks for a moment.
+    #[must_use]
+    pub fn figures_of(&self, ids: Vec<InstanceId>) -> Vec<Option<ExplainRunning>> {
         // One answer; the engine never waits for it to be taken.
         let (reply, answer) = sync_channel(1);
-        self.0.commands.send(Command::Figures { id, reply }).ok()?;
-        answer.recv_timeout(EXPLAIN_WAIT).ok().flatten()
+        if self.0.commands.send(Command::Figures { ids, reply }).is_err() {
+            return Vec::new();
+        }
+        answer.recv_timeout(EXPLAIN_WAIT).unwrap_or_default()
     }
 }
 

@@ -30,13 +30,13 @@ impl Maintained {
         Self { query, plan, due: None, late: false }
     }
 
-    /// Takes a commit's rows in; `None` if the columns it reads are not as it planned them any more.
+    /// Takes a commit's rows in and gives how many came too late to count; `None` if the columns it reads are not as it planned them any more.
     ///
     /// # Errors
     /// [`QueryError`] for data that it cannot compute with.
-    pub(crate) fn push(&mut self, part: &CommitPart) -> Result<Option<()>, QueryError> {
+    pub(crate) fn push(&mut self, part: &CommitPart) -> Result<Option<u64>, QueryError> {
         match self.query.push(&part.stream, &part.rows, &part.schema) {
-            Ok(()) => Ok(Some(())),
+            Ok(late_rows) => Ok(Some(late_rows)),
             Err(Refused::SchemaMoved) => Ok(None),
             Err(Refused::Failed(error)) => Err(QueryError::running(&error)),
         }
@@ -63,12 +63,13 @@ impl Maintained {
 
 /// How good the answer of a maintained query is.
 pub(crate) fn state_of(query: &Query) -> ViewState {
+    let truncated_rows = query.refused_rows();
     if !query.is_truncated() {
-        return ViewState::new(Status::Live, Mode::Maintained);
+        return ViewState { truncated_rows, ..ViewState::new(Status::Live, Mode::Maintained) };
     }
     let held = query.len();
     let reason = format!("a limit was hit: it keeps its {held} groups or rows and takes no new ones");
-    ViewState { reason: Some(reason), ..ViewState::new(Status::Truncated, Mode::Maintained) }
+    ViewState { reason: Some(reason), truncated_rows, ..ViewState::new(Status::Truncated, Mode::Maintained) }
 }
 
 /// A query that is run again.
@@ -135,6 +136,8 @@ pub(crate) struct Running {
     /// The state as last told, and in which second.
     pub(crate) told: Option<(ViewState, TimeUs)>,
     pub(crate) events: u64,
+    /// Rows that were older than every window when they came, since the instance was started.
+    pub(crate) late_rows: u64,
     pub(crate) cost: Duration,
 }
 
@@ -150,6 +153,7 @@ impl Running {
             since: None,
             told: None,
             events: 0,
+            late_rows: 0,
             cost: Duration::ZERO,
         }
     }
@@ -161,8 +165,8 @@ impl Running {
         }
     }
 
-    /// The state to tell, if it differs from the last one. A newer `input_at` alone is told at most once a second, and
-    /// only if `may_refresh`.
+    /// The state to tell, if it differs from the last one. A newer `input_at` and counts of rows alone are told at most once a
+    /// second, and only if `may_refresh`.
     pub(crate) fn tell(&mut self, state: ViewState, now: TimeUs, may_refresh: bool) -> Option<ViewState> {
         let since = match &self.kind {
             // A window leaves behind what had been dropped.
@@ -172,10 +176,13 @@ impl Running {
             }
             _ => self.since,
         };
-        let state = ViewState { input_at: self.input_at, as_of: self.stands, since, ..state };
+        let state =
+            ViewState { input_at: self.input_at, as_of: self.stands, since, late_rows: self.late_rows, ..state };
         if let Some((told, at)) = &self.told {
-            let same = ViewState { input_at: told.input_at, ..state.clone() } == *told;
-            let fresher = state.input_at != told.input_at && *at != now && may_refresh;
+            let figures = |state: &ViewState| (state.input_at, state.late_rows, state.truncated_rows);
+            let (input_at, late_rows, truncated_rows) = figures(told);
+            let same = ViewState { input_at, late_rows, truncated_rows, ..state.clone() } == *told;
+            let fresher = figures(&state) != figures(told) && *at != now && may_refresh;
             if same && !fresher {
                 return None;
             }
@@ -186,9 +193,12 @@ impl Running {
 
     /// What EXPLAIN says of it.
     pub(crate) fn figures(&self) -> ExplainRunning {
-        let (groups, state_bytes) = match &self.kind {
-            Kind::Maintained(maintained) => (maintained.query.len(), maintained.query.size_bytes()),
-            _ => (0, 0),
+        let (groups, state_bytes, truncated_rows) = match &self.kind {
+            Kind::Maintained(maintained) => {
+                let query = &maintained.query;
+                (query.len(), query.size_bytes(), query.refused_rows())
+            }
+            _ => (0, 0, 0),
         };
         #[expect(clippy::cast_precision_loss, reason = "a mean for people to read")]
         let cost_per_event_ns = if self.events == 0 { 0.0 } else { self.cost.as_nanos() as f64 / self.events as f64 };
@@ -197,6 +207,9 @@ impl Running {
             state_bytes: state_bytes as u64,
             events: self.events,
             cost_per_event_ns,
+            late_rows: self.late_rows,
+            truncated_rows,
+            step_time: self.cost,
         }
     }
 }

@@ -157,15 +157,35 @@ impl Groups {
             args.push(call.args.iter().map(evaluate).collect::<Result<Vec<_>>>()?);
             filters.push(call.filter.as_ref().map(evaluate).transpose()?);
         }
+        self.file_rows(stays, &keys, &args, &filters, rows)?;
+        if self.truncated
+            && let Some(converter) = &self.converter
+        {
+            let keys = converter.convert_columns(&keys)?;
+            let refused = keys.iter().filter(|key| !self.ids.contains_key(key.as_ref())).count();
+            self.window.count_refused(refused as u64);
+        }
+        Ok(())
+    }
+
+    /// Aggregates a batch and merges it in, by when its rows are inside.
+    fn file_rows(
+        &mut self,
+        stays: Stays,
+        keys: &[ArrayRef],
+        args: &[Vec<ArrayRef>],
+        filters: &[Option<ArrayRef>],
+        rows: usize,
+    ) -> Result<()> {
         match stays {
             Stays::One(stay, spans) => {
-                let states = self.partial.update(&keys, &args, &filters, rows)?;
+                let states = self.partial.update(keys, args, filters, rows)?;
                 self.file(stay, &spans, &states.keys, &states)
             }
             Stays::PerRow(distinct, per_row) => {
                 let mut keys_by_pane: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(per_row))];
-                keys_by_pane.extend(keys);
-                let states = self.partial_by_pane.update(&keys_by_pane, &args, &filters, rows)?;
+                keys_by_pane.extend_from_slice(keys);
+                let states = self.partial_by_pane.update(&keys_by_pane, args, filters, rows)?;
                 let pane_of: Vec<i64> = datafusion::common::cast::as_int64_array(&states.keys[0])?.values().to_vec();
                 for (number, (stay, spans)) in distinct.iter().enumerate() {
                     let rows = (0u32..).zip(&pane_of).filter(|(_, pane)| usize::try_from(**pane) == Ok(number));
@@ -509,8 +529,9 @@ pub(crate) fn stays_of_rows(
         }
         let stay = known_stay;
         keep.push(stay.is_some());
-        if let Some(stay) = stay {
-            each(stay, &of_row);
+        match stay {
+            Some(stay) => each(stay, &of_row),
+            None => window.count_if_late(&of_row),
         }
     }
     if keep.iter().all(|keep| *keep) {

@@ -72,6 +72,14 @@ impl Instance {
         }
     }
 
+    /// Rows that came too late since this was last asked.
+    pub(super) fn take_late_rows(&mut self) -> u64 {
+        match &mut self.state {
+            State::Groups(groups) => groups.window_mut().take_late_rows(),
+            State::Rows(rows) => rows.window_mut().take_late_rows(),
+        }
+    }
+
     /// Events before this time cannot matter now or later.
     pub(crate) fn time_from(&self) -> Option<TimeUs> {
         self.window().time_from()

@@ -112,21 +112,25 @@ impl Query {
         self.parts.iter().map(|part| part.instance.time_from()).reduce(|a, b| Some(a?.min(b?))).flatten()
     }
 
-    /// Takes a commit's rows of `stream` in, in `schema`'s event layout.
+    /// Takes a commit's rows of `stream` in, in `schema`'s event layout. Gives how many of them came too late to count.
     pub(crate) fn push(
         &mut self,
         stream: &StreamName,
         rows: &RecordBatch,
         schema: &StreamSchema,
-    ) -> std::result::Result<(), Refused> {
+    ) -> std::result::Result<u64, Refused> {
+        // What is too old for one part may be what another asks for: late is what none has.
+        let mut late_rows = None;
         for part in self.parts.iter_mut().filter(|part| part.shape.stream == *stream) {
             if part.layout.version != schema.version {
                 part.layout = InputLayout::new(&part.shape, schema, self.timezone).ok_or(Refused::SchemaMoved)?;
             }
             let rows = part.layout.apply(rows).map_err(DataFusionError::from)?;
             part.instance.push(rows)?;
+            let late = part.instance.take_late_rows();
+            late_rows = Some(late_rows.map_or(late, |known: u64| known.min(late)));
         }
-        Ok(())
+        Ok(late_rows.unwrap_or(0))
     }
 
     /// Takes rows out of the log in, in the layout of any version that has the columns it reads.
@@ -134,6 +138,8 @@ impl Query {
         for part in self.parts.iter_mut().filter(|part| part.shape.stream == *stream) {
             let rows = part.layout.apply_by_name(rows).ok_or(Refused::SchemaMoved)?;
             part.instance.push(rows)?;
+            // Old rows of the log were not late when they came, or were counted then.
+            part.instance.take_late_rows();
             // What a limit drops is dropped on the way, not at the end.
             let changed = !part.instance.finish()?.is_empty();
             if let Some(above) = &mut self.above {
@@ -209,6 +215,11 @@ impl Query {
     /// Whether a group or row limit was hit.
     pub(crate) fn is_truncated(&self) -> bool {
         self.parts.iter().any(|part| part.instance.is_truncated())
+    }
+
+    /// Rows that a limit refused since the state was begun.
+    pub(crate) fn refused_rows(&self) -> u64 {
+        self.parts.iter().map(|part| part.instance.window().refused_rows()).sum()
     }
 
     /// Whether a limit was hit and there is room again: rebuilt from the log, it would show more.

@@ -204,6 +204,7 @@ impl Rows {
     pub(crate) fn place(&mut self, offset: i64, stored: StoredRow) {
         if self.needed.is_none() && self.inside + self.waiting.len() >= self.rows_max {
             self.truncated = true;
+            self.window.count_refused(1);
             self.window.refuse(stored.stay, &stored.spans);
             return;
         }

@@ -36,6 +36,10 @@ pub(crate) struct Window {
     now: TimeUs,
     /// Until when a row that a limit refused would have been inside or waiting; [`ALWAYS_US`] if none was.
     refused_until_us: i64,
+    /// Rows that were older than a bound on the event time when they came, since last asked.
+    late_rows: u64,
+    /// Rows that a limit refused, since the state was begun.
+    refused_rows: u64,
 }
 
 #[derive(Debug)]
@@ -96,7 +100,13 @@ impl Window {
             let (value, watch) = (bound.value_at(now)?, Watch::default());
             Ok(WindowBound { bound: bound.clone(), value, found: Vec::new(), watch })
         });
-        Ok(Self { bounds: bounds.collect::<Result<_>>()?, now, refused_until_us: ALWAYS_US })
+        Ok(Self {
+            bounds: bounds.collect::<Result<_>>()?,
+            now,
+            refused_until_us: ALWAYS_US,
+            late_rows: 0,
+            refused_rows: 0,
+        })
     }
 
     pub(crate) fn is_bounded(&self) -> bool {
@@ -169,6 +179,30 @@ impl Window {
             }
         }
         Ok(Some(stay))
+    }
+
+    /// A row with these times has no stay: counts it if it came too late, rather than not being meant.
+    pub(crate) fn count_if_late(&mut self, times: &[i64]) {
+        let too_old = |(bound, time): (&WindowBound, &i64)| {
+            let on_time = bound.bound.is_lower() && bound.bound.scan_column.as_deref() == Some(TIME);
+            on_time && bound.value.is_some_and(|value| !bound.bound.lets_in(*time, value))
+        };
+        self.late_rows += u64::from(self.bounds.iter().zip(times).any(too_old));
+    }
+
+    /// Rows that came too late since this was last asked.
+    pub(crate) fn take_late_rows(&mut self) -> u64 {
+        std::mem::take(&mut self.late_rows)
+    }
+
+    /// So many rows found no place.
+    pub(crate) fn count_refused(&mut self, rows: u64) {
+        self.refused_rows += rows;
+    }
+
+    /// Rows that found no place since the state was begun.
+    pub(crate) fn refused_rows(&self) -> u64 {
+        self.refused_rows
     }
 
     /// Rows with these times are held from now on, where `stay` says.

@@ -32,6 +32,11 @@ pub(super) async fn run(args: &ExplainArgs) -> Result<(), Failure> {
             figure("events"),
             figure("cost_per_event_ns")
         );
+        for (key, what) in [("late_rows", "rows came too late"), ("truncated_rows", "rows refused by a limit")] {
+            if figure(key) != "0" {
+                out += &format!("  {} {what}\n", figure(key));
+            }
+        }
     }
     if let Some(plan) = answer["plan"].as_str() {
         out += &format!("\n{plan}\n");

@@ -9,6 +9,7 @@ mod bad_input;
 mod cli;
 mod crash;
 mod docs;
+mod faults;
 mod http;
 mod parts;
 mod properties;

@@ -40,6 +40,14 @@ describe('notice', () => {
     });
   });
 
+  it('says quietly how many rows came too late', () => {
+    expect(notice(facts({ state: { ...live, late_rows: 1 } }))).toMatchObject({ label: '1 late row', tone: 'quiet' });
+    expect(notice(facts({ state: { ...live, late_rows: 1_200 } }))?.label).toMatch(/^1.?200 late rows$/);
+    expect(notice(facts({ state: { ...live, late_rows: 3 }, age_ms: 9_000 }))).toMatchObject({ label: '9 s old' });
+    const truncated: ViewState = { status: 'truncated', mode: 'maintained', truncated_rows: 7 };
+    expect(notice(facts({ state: truncated }))).toMatchObject({ label: '7 truncated', tone: 'warning' });
+  });
+
   it('has words for every state', () => {
     const statuses = ['waiting', 'stale', 'cached', 'partial', 'truncated'] as const;
     for (const status of statuses) {

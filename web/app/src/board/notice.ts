@@ -1,7 +1,7 @@
 /** What a panel says beside its data: in a word or two, with the reason at hand. */
 
 import type { ErrorBody, ViewState } from '@pulseboard/client';
-import { formatAge } from '../shared/format';
+import { fixed, formatAge } from '../shared/format';
 
 export type Tone = 'quiet' | 'warning' | 'critical';
 
@@ -74,7 +74,13 @@ function noticeOfState(state: ViewState, age_ms: number | null): Notice | null {
         dims: false,
       };
     case 'truncated':
-      return { tone: 'warning', icon: 'warning', label: 'truncated', detail: reason || 'a limit was hit', dims: false };
+      return {
+        tone: 'warning',
+        icon: 'warning',
+        label: state.truncated_rows === undefined ? 'truncated' : `${fixed(state.truncated_rows, 0)} truncated`,
+        detail: reason || 'a limit was hit',
+        dims: false,
+      };
     case 'rerun':
       return {
         tone: 'quiet',
@@ -84,8 +90,18 @@ function noticeOfState(state: ViewState, age_ms: number | null): Notice | null {
         dims: false,
       };
     case 'live':
-      return null;
+      return lateness(state);
   }
+}
+
+/** Late rows are not in the numbers, and nothing is wrong with the numbers: a quiet word. */
+function lateness({ late_rows = 0 }: ViewState): Notice | null {
+  if (late_rows === 0) {
+    return null;
+  }
+  const detail = 'came when they were older than the window, and are not counted';
+  const rows = late_rows === 1 ? '1 late row' : `${fixed(late_rows, 0)} late rows`;
+  return { tone: 'quiet', icon: 'clock', label: rows, detail, dims: false };
 }
 
 function progressLabel({ progress }: ViewState): string {

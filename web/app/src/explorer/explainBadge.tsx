@@ -37,6 +37,10 @@ export function ExplainBadge({ explanation }: { readonly explanation: Explanatio
           {running === null
             ? ''
             : ` · ${fixed(running.groups, 0)} groups or rows · ${unitText(running.state_bytes, 'bytes')} of state`}
+          {running !== null && running.late_rows > 0 ? ` · ${fixed(running.late_rows, 0)} rows came too late` : ''}
+          {running !== null && running.truncated_rows > 0
+            ? ` · ${fixed(running.truncated_rows, 0)} rows refused by a limit`
+            : ''}
         </p>
       </div>
     </details>

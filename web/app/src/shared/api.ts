@@ -106,6 +106,8 @@ export interface Explanation {
     readonly state_bytes: number;
     readonly events: number;
     readonly cost_per_event_ns: number;
+    readonly late_rows: number;
+    readonly truncated_rows: number;
   } | null;
 }
 

@@ -38,6 +38,10 @@ export interface ViewState {
   readonly input_at?: number;
   readonly as_of?: number;
   readonly progress?: { readonly done: number; readonly total: number };
+  /** Rows that came when they were already older than every window of the query; absent means none. */
+  readonly late_rows?: number;
+  /** Rows that a group or row limit refused since the answer was last built; absent means none. */
+  readonly truncated_rows?: number;
 }
 
 export interface KeyedSnapshot {
