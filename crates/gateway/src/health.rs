@@ -12,7 +12,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use pulseboard_journal::LogHealth;
+use pulseboard_journal::{LogHealth, LogIncident};
 use pulseboard_live::ExplainRunning;
 use pulseboard_protocol::http::ReadyAnswer;
 
@@ -73,9 +73,10 @@ pub(crate) async fn get_live() -> &'static str {
 
 /// `GET /health/ready`.
 pub(crate) async fn get_ready(State((deps, health)): State<(Deps, Health)>) -> Response {
+    let log_health = deps.log.health();
     let status = if health.is_draining() {
         "draining"
-    } else if deps.log.health() == LogHealth::Writable {
+    } else if log_health == LogHealth::Writable {
         "ready"
     } else {
         "log_unavailable"
@@ -88,11 +89,25 @@ pub(crate) async fn get_ready(State((deps, health)): State<(Deps, Health)>) -> R
         latency_avg_ms,
         latency_p99_ms,
         uptime_ms: u64::try_from(health.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        log: log_note(log_health, deps.log.incident()),
         position: deps.log.head().to_string(),
         live_position: deps.engine.watch_position().borrow().to_string(),
     };
     let code = if status == "ready" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, Json(answer)).into_response()
+}
+
+/// What an operator must know of the log.
+fn log_note(health: LogHealth, incident: Option<LogIncident>) -> Option<String> {
+    match (health, incident) {
+        (LogHealth::Broken { reason }, _) => Some(reason),
+        (LogHealth::Full, _) => Some("no space left on the data directory's disk".to_owned()),
+        (_, Some(LogIncident { segment, at, reason, count })) => Some(format!(
+            "a write to segment `{segment}` failed at {at} ({reason}): it was closed for ever, verified, and writing went on \
+             in a new one; {count} since the start"
+        )),
+        (_, None) => None,
+    }
 }
 
 /// `GET /metrics`.
@@ -114,6 +129,9 @@ pub(crate) async fn get_metrics(State((deps, health)): State<(Deps, Health)>) ->
             tell_view(view, &figures);
         }
     }
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+    let closed = deps.log.incident().map_or(0, |incident| incident.count) as f64;
+    metrics::gauge!("pulseboard_log_segments_closed").set(closed);
     metrics::gauge!("pulseboard_uptime_seconds").set(health.started.elapsed().as_secs_f64());
     let content_type = "text/plain; version=0.0.4; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], health.metrics.render()).into_response()

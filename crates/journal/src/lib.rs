@@ -12,6 +12,6 @@ pub use embedded::{
     EmbeddedConfig, EmbeddedLog, Keep, LiveQuery, MetaStore, Owner, ReadOnlyLog, Retention, read_owner,
 };
 pub use log::{
-    AppendError, AppendRequest, Appended, DeclareError, IdempotencyKey, Log, LogError, LogHealth, PositionCheck, Scan,
-    StreamInfo, Tail, TailItem,
+    AppendError, AppendRequest, Appended, DeclareError, IdempotencyKey, Log, LogError, LogHealth, LogIncident,
+    PositionCheck, Scan, StreamInfo, Tail, TailItem,
 };

@@ -194,13 +194,26 @@ pub enum LogHealth {
     Writable,
     /// Its disk is full. It tries again by itself each second.
     Full,
-    /// It does not until a restart.
+    /// It does not: a write failed, and writing could not go on in a new segment.
     Broken {
-        /// Why, for a person.
+        /// Why, for a person, and whether it tries again by itself or needs a restart.
         reason: String,
     },
     /// It is closed, or open for reading only.
     Closed,
+}
+
+/// A write failed, and writing went on in a new segment: nothing is lost, and somebody should look at the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogIncident {
+    /// The segment that was closed for ever.
+    pub segment: String,
+    /// When, by the log's clock.
+    pub at: TimeUs,
+    /// What failed.
+    pub reason: String,
+    /// How many segments were closed so since the log was opened.
+    pub count: u64,
 }
 
 /// What a tail gives next.
@@ -280,6 +293,9 @@ pub trait Log: Send + Sync + fmt::Debug {
 
     /// How a client's position relates to this log.
     fn check(&self, position: &Position) -> PositionCheck;
+
+    /// The last write that failed and was mended, since the log was opened.
+    fn incident(&self) -> Option<LogIncident>;
 
     /// Whether it takes events now.
     fn health(&self) -> LogHealth;

@@ -175,6 +175,8 @@ pub struct ReadyAnswer {
     pub latency_p99_ms: f64,
     /// Since the start.
     pub uptime_ms: u64,
+    /// Why the log takes nothing; or what failed and was mended since the start, so that somebody looks at the disk.
+    pub log: Option<String>,
     /// Where the log stands.
     pub position: String,
     /// Where the live answers stand.

@@ -12,12 +12,12 @@ use super::part::PartHeader;
 use super::receipts::Receipt;
 use super::segment::Segment;
 use super::segment_file;
-use super::sqlite::{PAGE_BYTES, apply_page_limit, is_full};
+use super::sqlite::{PAGE_BYTES, apply_page_limit, fault_point, is_full};
 
 /// The write-ahead log is copied back into the file when it has grown by about this many pages (16 MB).
 const CHECKPOINT_PAGES: u64 = 256;
 
-/// Why a commit did not happen. Nothing of it is in the log.
+/// Why a commit did not happen.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CommitError {
     /// There is no space; the next commit may succeed.
@@ -31,8 +31,8 @@ pub(super) enum CommitError {
         /// What Arrow said.
         error: ArrowError,
     },
-    /// Anything else: what the disk holds is not known for sure until the log is opened again.
-    #[error("a commit failed and the log takes nothing until a restart: {0}")]
+    /// Anything else: nobody can say whether the file holds it.
+    #[error("{0}")]
     Failed(String),
 }
 
@@ -64,7 +64,8 @@ impl Active {
         Self { segment, conn, schemas, new_schemas: Vec::new(), wal_pages: 0, page_limit }
     }
 
-    /// Runs `work` in a transaction that is durable when this returns, or as if it had never been.
+    /// Runs `work` in a transaction that is durable when this returns. After [`CommitError::Full`] and
+    /// [`CommitError::Encode`] it is as if it had never been; after [`CommitError::Failed`] nobody knows.
     pub(super) fn commit(
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<(), CommitError>,
@@ -72,7 +73,10 @@ impl Active {
         self.apply_page_limit()?;
         self.new_schemas.clear();
         self.execute("BEGIN IMMEDIATE")?;
-        let done = work(self).and_then(|()| self.execute("COMMIT"));
+        let done = work(self)
+            .and_then(|()| Ok(fault_point("journal.commit.write")?))
+            .and_then(|()| self.execute("COMMIT"))
+            .and_then(|()| Ok(fault_point("journal.commit.written")?));
         match done {
             Ok(()) => {
                 let written = std::mem::take(&mut self.new_schemas);

@@ -32,7 +32,8 @@ use super::tail::EmbeddedTail;
 use super::times::position_at;
 use super::writer::Writer;
 use crate::log::{
-    AppendError, AppendRequest, Appended, DeclareError, Log, LogError, LogHealth, PositionCheck, Scan, StreamInfo, Tail,
+    AppendError, AppendRequest, Appended, DeclareError, Log, LogError, LogHealth, LogIncident, PositionCheck, Scan,
+    StreamInfo, Tail,
 };
 
 /// How long closing waits for the last commit and the housekeeping after it.
@@ -85,6 +86,7 @@ impl EmbeddedLog {
             lock: Mutex::new(Some(lock)),
             threads: Threads::default(),
             health: Mutex::new(LogHealth::Writable),
+            incident: Mutex::new(None),
             config,
         });
         let page_limit = shared.config.page_limit.clone();
@@ -96,7 +98,7 @@ impl EmbeddedLog {
             commit: loaded.commit,
             head,
             last_at: loaded.last_at,
-            broken: None,
+            refusing: None,
             full: false,
             stuck: false,
             body: Vec::new(),
@@ -222,12 +224,16 @@ fn load_receipts(loaded: &Loaded, last: &Last, now: i64, bytes_max: usize) -> Re
     let since = now.saturating_sub(KEEP_US);
     let mut receipts = Receipts::new(bytes_max);
     for segment in &loaded.catalog.segments {
+        let (clock, through) = {
+            let contents = segment.contents.read();
+            (contents.summary.clock, contents.summary.next_offset - 1)
+        };
         if Arc::ptr_eq(segment, &last.segment) {
-            receipts.load(&last.conn, &segment.name, since)?;
-        } else if segment.contents.read().summary.clock > since {
+            receipts.load(&last.conn, &segment.name, since, through)?;
+        } else if clock > since {
             let conn = open_reader(&segment.path)
                 .map_err(|error| segment_error(&segment.name, segment.start.first_offset, "opening segment", &error))?;
-            receipts.load(&conn, &segment.name, since)?;
+            receipts.load(&conn, &segment.name, since, through)?;
         }
     }
     Ok(receipts)
@@ -303,6 +309,10 @@ impl Log for EmbeddedLog {
     fn check(&self, position: &Position) -> PositionCheck {
         let first_offset = self.shared.catalog.read().first_offset();
         check_position(position, &self.head(), first_offset)
+    }
+
+    fn incident(&self) -> Option<LogIncident> {
+        self.shared.incident.lock().clone()
     }
 
     fn health(&self) -> LogHealth {

@@ -6,15 +6,19 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
+use pulseboard_runtime::fault;
 use rusqlite::Connection;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use super::catalog::Catalog;
 use super::config::Retention;
 use super::meta::Flush;
+use super::replace::verify;
 use super::segment::Segment;
 use super::shared::Shared;
-use super::sqlite::{PAGE_BYTES, apply_page_limit, open_durable, segment_error};
+use super::sqlite::{
+    PAGE_BYTES, apply_page_limit, fault_point, io_error, is_failed_write, leave_as_it_lies, open_durable, segment_error,
+};
 use crate::log::LogError;
 
 /// How often the metadata is brought up to date and retention is looked at.
@@ -26,7 +30,7 @@ const SEAL_AGAIN: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 struct Orders {
     checkpoint: Option<Arc<Segment>>,
-    seal: Vec<(Arc<Segment>, Connection)>,
+    seal: Vec<(Arc<Segment>, Option<Connection>)>,
     stop: bool,
 }
 
@@ -37,6 +41,8 @@ pub(super) struct Inbox {
     changed: Condvar,
     checkpointing: AtomicBool,
     checkpointed: AtomicBool,
+    /// A checkpoint that failed to write, with its segment.
+    failed: Mutex<Option<(Arc<Segment>, String)>>,
 }
 
 impl Inbox {
@@ -53,8 +59,14 @@ impl Inbox {
         self.checkpointed.swap(false, Ordering::SeqCst)
     }
 
-    /// Hands over a segment to which nothing comes any more, with its connection.
-    pub(super) fn seal(&self, segment: Arc<Segment>, conn: Connection) {
+    /// Why a checkpoint of `segment` failed to write, if one did since this was last asked.
+    pub(super) fn take_failed(&self, segment: &Arc<Segment>) -> Option<String> {
+        let failed = self.failed.lock().take()?;
+        Arc::ptr_eq(&failed.0, segment).then_some(failed.1)
+    }
+
+    /// Hands over a segment to which nothing comes any more, with its connection unless it is closed.
+    pub(super) fn seal(&self, segment: Arc<Segment>, conn: Option<Connection>) {
         self.orders.lock().seal.push((segment, conn));
         self.changed.notify_one();
     }
@@ -94,8 +106,7 @@ pub(super) fn run(shared: &Arc<Shared>, unsealed: Vec<Arc<Segment>>) {
         } else {
             Vec::new()
         };
-        let new = seal.into_iter().map(|(segment, conn)| (segment, Some(conn)));
-        for (segment, conn) in new.chain(again.into_iter().map(|segment| (segment, None))) {
+        for (segment, conn) in seal.into_iter().chain(again.into_iter().map(|segment| (segment, None))) {
             keeper.seal(segment, conn, schemas_kept);
         }
         let dropped = keeper.drop_expired();
@@ -109,14 +120,36 @@ pub(super) fn run(shared: &Arc<Shared>, unsealed: Vec<Arc<Segment>>) {
 /// Gives a segment its index and empties its write-ahead log. Readers may use it meanwhile.
 pub(super) fn finish(segment: &Segment, conn: Connection, page_limit: Option<&AtomicU32>) -> rusqlite::Result<()> {
     apply_page_limit(&conn, page_limit)?;
+    // Should any of it fail, the connection's end must not write either.
+    leave_as_it_lies(&conn, true)?;
+    fault_point("journal.seal.index")?;
     conn.execute_batch("CREATE INDEX IF NOT EXISTS parts_by_stream ON parts (stream)")?;
+    fault_point("journal.seal.empty")?;
     // Readers may keep it from emptying the log entirely; then it stays as it is, which is only untidy.
     conn.busy_timeout(Duration::from_millis(100))?;
     let emptied = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
-    if !matches!(emptied, Ok(0)) {
-        debug!(segment = segment.name, ?emptied, "the write-ahead log of a sealed segment is in use");
+    match emptied {
+        Ok(0) => {}
+        Err(error) if is_failed_write(&error) => return Err(error),
+        _ => debug!(segment = segment.name, ?emptied, "the write-ahead log of a sealed segment is in use"),
     }
+    fault_point("journal.seal.close")?;
+    leave_as_it_lies(&conn, false)?;
     segment.contents.write().index = None;
+    conn.close().map_err(|(_, error)| error)
+}
+
+fn point(stage: &'static str) -> Result<(), LogError> {
+    fault::point(stage).map_err(|error| io_error("keeping house", &error))
+}
+
+/// Copies what is in the write-ahead log back into the file.
+fn copy_back(segment: &Segment) -> rusqlite::Result<()> {
+    let conn = open_durable(&segment.path, PAGE_BYTES)?;
+    leave_as_it_lies(&conn, true)?;
+    fault_point("journal.checkpoint.copy")?;
+    conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+    fault_point("journal.checkpoint.copied")?;
     conn.close().map_err(|(_, error)| error)
 }
 
@@ -143,13 +176,15 @@ impl Keeper {
         }
     }
 
-    fn checkpoint(&mut self, segment: &Segment) {
-        let copied = open_durable(&segment.path, PAGE_BYTES).and_then(|conn| {
-            conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
-            conn.close().map_err(|(_, error)| error)
-        });
-        if let Err(error) = copied {
-            debug!(segment = segment.name, %error, "a checkpoint failed; the next one does its work");
+    fn checkpoint(&self, segment: &Arc<Segment>) {
+        if !segment.is_closed() {
+            match copy_back(segment) {
+                Ok(()) => {}
+                Err(error) if is_failed_write(&error) => {
+                    *self.shared.inbox.failed.lock() = Some((segment.clone(), error.to_string()));
+                }
+                Err(error) => debug!(segment = segment.name, %error, "a checkpoint failed; the next one does its work"),
+            }
         }
         self.shared.inbox.checkpointed.store(true, Ordering::SeqCst);
         self.shared.inbox.checkpointing.store(false, Ordering::SeqCst);
@@ -161,7 +196,13 @@ impl Keeper {
             return;
         }
         let finished = segment.contents.read().index.is_none();
-        let done = if finished { Ok(()) } else { self.finish(&segment, conn) };
+        let done = if segment.is_closed() {
+            verify(&segment)
+        } else if finished {
+            Ok(())
+        } else {
+            self.finish(&segment, conn)
+        };
         // A segment with a summary is not looked into at a start, so its schemas must be in the metadata before.
         let sealed = done.and_then(|()| if schemas_kept { self.keep_summary(&segment) } else { Ok(()) });
         if sealed.is_err() || !schemas_kept {
@@ -172,12 +213,24 @@ impl Keeper {
     }
 
     fn finish(&self, segment: &Segment, conn: Option<Connection>) -> Result<(), LogError> {
-        conn.map_or_else(|| open_durable(&segment.path, PAGE_BYTES), Ok)
-            .and_then(|conn| finish(segment, conn, self.shared.config.page_limit.as_deref()))
-            .map_err(|error| segment_error(&segment.name, segment.start.first_offset, "sealing segment", &error))
+        let finished = conn
+            .map_or_else(|| open_durable(&segment.path, PAGE_BYTES), Ok)
+            .and_then(|conn| finish(segment, conn, self.shared.config.page_limit.as_deref()));
+        match finished {
+            Err(error) if is_failed_write(&error) => {
+                // It is as readable as before, and stays as it is.
+                error!(segment = segment.name, %error, "a write failed; the segment is closed for ever");
+                segment.close_for_ever();
+                self.shared.note_closed(segment, &format!("sealing failed: {error}"));
+                verify(segment)
+            }
+            other => other
+                .map_err(|error| segment_error(&segment.name, segment.start.first_offset, "sealing segment", &error)),
+        }
     }
 
     fn keep_summary(&self, segment: &Segment) -> Result<(), LogError> {
+        point("journal.seal.summary")?;
         let summary = segment.contents.read().summary.clone();
         self.shared.meta.lock().put_summary(segment.start.id, &summary)
     }
@@ -223,7 +276,9 @@ impl Keeper {
             // First the metadata: files without an entry are removed at the next start, an entry without files would be
             // damage.
             let complete_from = oldest.complete_from_after();
+            point("journal.drop.forget")?;
             self.shared.meta.lock().drop_segment(oldest.start.id, &complete_from)?;
+            point("journal.drop.remove")?;
             self.shared.catalog.write().drop_oldest();
             oldest.drop_files();
         }

@@ -15,10 +15,13 @@ use super::catalog::Catalog;
 use super::config::EmbeddedConfig;
 use super::keeper;
 use super::meta::{MetaDb, MetaState};
+use super::part::part_id;
 use super::segment::{Contents, Segment};
-use super::segment_file::{self, PartIndex, SegmentStart, file_name, parse_file_name};
+use super::segment_file::{self, PartIndex, SegmentStart, Walk, file_name, parse_file_name};
 use super::shared::segments_dir;
-use super::sqlite::{PAGE_BYTES, corrupt, io_error, is_full, open_durable, open_reader, segment_error, sync_dir};
+use super::sqlite::{
+    PAGE_BYTES, corrupt, io_error, is_failed_write, is_full, open_durable, open_reader, segment_error, sync_dir,
+};
 use super::summary::Summary;
 use crate::log::LogError;
 
@@ -79,11 +82,14 @@ pub(super) fn load_as_owner(
         match state.summaries.get(id) {
             Some(summary) => loading.push_sealed(&segments, *id, summary)?,
             None => {
-                let opened = Opened::open(&segments, *id, true, true)?;
+                let end_id = end_before(&segments, *id + 1, state, true);
+                let opened = Opened::open(&segments, *id, true, Walk { bodies: true, end_id })?;
                 let Last { segment, conn, .. } = loading.push_opened(&segments, opened, true)?;
                 let sealed = match keeper::finish(&segment, conn, config.page_limit.as_deref()) {
                     Ok(()) => keep_summary(meta, &loading.catalog, &segment),
-                    Err(error) if is_full(&error) => Err(io_error("sealing segment", &error)),
+                    Err(error) if is_full(&error) || is_failed_write(&error) => {
+                        Err(io_error("sealing segment", &error))
+                    }
                     Err(error) => return Err(segment_error(&segment.name, 0, "sealing segment", &error)),
                 };
                 match sealed {
@@ -97,7 +103,7 @@ pub(super) fn load_as_owner(
             }
         }
     }
-    let opened = Opened::open(&segments, *last, true, true)?;
+    let opened = Opened::open(&segments, *last, true, Walk { bodies: true, end_id: i64::MAX })?;
     let last = loading.push_opened(&segments, opened, false)?;
     if state.summaries.range(last.segment.start.id..).next().is_some() {
         // Files were lost after it: it is the one that is written to again, and a summary of it would be stale soon.
@@ -132,7 +138,10 @@ fn interrupted(dir: &Path, ids: &[u32], state: &MetaState, owner: bool) -> Resul
     }
     let last_commit = match state.summaries.get(before) {
         Some(summary) => summary.last_commit,
-        None => Opened::open(dir, *before, owner, false)?.contents.summary.last_commit,
+        None => {
+            let all = Walk { bodies: false, end_id: i64::MAX };
+            Opened::open(dir, *before, owner, all)?.contents.summary.last_commit
+        }
     };
     Ok((start.first_commit <= last_commit).then_some(*last))
 }
@@ -145,16 +154,31 @@ pub(super) fn load_as_reader(dir: &Path, state: &MetaState) -> Result<Loaded, Lo
     if interrupted(&segments, &ids, state, false)?.is_some() {
         ids.pop();
     }
+    let last = ids.last().copied();
     for id in ids {
         match state.summaries.get(&id) {
             Some(summary) => loading.push_sealed(&segments, id, summary)?,
             None => {
-                let opened = Opened::open(&segments, id, false, false)?;
-                loading.push_opened(&segments, opened, false)?;
+                let is_last = Some(id) == last;
+                let end_id = if is_last { i64::MAX } else { end_before(&segments, id + 1, state, false) };
+                let opened = Opened::open(&segments, id, false, Walk { bodies: false, end_id })?;
+                loading.push_opened(&segments, opened, !is_last)?;
             }
         }
     }
     Ok(loading.done())
+}
+
+/// The key at which a segment ends because segment `next` begins there: a commit that failed may lie beyond it. Without
+/// end if that cannot be read, which is told when `next` is.
+fn end_before(dir: &Path, next: u32, state: &MetaState, owner: bool) -> i64 {
+    let first_commit = state.summaries.get(&next).map(|summary| summary.first_commit).or_else(|| {
+        let name = file_name(next);
+        let path = dir.join(&name);
+        let conn = if owner { open_durable(&path, PAGE_BYTES) } else { open_reader(&path) };
+        segment_file::read_start(&conn.ok()?, &name).ok().map(|start| start.first_commit)
+    });
+    first_commit.map_or(i64::MAX, |commit| part_id(commit, 0))
 }
 
 /// Removes what a crash left of segments that were being made or dropped.
@@ -215,15 +239,15 @@ struct Opened {
 }
 
 impl Opened {
-    fn open(dir: &Path, id: u32, owner: bool, bodies: bool) -> Result<Self, LogError> {
+    fn open(dir: &Path, id: u32, owner: bool, walk: Walk) -> Result<Self, LogError> {
         let name = file_name(id);
         let path = dir.join(&name);
         let conn = if owner { open_durable(&path, PAGE_BYTES) } else { open_reader(&path) };
         let conn = conn.map_err(|error| segment_error(&name, 0, "opening segment", &error))?;
         let start = segment_file::read_start(&conn, &name)?;
-        let schemas = segment_file::read_schemas(&conn, &name)?;
+        let schemas = segment_file::read_schemas(&conn, &name, walk.end_id)?;
         let (mut summary, mut index) = (start.summary(), PartIndex::new());
-        segment_file::walk(&conn, &name, &mut summary, &mut index, bodies)?;
+        segment_file::walk(&conn, &name, &mut summary, &mut index, walk)?;
         Ok(Self { start, conn, schemas, contents: Contents { summary, index: Some(index), sealed: false } })
     }
 }

@@ -11,7 +11,7 @@ use pulseboard_model::{Epoch, StreamName, StreamSchema};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::schema_json;
-use super::sqlite::{io_error, open_durable, open_reader};
+use super::sqlite::{fault_point, io_error, open_durable, open_reader};
 use super::summary::{StreamSummary, Summary};
 use crate::log::LogError;
 
@@ -300,7 +300,10 @@ impl MetaDb {
 
     fn in_transaction(&mut self, work: impl FnOnce(&Connection) -> rusqlite::Result<()>) -> Result<(), LogError> {
         let transaction = self.conn.transaction().map_err(failed)?;
-        work(&transaction).and_then(|()| transaction.commit()).map_err(failed)
+        work(&transaction)
+            .and_then(|()| fault_point("journal.meta.write"))
+            .and_then(|()| transaction.commit())
+            .map_err(failed)
     }
 }
 

@@ -32,7 +32,7 @@
 //!   memory, and from disk with their last reader.
 //!
 //! # Who does what
-//! `writer` commits and (`ticks`) moves the clock, `keeper` keeps house (checkpoints, sealing, metadata, retention), `ring` holds
+//! `writer` commits, (`ticks`) moves the clock and (`replace`) goes on after a failed write, `keeper` keeps house (checkpoints, sealing, metadata, retention), `ring` holds
 //! the recent steps for `tail`, `scan` reads streams, `times` finds
 //! where the log stood at a moment. Everything they share is in `shared`; `catalog` is what is known
 //! of streams and segments.
@@ -55,6 +55,7 @@ mod queue;
 mod read;
 mod read_only;
 mod receipts;
+mod replace;
 mod ring;
 mod scan;
 mod schema_json;

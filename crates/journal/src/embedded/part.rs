@@ -51,6 +51,24 @@ pub(super) struct PartHeader {
 }
 
 impl PartHeader {
+    /// A logged jump of the clock from `before` to `to`, µs, when `next_offset` comes next.
+    pub(super) fn jump(commit: u64, to: i64, before: i64, next_offset: u64) -> Self {
+        Self {
+            commit,
+            part: 0,
+            arrived_at: to,
+            clock_before: Some(before),
+            stream: None,
+            first_offset: next_offset,
+            rows: 0,
+            min_time: to,
+            max_time: to,
+            schema_version: 0,
+            previous_offset: 0,
+            body_crc: crc32c::crc32c(&[]),
+        }
+    }
+
     /// The key of the part: commit and part number in one.
     pub(super) const fn id(&self) -> i64 {
         part_id(self.commit, self.part)

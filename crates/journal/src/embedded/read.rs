@@ -10,7 +10,7 @@ use pulseboard_model::{StreamName, StreamSchema};
 
 use super::part::{COLUMNS, PartHeader, Sequence, body_of, part_id};
 use super::segment::Segment;
-use super::segment_file::{PartIndex, read_schemas, walk};
+use super::segment_file::{PartIndex, Walk, read_schemas, walk};
 use super::sqlite::{corrupt, open_reader, segment_error};
 use super::summary::Summary;
 use crate::log::LogError;
@@ -64,7 +64,8 @@ impl SegmentReader {
         let sql = format!("SELECT {COLUMNS}, body FROM parts WHERE id >= ?1 AND id < ?2 ORDER BY id");
         let begin = sequence.next_offset;
         let mut statement = self.conn.prepare_cached(&sql).map_err(|error| self.failed(begin, &error))?;
-        let range = [part_id(sequence.commit + 1, 0), part_id(through.saturating_add(1), 0)];
+        let end = part_id(through.saturating_add(1), 0).min(self.segment.end_id());
+        let range = [part_id(sequence.commit + 1, 0), end];
         let mut rows = statement.query(range).map_err(|error| self.failed(begin, &error))?;
         let (mut page, mut bytes) = (Vec::new(), 0);
         loop {
@@ -83,12 +84,12 @@ impl SegmentReader {
 
     /// Counts in the parts that came after those in `summary`; bodies are left to whoever reads them.
     pub(super) fn extend(&self, summary: &mut Summary, index: &mut PartIndex) -> Result<(), LogError> {
-        walk(&self.conn, &self.segment.name, summary, index, false)
+        walk(&self.conn, &self.segment.name, summary, index, Walk { bodies: false, end_id: i64::MAX })
     }
 
     /// The schema versions the segment's rows are in.
     pub(super) fn schemas(&self) -> Result<Vec<(StreamName, StreamSchema)>, LogError> {
-        read_schemas(&self.conn, &self.segment.name)
+        read_schemas(&self.conn, &self.segment.name, i64::MAX)
     }
 
     /// The first part of the last commit that begins at or before `offset`, or of the first commit there is.
@@ -103,9 +104,11 @@ impl SegmentReader {
         offset: u64,
         holds: impl Fn(&PartHeader) -> bool,
     ) -> Result<Option<PartHeader>, LogError> {
-        let last = "SELECT max(id) FROM parts";
-        let last: Option<i64> =
-            self.conn.query_row(last, [], |row| row.get(0)).map_err(|error| self.failed(offset, &error))?;
+        let last = "SELECT max(id) FROM parts WHERE id < ?1";
+        let last: Option<i64> = self
+            .conn
+            .query_row(last, [self.segment.end_id()], |row| row.get(0))
+            .map_err(|error| self.failed(offset, &error))?;
         let Some(last) = last else { return Ok(None) };
         // Every commit up to the last one must be found: a search that looked for a neighbour instead would make
         // whatever a damaged page leads to its answer.
@@ -124,9 +127,10 @@ impl SegmentReader {
 
     /// The first part of a commit, if the segment has it.
     fn first_part(&self, commit: u64, offset: u64) -> Result<Option<PartHeader>, LogError> {
-        let sql = format!("SELECT {COLUMNS} FROM parts WHERE id = ?1");
+        let sql = format!("SELECT {COLUMNS} FROM parts WHERE id = ?1 AND id < ?2");
         let mut find = self.conn.prepare_cached(&sql).map_err(|error| self.failed(offset, &error))?;
-        let mut rows = find.query([part_id(commit, 0)]).map_err(|error| self.failed(offset, &error))?;
+        let range = [part_id(commit, 0), self.segment.end_id()];
+        let mut rows = find.query(range).map_err(|error| self.failed(offset, &error))?;
         let row = rows.next().map_err(|error| self.failed(offset, &error))?;
         row.map(|row| self.header(row, offset)).transpose()
     }
@@ -215,12 +219,13 @@ impl SegmentReader {
         page: &mut StreamPage,
     ) -> Result<(), LogError> {
         let sql = format!(
-            "SELECT {COLUMNS}, CASE WHEN max_time >= ?3 THEN body END FROM parts WHERE stream = ?1 AND id >= ?2 ORDER BY id"
+            "SELECT {COLUMNS}, CASE WHEN max_time >= ?3 THEN body END FROM parts \
+             WHERE stream = ?1 AND id >= ?2 AND id < ?4 ORDER BY id"
         );
         let start = self.segment.start.first_offset;
         let mut statement = self.conn.prepare_cached(&sql).map_err(|error| self.failed(start, &error))?;
-        let mut rows =
-            statement.query(params![stream.as_str(), from, time_from]).map_err(|error| self.failed(start, &error))?;
+        let range = params![stream.as_str(), from, time_from, self.segment.end_id()];
+        let mut rows = statement.query(range).map_err(|error| self.failed(start, &error))?;
         loop {
             let offset = page.parts.last().map_or(start, |(header, _)| header.last_offset() + 1);
             let Some(row) = rows.next().map_err(|error| self.failed(offset, &error))? else { return Ok(()) };
@@ -272,11 +277,12 @@ impl SegmentReader {
             let end = parts.partition_point(|(_, first_offset)| *first_offset <= upto);
             return Ok(parts[..end].iter().rev().take(limit).map(|(id, _)| *id).collect());
         }
-        let sql = "SELECT id FROM parts WHERE stream = ?1 AND first_offset <= ?2 ORDER BY id DESC LIMIT ?3";
+        let sql = "SELECT id FROM parts WHERE stream = ?1 AND first_offset <= ?2 AND id < ?4 ORDER BY id DESC LIMIT ?3";
         let mut statement = self.conn.prepare_cached(sql).map_err(|error| self.failed(upto, &error))?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let upto_sql = i64::try_from(upto).unwrap_or(i64::MAX);
-        let ids = statement.query_map(params![stream.as_str(), upto_sql, limit], |row| row.get(0));
+        let range = params![stream.as_str(), upto_sql, limit, self.segment.end_id()];
+        let ids = statement.query_map(range, |row| row.get(0));
         ids.and_then(Iterator::collect).map_err(|error| self.failed(upto, &error))
     }
 }

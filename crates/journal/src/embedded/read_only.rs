@@ -29,8 +29,8 @@ use super::sqlite::corrupt;
 use super::summary::StreamSummary;
 use super::times::position_at;
 use crate::log::{
-    AppendError, AppendRequest, Appended, DeclareError, Log, LogError, LogHealth, PositionCheck, Scan, StreamInfo,
-    Tail, TailItem,
+    AppendError, AppendRequest, Appended, DeclareError, Log, LogError, LogHealth, LogIncident, PositionCheck, Scan,
+    StreamInfo, Tail, TailItem,
 };
 
 /// How often a tail looks for more.
@@ -259,6 +259,10 @@ impl Log for ReadOnlyLog {
 
     fn check(&self, position: &Position) -> PositionCheck {
         check_position(position, &self.head(), self.view.catalog.read().first_offset())
+    }
+
+    fn incident(&self) -> Option<LogIncident> {
+        None
     }
 
     fn health(&self) -> LogHealth {

@@ -135,11 +135,12 @@ impl Receipts {
         }
     }
 
-    /// Reads the answers of a segment that were given after `since`, µs.
-    pub(super) fn load(&mut self, conn: &Connection, segment: &str, since: i64) -> Result<(), LogError> {
+    /// Reads the answers of a segment that were given after `since` (µs), for rows up to offset `through`.
+    pub(super) fn load(&mut self, conn: &Connection, segment: &str, since: i64, through: u64) -> Result<(), LogError> {
         let failed = |error: rusqlite::Error| segment_error(segment, 0, "reading receipts of segment", &error);
-        let mut statement = conn.prepare("SELECT * FROM receipts WHERE clock > ?1 ORDER BY rowid").map_err(failed)?;
-        let mut rows = statement.query([since]).map_err(failed)?;
+        let sql = "SELECT * FROM receipts WHERE clock > ?1 AND last_offset <= ?2 ORDER BY rowid";
+        let mut statement = conn.prepare(sql).map_err(failed)?;
+        let mut rows = statement.query(params![since, through.cast_signed()]).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
             let (receipt, crc) = Receipt::from_row(row).map_err(failed)?;
             if crc != receipt.crc() {

@@ -9,7 +9,7 @@ use parking_lot::RwLock;
 use pulseboard_model::StreamName;
 use tracing::{info, warn};
 
-use super::part::PartHeader;
+use super::part::{PartHeader, part_id};
 use super::segment_file::{self, PartIndex, SegmentStart};
 use super::summary::Summary;
 
@@ -31,12 +31,23 @@ pub(super) struct Segment {
     pub(super) path: PathBuf,
     pub(super) contents: RwLock<Contents>,
     dropped: AtomicBool,
+    /// A write to it failed.
+    closed: AtomicBool,
 }
 
 impl Segment {
     pub(super) fn new(dir: &Path, start: SegmentStart, contents: Contents) -> Self {
         let name = segment_file::file_name(start.id);
-        Self { start, path: dir.join(&name), name, contents: RwLock::new(contents), dropped: AtomicBool::new(false) }
+        let path = dir.join(&name);
+        let (dropped, closed) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { start, path, name, contents: RwLock::new(contents), dropped, closed }
+    }
+
+    /// The key at which the segment ends, once it is known. A commit that failed may lie in the file beyond it: that one
+    /// was never answered for and is not read.
+    pub(super) fn end_id(&self) -> i64 {
+        let contents = self.contents.read();
+        if contents.sealed { part_id(contents.summary.last_commit + 1, 0) } else { i64::MAX }
     }
 
     /// Counts in a part that was committed.
@@ -64,6 +75,16 @@ impl Segment {
     /// Whether retention let it go.
     pub(super) fn is_dropped(&self) -> bool {
         self.dropped.load(Ordering::SeqCst)
+    }
+
+    /// From now on nothing writes to it, not even to tidy it up.
+    pub(super) fn close_for_ever(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether a write to it failed, so that it is never written again.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
     }
 
     /// Lets the files go with the last reader.

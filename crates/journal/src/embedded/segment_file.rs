@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use pulseboard_model::{StreamName, StreamSchema};
+use pulseboard_runtime::fault;
 use rusqlite::{Connection, params};
 use tracing::warn;
 
@@ -94,8 +95,9 @@ pub(super) fn files_of(path: &Path) -> [PathBuf; 3] {
 pub(super) fn remove(path: &Path) -> std::io::Result<()> {
     for file in files_of(path) {
         match std::fs::remove_file(file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+            Ok(()) => fault::point("journal.remove.removed")?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(())
@@ -104,7 +106,10 @@ pub(super) fn remove(path: &Path) -> std::io::Result<()> {
 /// Makes a segment in `dir` and opens it for writing.
 pub(super) fn create(dir: &Path, start: &SegmentStart) -> Result<Connection, CreateError> {
     let unfinished = dir.join(format!("{:08}.new", start.id));
+    let path = dir.join(file_name(start.id));
     remove(&unfinished)?;
+    // A write-ahead log that an earlier attempt left would be taken for this file's.
+    remove(&path)?;
     let conn = open_durable(&unfinished, PAGE_BYTES)?;
     conn.execute_batch("BEGIN")?;
     conn.execute_batch(TABLES)?;
@@ -122,9 +127,12 @@ pub(super) fn create(dir: &Path, start: &SegmentStart) -> Result<Connection, Cre
     conn.execute_batch("COMMIT; PRAGMA wal_checkpoint(TRUNCATE);")?;
     // Closing the only connection removes the write-ahead log: the one file is all there is.
     conn.close().map_err(|(_, error)| error)?;
-    let path = dir.join(file_name(start.id));
+    fault::point("journal.create.rename")?;
     std::fs::rename(&unfinished, &path)?;
-    let opened = sync_dir(dir).map_err(CreateError::from).and_then(|()| Ok(open_durable(&path, PAGE_BYTES)?));
+    let opened = fault::point("journal.create.sync")
+        .and_then(|()| sync_dir(dir))
+        .map_err(CreateError::from)
+        .and_then(|()| Ok(open_durable(&path, PAGE_BYTES)?));
     if opened.is_err()
         && let Err(error) = remove(&path)
     {
@@ -173,11 +181,20 @@ fn schema_crc(stream: &str, text: &str) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(stream.as_bytes()), text.as_bytes())
 }
 
-/// The schema versions a segment's rows are in.
-pub(super) fn read_schemas(conn: &Connection, name: &str) -> Result<Vec<(StreamName, StreamSchema)>, LogError> {
+/// The schema versions a segment's rows before key `end_id` are in.
+pub(super) fn read_schemas(
+    conn: &Connection,
+    name: &str,
+    end_id: i64,
+) -> Result<Vec<(StreamName, StreamSchema)>, LogError> {
     let failed = |error: rusqlite::Error| segment_error(name, 0, "reading segment", &error);
-    let mut statement = conn.prepare("SELECT stream, version, schema, crc FROM schemas").map_err(failed)?;
-    let mut rows = statement.query([]).map_err(failed)?;
+    let beyond = "SELECT EXISTS (SELECT 1 FROM parts WHERE id >= ?1)";
+    let has_more = conn.query_row(beyond, [end_id], |row| row.get::<_, bool>(0)).map_err(failed)?;
+    // What only a commit beyond the end brought is not the stream's: the version may have become another since.
+    let sql = "SELECT stream, version, schema, crc FROM schemas WHERE NOT ?1 OR (stream, version) IN \
+               (SELECT stream, schema_version FROM parts WHERE id < ?2)";
+    let mut statement = conn.prepare(sql).map_err(failed)?;
+    let mut rows = statement.query(params![has_more, end_id]).map_err(failed)?;
     let mut schemas = Vec::new();
     while let Some(row) = rows.next().map_err(failed)? {
         let read = || -> rusqlite::Result<_> {
@@ -198,25 +215,34 @@ pub(super) fn read_schemas(conn: &Connection, name: &str) -> Result<Vec<(StreamN
 /// Where a stream's parts are: key and first offset, in order.
 pub(super) type PartIndex = HashMap<StreamName, Vec<(i64, u64)>>;
 
-/// Reads a segment's parts after those already in `summary`, checks that none is missing, and counts them in. Bodies
-/// are checked against their checksums if `bodies` says so.
+/// What [`walk`] looks at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Walk {
+    /// Whether bodies are checked against their checksums.
+    pub(super) bodies: bool,
+    /// Before which key it ends.
+    pub(super) end_id: i64,
+}
+
+/// Reads a segment's parts after those already in `summary`, checks that none is missing, and counts them in.
 pub(super) fn walk(
     conn: &Connection,
     name: &str,
     summary: &mut Summary,
     index: &mut PartIndex,
-    bodies: bool,
+    of: Walk,
 ) -> Result<(), LogError> {
+    let Walk { bodies, end_id } = of;
     let mut sequence = Sequence::after(summary.last_commit, summary.next_offset, summary.clock);
     let failed = |offset: u64, error: rusqlite::Error| segment_error(name, offset, "reading segment", &error);
     // A body that is not checked is not read: SQLite knows its length without.
     let body = if bodies { "body" } else { "length(body)" };
-    let sql = format!("SELECT {COLUMNS}, {body} FROM parts WHERE id >= ?1 ORDER BY id");
+    let sql = format!("SELECT {COLUMNS}, {body} FROM parts WHERE id >= ?1 AND id < ?2 ORDER BY id");
     let mut statement = conn.prepare(&sql).map_err(|error| failed(summary.next_offset, error))?;
     // From the beginning when nothing was seen yet, so that a stray part before the first is seen, too.
     let from =
         if summary.last_commit < summary.first_commit { 0 } else { (summary.last_commit + 1).cast_signed() << 16 };
-    let mut rows = statement.query([from]).map_err(|error| failed(summary.next_offset, error))?;
+    let mut rows = statement.query([from, end_id]).map_err(|error| failed(summary.next_offset, error))?;
     loop {
         let offset = sequence.next_offset;
         let Some(row) = rows.next().map_err(|error| failed(offset, error))? else { return Ok(()) };

@@ -15,7 +15,8 @@ use super::lock::DirLock;
 use super::meta::MetaDb;
 use super::queue::Queue;
 use super::ring::Ring;
-use crate::log::LogHealth;
+use super::segment::Segment;
+use crate::log::{LogHealth, LogIncident};
 
 /// Shared by everything that belongs to one open log.
 #[derive(Debug)]
@@ -35,9 +36,19 @@ pub(super) struct Shared {
     pub(super) threads: Threads,
     /// What the writer's last attempt said.
     pub(super) health: Mutex<LogHealth>,
+    /// The last segment that was closed because a write to it failed.
+    pub(super) incident: Mutex<Option<LogIncident>>,
 }
 
 impl Shared {
+    /// A segment was closed because a write to it failed.
+    pub(super) fn note_closed(&self, segment: &Segment, reason: &str) {
+        let mut incident = self.incident.lock();
+        let count = incident.as_ref().map_or(0, |known| known.count) + 1;
+        let (segment, reason) = (segment.name.clone(), reason.to_owned());
+        *incident = Some(LogIncident { segment, at: self.ring.head().clock, reason, count });
+    }
+
     pub(super) fn segments_dir(&self) -> PathBuf {
         segments_dir(&self.config.dir)
     }

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use pulseboard_model::LogOffset;
+use pulseboard_runtime::fault;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use super::segment_file::files_of;
@@ -85,6 +87,24 @@ fn open_as_it_lies(path: &Path) -> rusqlite::Result<Connection> {
 
 fn uri_path(path: &Path) -> String {
     path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23")
+}
+
+/// A fault point; the error that may be asked for is the one of a failed `fsync`.
+pub(super) fn fault_point(stage: &'static str) -> rusqlite::Result<()> {
+    let failed = |error: std::io::Error| {
+        rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_FSYNC), Some(error.to_string()))
+    };
+    fault::point(stage).map_err(failed)
+}
+
+/// Says whether a connection's end leaves the files as they are; the last one would else copy the write-ahead log back.
+pub(super) fn leave_as_it_lies(conn: &Connection, leave: bool) -> rusqlite::Result<()> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, leave).map(drop)
+}
+
+/// Whether the system failed to write, so that what the disk holds of it is not known.
+pub(super) fn is_failed_write(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) && !is_full(error)
 }
 
 /// For tests: sets how many pages the database may have.

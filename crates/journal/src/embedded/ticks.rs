@@ -1,12 +1,15 @@
-//! The writer's clock: a step for every whole second, one logged step for a pause. While the disk is full, each second
-//! is logged, too: that is the attempt by which the log finds out that there is space again.
+//! The writer's clock: a step for every whole second, one logged step for a pause. While the disk is full, or
+//! a new segment is waited for, each second is logged, too: that is the attempt by which the log finds out that it can
+//! write again.
 
 use std::sync::Arc;
 
 use pulseboard_model::time::SECOND_US;
 use pulseboard_model::{Commit, Step, TimeUs};
 
+use super::active::CommitError;
 use super::part::PartHeader;
+use super::replace::Refusing;
 use super::writer::Writer;
 
 /// A pause longer than this is one tick, logged, instead of one for each second.
@@ -27,7 +30,11 @@ impl Writer {
             self.tick(second);
             second += SECOND_US;
         }
-        if self.full { self.jump(to, self.head.clock.0) } else { self.tick(to) }
+        if self.full || self.refusing.as_ref().is_some_and(|refusing| refusing.heals) {
+            self.jump(to, self.head.clock.0);
+        } else {
+            self.tick(to);
+        }
     }
 
     fn tick(&mut self, clock: i64) {
@@ -44,41 +51,40 @@ impl Writer {
     }
 
     /// Moves the clock at once and logs it, so that a replay does not tick through the pause. A log that cannot be
-    /// written moves its clock all the same.
+    /// written moves its clock all the same. While a new segment is waited for, this is the attempt to open it.
     fn jump(&mut self, to: i64, before: i64) {
-        let commit = self.commit + 1;
-        let header = PartHeader {
-            commit,
-            part: 0,
-            arrived_at: to,
-            clock_before: Some(before),
-            stream: None,
-            first_offset: self.head.offset.to_u64() + 1,
-            rows: 0,
-            min_time: to,
-            max_time: to,
-            schema_version: 0,
-            previous_offset: 0,
-            body_crc: crc32c::crc32c(&[]),
-        };
-        let logged = match &self.broken {
+        let logged = match self.refusing.clone() {
+            Some(Refusing { reason, heals: true }) => self.resume(&reason, to).is_ok(),
             Some(_) => false,
-            None => match self.active.commit(|active| active.put_part(&header, None, &[])) {
-                Ok(()) => true,
-                Err(error) => {
-                    self.failed(&error);
-                    false
-                }
-            },
+            None => self.log_jump(to, before),
         };
         if !logged {
-            return self.tick(to);
+            self.tick(to);
         }
-        self.wrote();
-        self.active.segment.add(&header, 0);
-        self.commit = commit;
-        self.last_at = to;
-        self.head.clock = TimeUs(to);
+    }
+
+    fn log_jump(&mut self, to: i64, before: i64) -> bool {
+        let header = PartHeader::jump(self.commit + 1, to, before, self.head.offset.to_u64() + 1);
+        match self.active.commit(|active| active.put_part(&header, None, &[])) {
+            Ok(()) => {
+                self.wrote();
+                self.jumped(&header);
+                true
+            }
+            Err(CommitError::Failed(reason)) => self.replace(&reason, to).is_ok(),
+            Err(error) => {
+                self.failed(&error);
+                false
+            }
+        }
+    }
+
+    /// A jump is on disk.
+    pub(super) fn jumped(&mut self, header: &PartHeader) {
+        self.active.segment.add(header, 0);
+        self.commit = header.commit;
+        self.last_at = header.arrived_at;
+        self.head.clock = TimeUs(header.arrived_at);
         let commit = Commit { position: self.head, parts: Vec::new() };
         self.shared.ring.publish(Step::Commit(Arc::new(commit)), Some(self.commit));
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use pulseboard_model::time::SECOND_US;
 use pulseboard_model::{Commit, CommitPart, FieldType, LogOffset, Position, Step, StreamName, TimeUs};
+use pulseboard_runtime::fault;
 use tracing::{error, info, warn};
 
 use super::active::{Active, CommitError};
@@ -17,14 +18,19 @@ use super::group::{Group, Known, StreamPlan, send};
 use super::part::PartHeader;
 use super::queue::{Op, Taken};
 use super::receipts::{Receipt, Receipts};
-use super::segment::{Contents, Segment};
-use super::segment_file::{self, PartIndex, SegmentStart};
+use super::replace::Refusing;
+use super::segment_file;
 use super::shared::Shared;
+use super::sqlite::is_failed_write;
 use super::summary::StreamSummary;
 use crate::log::{AppendError, Appended, DeclareError, LogHealth};
 
 /// The longest the thread sleeps: how late it sees that the process is ending, or that the clock was set.
 const NAP_MAX: Duration = Duration::from_millis(100);
+
+/// How often a group is tried when its commit fails, each time in a new segment: a request that fails wherever it is
+/// written must not take the log with it.
+const ATTEMPTS: u32 = 2;
 
 /// The writer's own state.
 #[derive(Debug)]
@@ -39,8 +45,8 @@ pub(super) struct Writer {
     pub(super) head: Position,
     /// `_arrived_at` of the last commit, µs.
     pub(super) last_at: i64,
-    /// Why nothing is taken until a restart.
-    pub(super) broken: Option<String>,
+    /// Why nothing is taken.
+    pub(super) refusing: Option<Refusing>,
     /// Whether the last commit found no space, so that it is said once.
     pub(super) full: bool,
     /// Whether the last attempt to make a new segment failed, so that it is said once.
@@ -115,34 +121,45 @@ impl Writer {
         self.shared.clock.now_us().max(self.head.clock.0)
     }
 
-    fn commit_group(&mut self, mut group: Group, now: i64) {
-        if !group.needs_commit() {
-            return self.answer(group, self.head);
-        }
-        if let Some(reason) = &self.broken {
-            return group.fail(&AppendError::Unavailable { reason: reason.clone() });
-        }
-        self.advance_clock(now);
-        let has_rows = !group.streams.is_empty();
-        let position = if has_rows { self.position_after(&group, now) } else { self.head };
-        match self.write(&group, position) {
-            Err(error @ CommitError::Encode { plan, .. }) => {
-                let error = self.failed(&error);
-                group.give_up(plan, &error);
-                self.commit_group(group, now);
+    fn commit_group(&mut self, mut group: Group, mut now: i64) {
+        let mut failures = 0;
+        while group.needs_commit() {
+            self.advance_clock(now);
+            if let Some(Refusing { reason, .. }) = &self.refusing {
+                return group.fail(&AppendError::Unavailable { reason: reason.clone() });
             }
-            Ok(written) => {
-                self.wrote();
-                if has_rows {
-                    self.publish(&group, written, position);
+            let has_rows = !group.streams.is_empty();
+            let position = if has_rows { self.position_after(&group, now) } else { self.head };
+            match self.write(&group, position) {
+                Ok(written) => {
+                    self.wrote();
+                    if has_rows {
+                        self.publish(&group, written, position);
+                    }
+                    return self.answer(group, position);
                 }
-                self.answer(group, position);
-            }
-            Err(error) => {
-                let error = self.failed(&error);
-                group.fail(&error);
+                Err(error @ CommitError::Encode { plan, .. }) => {
+                    let error = self.failed(&error);
+                    group.give_up(plan, &error);
+                }
+                Err(error @ CommitError::Full) => {
+                    let error = self.failed(&error);
+                    return group.fail(&error);
+                }
+                Err(CommitError::Failed(reason)) => {
+                    failures += 1;
+                    let replaced = self.replace(&reason, now);
+                    if replaced.is_ok() && failures < ATTEMPTS {
+                        now = self.now();
+                        continue;
+                    }
+                    let reason = replaced.err().map_or(reason, |refusing| refusing.reason);
+                    return group.fail(&AppendError::Unavailable { reason });
+                }
             }
         }
+        let head = self.head;
+        self.answer(group, head);
     }
 
     fn position_after(&self, group: &Group, now: i64) -> Position {
@@ -171,11 +188,7 @@ impl Writer {
             }
             CommitError::Full => {}
             CommitError::Encode { .. } => error!(%reason, "the rows of a stream were given up"),
-            CommitError::Failed(_) => {
-                error!(%reason, "the log is closed for writing");
-                self.broken = Some(reason.clone());
-                *self.shared.health.lock() = LogHealth::Broken { reason: reason.clone() };
-            }
+            CommitError::Failed(_) => error!(%reason, "a write failed"),
         }
         AppendError::Unavailable { reason }
     }
@@ -276,7 +289,7 @@ impl Writer {
         if current.is_none() && streams >= streams_max {
             return Err(AppendError::TooManyStreams { max: streams_max }.into());
         }
-        if let Some(reason) = &self.broken {
+        if let Some(Refusing { reason, .. }) = &self.refusing {
             return Err(AppendError::Unavailable { reason: reason.clone() }.into());
         }
         // No event uses it yet, so the metadata is where it lives; a crash before the next line is harmless.
@@ -288,13 +301,25 @@ impl Writer {
 
     /// Between commits: the write-ahead log and the change of segments.
     fn keep_house(&mut self) {
-        if self.broken.is_some() {
+        if self.refusing.is_some() {
             return;
         }
+        let mut failed = self.shared.inbox.take_failed(&self.active.segment);
         if self.shared.inbox.take_checkpointed()
             && let Err(error) = self.active.finish_checkpoint()
         {
-            warn!(%error, "a checkpoint failed; the write-ahead log grows until the next one");
+            if is_failed_write(&error) {
+                failed = Some(error.to_string());
+            } else {
+                warn!(%error, "a checkpoint failed; the write-ahead log grows until the next one");
+            }
+        }
+        if let Some(reason) = failed {
+            // What it copied is still in the write-ahead log; the outcome is in the log's health.
+            let now = self.now();
+            if self.replace(&format!("a checkpoint failed: {reason}"), now).is_err() {
+                return;
+            }
         }
         if self.active.wants_checkpoint() {
             self.shared.inbox.ask_checkpoint(&self.active.segment);
@@ -321,23 +346,14 @@ impl Writer {
     }
 
     fn rotate(&mut self) -> Result<(), segment_file::CreateError> {
-        let dir = self.shared.segments_dir();
-        let start = SegmentStart {
-            id: self.active.segment.start.id + 1,
-            first_commit: self.commit + 1,
-            first_offset: self.head.offset.to_u64() + 1,
-            clock: self.last_at,
-        };
-        let conn = segment_file::create(&dir, &start)?;
-        let contents = Contents { summary: start.summary(), index: Some(PartIndex::new()), sealed: false };
-        let segment = Arc::new(Segment::new(&dir, start, contents));
-        let page_limit = self.shared.config.page_limit.clone();
-        let fresh = Active::new(segment.clone(), conn, Default::default(), page_limit);
+        let fresh = self.make_next()?;
+        let segment = fresh.segment.clone();
+        fault::point("journal.rotate.switch")?;
         let sealed = std::mem::replace(&mut self.active, fresh);
         self.shared.catalog.write().segments.push(segment);
         sealed.segment.contents.write().sealed = true;
         info!(segment = sealed.segment.name, "segment sealed");
-        self.shared.inbox.seal(sealed.segment, sealed.conn);
+        self.shared.inbox.seal(sealed.segment, Some(sealed.conn));
         Ok(())
     }
 }

@@ -5,6 +5,7 @@
 mod conformance;
 mod corruption;
 mod crash;
+mod faults;
 mod properties;
 mod read_only;
 mod retention;
