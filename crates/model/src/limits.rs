@@ -50,11 +50,14 @@ pub struct ViewLimits {
     pub groups_max: usize,
     /// The most rows a result without aggregation keeps.
     pub rows_max: usize,
+    /// The most bytes its state may take. From then on it takes no new groups or rows; when those it has come to
+    /// half more, it is re-run instead.
+    pub state_bytes_max: usize,
 }
 
 impl Default for ViewLimits {
     fn default() -> Self {
-        Self { groups_max: 200_000, rows_max: 10_000 }
+        Self { groups_max: 200_000, rows_max: 10_000, state_bytes_max: 256 << 20 }
     }
 }
 
@@ -74,5 +77,31 @@ pub struct QueryLimits {
 impl Default for QueryLimits {
     fn default() -> Self {
         Self { time_ms_max: 30_000, memory_bytes_max: 512 << 20, rows_max: 100_000, sql_bytes_max: 64 << 10 }
+    }
+}
+
+/// A size as it is written in a configuration, with one digit after the point where that says more.
+#[must_use]
+pub fn human_bytes(bytes: usize) -> String {
+    const UNITS: [(&str, usize); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    let Some((unit, size)) = UNITS.into_iter().find(|(_, size)| bytes >= *size) else {
+        return format!("{bytes} bytes");
+    };
+    let tenths = bytes.saturating_mul(10) / size;
+    if tenths.is_multiple_of(10) {
+        format!("{}{unit}", tenths / 10)
+    } else {
+        format!("{}.{}{unit}", tenths / 10, tenths % 10)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_said_as_they_are_written() {
+        let said = [12, 1 << 10, 1_536, 256 << 20, (5 << 30) / 2].map(human_bytes);
+        assert_eq!(said, ["12 bytes", "1KiB", "1.5KiB", "256MiB", "2.5GiB"]);
     }
 }

@@ -15,6 +15,7 @@ use hashbrown::HashMap;
 use pulseboard_model::limits::ViewLimits;
 use pulseboard_model::{RowKey, TimeUs};
 
+use super::meter::Meter;
 use super::panes::{Panes, Part};
 use super::partial::{Partial, PartialStates};
 use super::rowwise;
@@ -27,6 +28,11 @@ use crate::row_key::key_text;
 
 /// A key that found no place because the group limit was hit.
 const NO_GROUP: GroupId = GroupId::MAX;
+
+/// What one entry of the table of ids takes.
+const ID_BYTES: usize = size_of::<(Arc<[u8]>, GroupId)>() + 1;
+/// What an allocation costs beside its content: the counts of an `Arc`, and what the allocator rounds up.
+const ALLOCATION_BYTES: usize = 32;
 
 #[derive(Debug)]
 struct Group {
@@ -46,6 +52,9 @@ pub(crate) type DumpedPart = (Stay, Spans, Vec<ArrayRef>, Vec<Vec<ArrayRef>>);
 pub(crate) struct Groups {
     shape: Arc<Shape>,
     groups_max: usize,
+    meter: Meter,
+    /// Of the keys and what finds them.
+    keys_bytes: usize,
     converter: Option<RowConverter>,
     ids: HashMap<Arc<[u8]>, GroupId>,
     groups: Vec<Group>,
@@ -89,6 +98,8 @@ impl Groups {
         let window = Window::new(&shape.bounds, now)?;
         let mut groups = Self {
             groups_max: limits.groups_max,
+            meter: Meter::new(limits.state_bytes_max),
+            keys_bytes: 0,
             converter,
             ids: HashMap::new(),
             groups: Vec::new(),
@@ -121,7 +132,8 @@ impl Groups {
 
     /// Whether the limit was hit and there is room again: a rebuild would show more.
     pub(crate) fn has_room_again(&self) -> bool {
-        self.truncated && self.window.is_bounded() && self.ids.len() <= self.groups_max / 2
+        let room = self.ids.len() <= self.groups_max / 2 && self.meter.is_half_empty();
+        self.truncated && self.window.is_bounded() && room
     }
 
     pub(crate) fn window(&self) -> &Window {
@@ -132,10 +144,23 @@ impl Groups {
         &mut self.window
     }
 
+    /// About how many bytes it holds: as last measured, with the keys that came since.
     pub(crate) fn size_bytes(&self) -> usize {
-        let keys: usize = self.groups.iter().map(|group| group.bytes.len() + size_of::<Group>() + 40).sum();
+        self.meter.bytes()
+    }
+
+    /// What is shown of it holds `shown_bytes`.
+    pub(crate) fn holding(&mut self, shown_bytes: usize) {
+        self.meter.holds_beside(shown_bytes);
+    }
+
+    /// Asks all that holds something.
+    fn measure(&mut self) {
         let totals: usize = self.totals.iter().map(|total| total.size_bytes()).sum();
-        keys + totals + self.panes.as_ref().map_or(0, Panes::size_bytes)
+        let ids = (self.free.capacity() + self.resting.capacity() + self.dirty.capacity()) * size_of::<GroupId>();
+        let groups = self.groups.capacity() * size_of::<Group>() + self.ids.capacity() * ID_BYTES;
+        let panes = self.panes.as_ref().map_or(0, Panes::size_bytes);
+        self.meter.measured(self.keys_bytes + groups + totals + ids + panes);
     }
 
     /// Takes a batch in the layout of the shape's input.
@@ -147,6 +172,9 @@ impl Groups {
         let rows = batch.num_rows();
         if rows == 0 {
             return Ok(());
+        }
+        if self.meter.took(batch.get_array_memory_size()) {
+            self.measure();
         }
         let evaluate =
             |expr: &Arc<dyn datafusion::physical_expr::PhysicalExpr>| expr.evaluate(&batch)?.into_array(rows);
@@ -284,7 +312,7 @@ impl Groups {
                 ids.push(*id);
                 continue;
             }
-            if self.truncated || self.ids.len() >= self.groups_max {
+            if self.truncated || self.ids.len() >= self.groups_max || self.meter.is_full() {
                 self.truncated = true;
                 ids.push(NO_GROUP);
                 continue;
@@ -297,6 +325,9 @@ impl Groups {
     }
 
     fn insert(&mut self, bytes: Arc<[u8]>, key: RowKey) -> Result<GroupId> {
+        let key_bytes = key_bytes(&bytes, &key);
+        self.keys_bytes += key_bytes;
+        self.meter.grew(key_bytes + size_of::<Group>() + ID_BYTES);
         let group = Group { bytes: bytes.clone(), key, live: false, dirty: false };
         let id = match self.free.pop() {
             Some(id) => {
@@ -440,6 +471,7 @@ impl Groups {
             }
             let bytes = std::mem::replace(&mut group.bytes, Arc::from([]));
             self.ids.remove(&bytes);
+            self.keys_bytes = self.keys_bytes.saturating_sub(key_bytes(&bytes, &group.key));
             self.free.push(id);
             for total in &mut self.totals {
                 total.reset(id)?;
@@ -493,6 +525,11 @@ impl Groups {
     pub(crate) fn set_truncated(&mut self, truncated: bool) {
         self.truncated = truncated;
     }
+}
+
+/// What a key takes outside of the tables: its bytes and its text, each with what an allocation costs.
+fn key_bytes(bytes: &[u8], key: &RowKey) -> usize {
+    bytes.len() + key.as_str().len() + 2 * ALLOCATION_BYTES
 }
 
 enum Stays {

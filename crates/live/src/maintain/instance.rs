@@ -118,7 +118,7 @@ impl Instance {
     pub(crate) fn size_bytes(&self) -> usize {
         let state = match &self.state {
             State::Groups(groups) => groups.size_bytes(),
-            State::Rows(_) => 0,
+            State::Rows(rows) => rows.size_bytes(),
         };
         state + self.output.size_bytes()
     }
@@ -127,8 +127,14 @@ impl Instance {
     pub(crate) fn push(&mut self, batch: RecordBatch) -> Result<()> {
         self.touched = true;
         match &mut self.state {
-            State::Groups(groups) => groups.push(batch),
-            State::Rows(rows) => rows.push(batch),
+            State::Groups(groups) => {
+                groups.holding(self.output.size_bytes());
+                groups.push(batch)
+            }
+            State::Rows(rows) => {
+                rows.holding(self.output.size_bytes());
+                rows.push(batch)
+            }
         }
     }
 

@@ -10,6 +10,7 @@ pub(crate) mod dump;
 pub(crate) mod groups;
 mod held_rows;
 pub(crate) mod instance;
+mod meter;
 pub(crate) mod output;
 pub(crate) mod panes;
 pub(crate) mod partial;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 use pulseboard_model::delta::ColumnSet;
-use pulseboard_model::{Column, Delta, Row, RowChange, RowKey, Snapshot};
+use pulseboard_model::{Cell, Column, Delta, Row, RowChange, RowKey, Snapshot};
 
 /// Bytes that compare as the query orders; unique per row.
 pub(crate) type SortKey = Arc<[u8]>;
@@ -20,6 +20,17 @@ pub(crate) struct Placed {
     /// Empty if the query asks for no order.
     pub(crate) sort: SortKey,
 }
+
+impl Placed {
+    /// Roughly how many bytes it takes beside the tables that it is in.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let sort = if self.sort.is_empty() { 0 } else { self.sort.len() + ALLOCATION_BYTES };
+        ALLOCATION_BYTES + sort + self.row.iter().map(Cell::size_bytes).sum::<usize>()
+    }
+}
+
+/// What an allocation costs beside its content.
+const ALLOCATION_BYTES: usize = 24;
 
 /// How the visible part is cut out.
 #[derive(Debug, Clone, Copy)]
@@ -98,11 +109,13 @@ pub(crate) struct Output {
     runs: Runs,
     /// The visible rows as last told.
     told: HashMap<RowKey, Row>,
+    /// What the rows take: cells, text and sort keys.
+    rows_bytes: usize,
 }
 
 impl Output {
     pub(crate) fn new(columns: Vec<Column>, cut: Option<Cut>) -> Self {
-        Self { columns, cut, rows: HashMap::new(), runs: Runs::default(), told: HashMap::new() }
+        Self { columns, cut, rows: HashMap::new(), runs: Runs::default(), told: HashMap::new(), rows_bytes: 0 }
     }
 
     /// How many rows it holds, visible or not.
@@ -113,6 +126,19 @@ impl Output {
     /// All rows, visible or not.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&RowKey, &Placed)> {
         self.rows.iter()
+    }
+
+    fn insert(&mut self, key: RowKey, placed: Placed) -> Option<Placed> {
+        self.rows_bytes += placed.size_bytes();
+        let old = self.rows.insert(key, placed);
+        self.rows_bytes -= old.as_ref().map_or(0, Placed::size_bytes);
+        old
+    }
+
+    fn remove(&mut self, key: &RowKey) -> Option<Placed> {
+        let old = self.rows.remove(key);
+        self.rows_bytes -= old.as_ref().map_or(0, Placed::size_bytes);
+        old
     }
 
     /// Takes changes in and says how the visible result changed.
@@ -127,13 +153,13 @@ impl Output {
         let mut delta = Delta::default();
         for (key, placed) in changes {
             let Some(placed) = placed else {
-                if self.rows.remove(&key).is_some() {
+                if self.remove(&key).is_some() {
                     delta.del.push(key);
                 }
                 continue;
             };
             let row = placed.row.clone();
-            let old = self.rows.insert(key.clone(), placed);
+            let old = self.insert(key.clone(), placed);
             let changed = old.as_ref().map_or(ColumnSet::All, |old| ColumnSet::of_difference(&old.row, &row));
             if !changed.is_empty() {
                 delta.set.push(RowChange { key, row, changed });
@@ -163,8 +189,8 @@ impl Output {
         for (key, placed) in changes {
             touch(&key);
             let old = match &placed {
-                Some(placed) => self.rows.insert(key.clone(), placed.clone()),
-                None => self.rows.remove(&key),
+                Some(placed) => self.insert(key.clone(), placed.clone()),
+                None => self.remove(&key),
             };
             let stays = matches!((&old, &placed), (Some(old), Some(new)) if old.sort == new.sort);
             if stays {
@@ -208,7 +234,7 @@ impl Output {
     pub(crate) fn forget_beyond(&mut self) -> Vec<RowKey> {
         let forgotten: Vec<RowKey> = std::mem::take(&mut self.runs.beyond).into_values().collect();
         for key in &forgotten {
-            self.rows.remove(key);
+            self.remove(key);
         }
         forgotten
     }
@@ -228,15 +254,16 @@ impl Output {
 
     /// Roughly how many bytes it holds.
     pub(crate) fn size_bytes(&self) -> usize {
-        let width = self.columns.len() * size_of::<pulseboard_model::Cell>();
-        self.rows.len() * (width + 2 * size_of::<Placed>() + 48)
+        let entry = size_of::<(RowKey, Placed)>() + 1;
+        let told = size_of::<(RowKey, Row)>() + 1;
+        let runs = if self.cut.is_some() { self.rows.len() * 2 * size_of::<(SortKey, RowKey)>() } else { 0 };
+        self.rows_bytes + self.rows.capacity() * entry + self.told.capacity() * told + runs
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pulseboard_model::Cell;
 
     fn placed(sort: u8, value: i64) -> Option<Placed> {
         Some(Placed { row: Arc::from([Cell::Int(value)]), sort: Arc::from([sort]) })

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use chrono_tz::Tz;
 use datafusion::common::{DataFusionError, Result};
-use pulseboard_model::limits::ViewLimits;
-use pulseboard_model::{Column, Delta, Snapshot, StreamName, StreamSchema, TimeUs};
+use pulseboard_model::limits::{ViewLimits, human_bytes};
+use pulseboard_model::{Cell, Column, Delta, Row, RowKey, Snapshot, StreamName, StreamSchema, TimeUs};
 
 use super::compose::Composition;
 use super::dump;
@@ -32,16 +32,30 @@ struct Part {
 struct Above {
     top: Arc<Top>,
     told: Snapshot,
+    told_bytes: usize,
     /// Whether a part changed since it was told.
     stale: bool,
 }
+
+/// Roughly what the rows of an answer take.
+fn size_of_rows(snapshot: &Snapshot) -> usize {
+    let row =
+        |(key, row): (&RowKey, &Row)| ROW_BYTES + key.as_str().len() + row.iter().map(Cell::size_bytes).sum::<usize>();
+    snapshot.rows.iter().map(row).sum()
+}
+
+/// What a row takes beside its cells: its entry in the table, its place in the order, two allocations.
+const ROW_BYTES: usize = 3 * size_of::<(RowKey, Row)>() + 48;
 
 /// A maintained query.
 #[derive(Debug)]
 pub(crate) struct Query {
     parts: Vec<Part>,
     above: Option<Above>,
+    /// Of each part.
     limits: ViewLimits,
+    /// Of all of it.
+    bytes_max: usize,
     timezone: Tz,
 }
 
@@ -72,17 +86,19 @@ impl Query {
         now: TimeUs,
         timezone: Tz,
     ) -> std::result::Result<Self, Refused> {
+        let bytes_max = limits.state_bytes_max;
+        let limits = ViewLimits { state_bytes_max: bytes_max / composition.parts.len().max(1), ..limits.clone() };
         let mut parts = Vec::with_capacity(composition.parts.len());
         for shape in &composition.parts {
             let schema = schema(&shape.stream).ok_or(Refused::SchemaMoved)?;
             let layout = InputLayout::new(shape, &schema, timezone).ok_or(Refused::SchemaMoved)?;
-            parts.push(Part { shape: shape.clone(), instance: Instance::new(shape.clone(), limits, now)?, layout });
+            parts.push(Part { shape: shape.clone(), instance: Instance::new(shape.clone(), &limits, now)?, layout });
         }
         let above = composition.top.clone().map(|top| {
             let told = Snapshot { columns: top.columns().to_vec(), ..Snapshot::default() };
-            Above { top, told, stale: true }
+            Above { top, told, told_bytes: 0, stale: true }
         });
-        Ok(Self { parts, above, limits: limits.clone(), timezone })
+        Ok(Self { parts, above, limits, bytes_max, timezone })
     }
 
     /// The columns of the answer.
@@ -146,7 +162,17 @@ impl Query {
                 above.stale |= changed;
             }
         }
-        Ok(())
+        Ok(self.check_size()?)
+    }
+
+    /// No new groups or rows are taken at the limit, but what is held may grow on: half more is too much.
+    fn check_size(&self) -> Result<()> {
+        let allowed = self.bytes_max.saturating_add(self.bytes_max / 2);
+        if self.size_bytes() <= allowed {
+            return Ok(());
+        }
+        let what = format!("its state takes more than the {} that a live query may hold", human_bytes(self.bytes_max));
+        Err(DataFusionError::ResourcesExhausted(what))
     }
 
     /// Moves the clock on. If a bound moved back, the query must be rebuilt from the log.
@@ -167,6 +193,7 @@ impl Query {
     /// Ends the step of the parts. Gives the delta at once if there is nothing above them; else says by `None` that
     /// [`Query::evaluate`] is due.
     pub(crate) fn settle(&mut self) -> Result<Option<Delta>> {
+        self.check_size()?;
         let Some(above) = &mut self.above else { return self.parts[0].instance.finish().map(Some) };
         for part in &mut self.parts {
             above.stale |= !part.instance.finish()?.is_empty();
@@ -183,7 +210,7 @@ impl Query {
         let mut tables = Vec::with_capacity(self.parts.len());
         for (number, part) in self.parts.iter_mut().enumerate() {
             if part.instance.is_truncated() {
-                let what = "a part of it has more groups or rows than a live query may hold";
+                let what = "a part of it has more groups or rows, or takes more memory, than a live query may hold";
                 return Err(DataFusionError::ResourcesExhausted(what.to_owned()));
             }
             tables.push(part.instance.table(above.top.table_schema(number))?);
@@ -191,6 +218,7 @@ impl Query {
         let now = self.parts[0].instance.now();
         let new = above.top.run(tables, now, self.limits.groups_max)?;
         let delta = Delta::between(&above.told, &new);
+        above.told_bytes = size_of_rows(&new);
         above.told = new;
         above.stale = false;
         Ok(delta)
@@ -234,7 +262,8 @@ impl Query {
 
     /// Roughly how many bytes it holds.
     pub(crate) fn size_bytes(&self) -> usize {
-        self.parts.iter().map(|part| part.instance.size_bytes()).sum()
+        let above = self.above.as_ref().map_or(0, |above| above.told_bytes);
+        above + self.parts.iter().map(|part| part.instance.size_bytes()).sum::<usize>()
     }
 
     /// The state as bytes: that of each part. Only after `finish`.

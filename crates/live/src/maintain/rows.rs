@@ -73,6 +73,15 @@ pub(crate) struct StoredRow {
     pub(crate) spans: Spans,
 }
 
+impl StoredRow {
+    fn size_bytes(&self) -> usize {
+        self.placed.size_bytes() + self.key.as_str().len() + LEAVING_BYTES
+    }
+}
+
+/// What one row takes to know when it leaves: its entry, its times, and its times once more where the window watches them.
+const LEAVING_BYTES: usize = size_of::<((i64, i64), Leaving)>() + 3 * size_of::<(i64, i64)>();
+
 /// A row inside a window.
 #[derive(Debug)]
 struct Leaving {
@@ -86,6 +95,10 @@ struct Leaving {
 pub(crate) struct Rows {
     shape: Arc<Shape>,
     rows_max: usize,
+    bytes_max: usize,
+    /// What is held, outside included: said by [`Rows::holding`], then counted on.
+    bytes: usize,
+    waiting_bytes: usize,
     window: Window,
     sorter: Sorter,
     /// How many rows at the front are ever needed, if that is known.
@@ -110,6 +123,9 @@ impl Rows {
         };
         Ok(Self {
             rows_max: limits.rows_max,
+            bytes_max: limits.state_bytes_max,
+            bytes: 0,
+            waiting_bytes: 0,
             window: Window::new(&shape.bounds, now)?,
             sorter: Sorter::new(shape.order.as_ref())?,
             needed,
@@ -132,7 +148,8 @@ impl Rows {
 
     /// Whether the limit was hit and there is room again: a rebuild would show more.
     pub(crate) fn has_room_again(&self) -> bool {
-        self.truncated && self.window.is_bounded() && self.inside + self.waiting.len() <= self.rows_max / 2
+        let room = self.inside + self.waiting.len() <= self.rows_max / 2 && self.bytes <= self.bytes_max / 2;
+        self.truncated && self.window.is_bounded() && room
     }
 
     pub(crate) fn window(&self) -> &Window {
@@ -141,6 +158,16 @@ impl Rows {
 
     pub(crate) fn window_mut(&mut self) -> &mut Window {
         &mut self.window
+    }
+
+    /// What is shown of it holds `shown_bytes`.
+    pub(crate) fn holding(&mut self, shown_bytes: usize) {
+        self.bytes = shown_bytes + self.size_bytes();
+    }
+
+    /// About how many bytes it holds beside what is shown.
+    pub(crate) fn size_bytes(&self) -> usize {
+        self.waiting_bytes + self.leaving.len() * LEAVING_BYTES
     }
 
     pub(crate) fn needs_only_the_front(&self) -> bool {
@@ -202,16 +229,20 @@ impl Rows {
 
     /// Takes one row in, inside or waiting.
     pub(crate) fn place(&mut self, offset: i64, stored: StoredRow) {
-        if self.needed.is_none() && self.inside + self.waiting.len() >= self.rows_max {
+        let full = self.inside + self.waiting.len() >= self.rows_max || self.bytes >= self.bytes_max;
+        if self.needed.is_none() && full {
             self.truncated = true;
             self.window.count_refused(1);
             self.window.refuse(stored.stay, &stored.spans);
             return;
         }
         self.window.hold(stored.stay, &stored.spans);
+        let bytes = stored.size_bytes();
+        self.bytes += bytes;
         if stored.stay.is_inside() {
             self.take_inside(offset, stored);
         } else {
+            self.waiting_bytes += bytes;
             self.waiting.insert((stored.stay.enter_us, offset), stored);
         }
     }
@@ -246,6 +277,7 @@ impl Rows {
                 break;
             }
             let mut stored = entry.remove();
+            self.waiting_bytes = self.waiting_bytes.saturating_sub(stored.size_bytes());
             if stored.stay.leave_us <= now_us {
                 self.window.let_go(stored.stay, &stored.spans);
                 continue;

@@ -257,7 +257,7 @@ impl Stepped {
 
 #[test]
 fn a_limit_is_no_way_around_the_row_limit() {
-    let limits = ViewLimits { groups_max: 10, rows_max: 3 };
+    let limits = ViewLimits { groups_max: 10, rows_max: 3, ..ViewLimits::default() };
     let mut live = Stepped::new("SELECT n FROM events ORDER BY n DESC LIMIT 100", &limits);
     live.push(&(0..9).map(|n| event(0, "a", n)).collect::<Vec<_>>());
     assert_eq!(live.rows().len(), 3);
@@ -270,7 +270,7 @@ fn a_limit_is_no_way_around_the_row_limit() {
 
 #[test]
 fn who_leaves_makes_room_before_who_waits_comes_in() {
-    let limits = ViewLimits { groups_max: 10, rows_max: 2 };
+    let limits = ViewLimits { groups_max: 10, rows_max: 2, ..ViewLimits::default() };
     let mut live =
         Stepped::new("SELECT n FROM events WHERE time > now() - interval '10 seconds' AND time <= now()", &limits);
     live.push(&[event(-5 * SECOND_US, "a", 1), event(5 * SECOND_US, "a", 2)]);
@@ -282,7 +282,7 @@ fn who_leaves_makes_room_before_who_waits_comes_in() {
 
 #[test]
 fn a_truncated_window_takes_no_group_it_has_seen_half_of_and_recovers() {
-    let limits = ViewLimits { groups_max: 2, rows_max: 10 };
+    let limits = ViewLimits { groups_max: 2, rows_max: 10, ..ViewLimits::default() };
     let sql =
         "SELECT kind, count(*) AS c FROM events WHERE time > now() - interval '10 seconds' GROUP BY kind ORDER BY kind";
     let row = |kind: &str, count| vec![Cell::Str(kind.into()), Cell::Int(count)];

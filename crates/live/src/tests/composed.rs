@@ -98,7 +98,7 @@ fn check(sql: &str, timezone: Tz, happenings: &[Happens]) -> Result<(), TestCase
     let world = World::starting_at(START_US);
     let history: Arc<dyn History> = world.clone();
     let spec = QuerySpec { sql: sql.to_owned(), timezone, params: Params::new() };
-    let limits = ViewLimits { groups_max: 100_000, rows_max: 100_000 };
+    let limits = ViewLimits { groups_max: 100_000, rows_max: 100_000, ..ViewLimits::default() };
     let mut live = LiveQuery::new(&spec, history.as_ref(), &limits).map_err(fail)?;
     live.finish().map_err(fail)?;
     let mut client = live.snapshot();
@@ -178,7 +178,7 @@ fn every_shape_is_maintained() {
     let world = World::starting_at(START_US);
     for sql in QUERIES {
         let spec = QuerySpec { sql: sql.to_owned(), timezone: Tz::UTC, params: Params::new() };
-        let limits = ViewLimits { groups_max: 100, rows_max: 100 };
+        let limits = ViewLimits { groups_max: 100, rows_max: 100, ..ViewLimits::default() };
         if let Err(error) = LiveQuery::new(&spec, world.as_ref(), &limits) {
             panic!("{sql}: {error}");
         }
@@ -190,7 +190,7 @@ fn rows_that_grow_without_end_are_not_held_as_a_part() {
     let world = World::starting_at(START_US);
     let sql = "SELECT a.n FROM events a JOIN events b ON a.n = b.n";
     let spec = QuerySpec { sql: sql.to_owned(), timezone: Tz::UTC, params: Params::new() };
-    let limits = ViewLimits { groups_max: 100, rows_max: 100 };
+    let limits = ViewLimits { groups_max: 100, rows_max: 100, ..ViewLimits::default() };
     let error = LiveQuery::new(&spec, world.as_ref(), &limits).expect_err("is re-run");
     assert!(error.message.contains("grow without end"), "{error}");
 }

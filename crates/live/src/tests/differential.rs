@@ -157,7 +157,7 @@ fn start(shape: &Arc<Shape>, spec: &QuerySpec, world: &Arc<World>) -> Result<Liv
 }
 
 fn limits() -> ViewLimits {
-    ViewLimits { groups_max: 100_000, rows_max: 100_000 }
+    ViewLimits { groups_max: 100_000, rows_max: 100_000, ..ViewLimits::default() }
 }
 
 fn fail(error: impl std::fmt::Display) -> TestCaseError {

@@ -5,4 +5,5 @@ mod cases;
 mod composed;
 mod differential;
 mod grammar;
+mod memory;
 pub(crate) mod world;

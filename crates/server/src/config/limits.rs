@@ -10,6 +10,8 @@ use super::values::{count_to, size_within, span_us};
 
 /// The largest body and row, KiB: what SQLite takes as one value, with room.
 const BODY_KIB: std::ops::RangeInclusive<u64> = 1..=512 << 10;
+/// The memory of one live query's state, KiB.
+const VIEW_KIB: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 30;
 /// The memory of one query, KiB.
 const QUERY_KIB: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 30;
 /// The farthest `ahead`, µs: ten years.
@@ -66,6 +68,8 @@ pub(super) fn read_limits(root: &mut Reader<'_>, file: &str, problems: &mut Vec<
     if let Some(table) = reader.table("views", problems) {
         let mut views = Reader::new(file, "limits.views", table);
         set(&mut limits.views.groups_max, views.read("groups", problems, |value| count_to(value, 100_000_000)));
+        let memory = views.read("memory", problems, |value| size_within(value, &VIEW_KIB));
+        set(&mut limits.views.state_bytes_max, memory);
         set(&mut limits.views.rows_max, views.read("rows", problems, |value| count_to(value, 10_000_000)));
         views.finish(problems);
     }

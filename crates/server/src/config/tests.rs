@@ -216,6 +216,7 @@ fn limits_are_set_one_by_one() {
         ahead = "2d"
         [limits.views]
         groups = 5
+        memory = "64MiB"
         [limits.queries]
         time = "1500ms"
         memory = "1GiB"
@@ -227,6 +228,7 @@ fn limits_are_set_one_by_one() {
     expected.ingest.body_bytes_max = 64 << 20;
     expected.ingest.future_us_max = 2 * 86_400_000_000;
     expected.views.groups_max = 5;
+    expected.views.state_bytes_max = 64 << 20;
     expected.queries.time_ms_max = 1_500;
     expected.queries.memory_bytes_max = 1 << 30;
     assert_eq!(config.limits, expected);
