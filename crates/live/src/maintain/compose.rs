@@ -62,8 +62,9 @@ pub(crate) fn compose(planned: &Planned) -> Result<Composition, Unmaintained> {
         .map(|(column, key)| Column { key, ..column })
         .collect();
     let reads_clock = plan_reads_clock(&above);
+    let one_row = is_one_row(&above, &split.parts);
     let optimized = planned.state.optimize(&above)?;
-    let top = Top::new(planned, optimized, split.tables, columns, is_ordered(&above), is_one_row(&above), reads_clock);
+    let top = Top::new(planned, optimized, split.tables, columns, is_ordered(&above), one_row, reads_clock);
     Ok(Composition { parts: split.parts, top: Some(Arc::new(top)) })
 }
 
@@ -252,12 +253,20 @@ fn is_ordered(plan: &LogicalPlan) -> bool {
     }
 }
 
-/// Whether there is never more than one row: an aggregate without GROUP BY.
-fn is_one_row(plan: &LogicalPlan) -> bool {
+/// Whether there is never more than one row: an aggregate without GROUP BY, or several side by side.
+fn is_one_row(plan: &LogicalPlan, parts: &[Arc<Shape>]) -> bool {
+    let of = |plan: &LogicalPlan| is_one_row(plan, parts);
     match plan {
+        LogicalPlan::TableScan(scan) => (0..parts.len())
+            .find(|number| scan.table_name.table() == table_name(*number))
+            .and_then(|number| parts[number].aggregate.as_ref())
+            .is_some_and(|aggregate| aggregate.keys.is_empty()),
         LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.is_empty(),
+        LogicalPlan::Join(join) => {
+            matches!(join.join_type, JoinType::Inner | JoinType::Left) && of(&join.left) && of(&join.right)
+        }
         LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_) | LogicalPlan::Filter(_) | LogicalPlan::Sort(_) => {
-            plan.inputs().first().is_some_and(|input| is_one_row(input))
+            plan.inputs().first().is_some_and(|input| of(input))
         }
         _ => false,
     }

@@ -2,31 +2,36 @@
 //!
 //! `now() - interval '1 day'` is yesterday at the same hour of the clock. Twice a year there is no such hour or there
 //! are two; Arrow's own arithmetic then fails with "out of range". Ours takes the earlier of two, and moves a time that was
-//! skipped forward by what the clocks were. The analyser puts it in the place of every such expression, live and in batch.
+//! skipped forward by what the clocks were. The analyser puts it in the place of every such expression, live and in batch. Likewise a date where a time is wanted is midnight in the
+//! query's zone (`time >= current_date`), not in UTC as Arrow has it.
 
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
 use arrow::datatypes::{
-    ArrowTimestampType, DataType, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, TimeUnit,
+    ArrowTimestampType, DataType, Date32Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, TimeUnit,
     TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
 };
-use chrono::{DateTime, Days, LocalResult, Months, NaiveDateTime, Offset, TimeDelta, TimeZone};
+use chrono::{DateTime, Days, LocalResult, Months, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone};
 use chrono_tz::Tz;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::Transformed;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result, ScalarValue, exec_datafusion_err, internal_err};
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::expr::ScalarFunction;
-use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
+use datafusion::logical_expr::expr::{Cast, ScalarFunction, TryCast};
+use datafusion::logical_expr::expr_rewriter::{FunctionRewrite, NamePreserver};
+use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    BinaryExpr, ColumnarValue, Expr, ExprSchemable, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-    Volatility,
+    BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility,
 };
+use datafusion::optimizer::AnalyzerRule;
 
 /// Registers the arithmetic with a session.
 pub(crate) fn register(state: &mut SessionState) -> Result<()> {
+    // Behind the rules that put casts where types differ.
+    state.add_analyzer_rule(Arc::new(DatesInLocalTime));
     state.register_function_rewrite(Arc::new(InLocalTime { plus: function(false), minus: function(true) }))
 }
 
@@ -196,6 +201,82 @@ fn instant_of(local: NaiveDateTime, zone: Tz) -> Option<NaiveDateTime> {
             let offset = zone.offset_from_utc_datetime(&before).fix();
             local.checked_sub_offset(offset)
         }
+    }
+}
+
+/// Replaces the cast of a date to a time with a zone by the function.
+#[derive(Debug)]
+struct DatesInLocalTime;
+
+impl AnalyzerRule for DatesInLocalTime {
+    fn name(&self) -> &str {
+        "dates_in_local_time"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
+        let analysed = plan.transform_up_with_subqueries(|plan| {
+            let schema = merge_schema(&plan.inputs());
+            let names = NamePreserver::new(&plan);
+            plan.map_expressions(|expr| {
+                let name = names.save(&expr);
+                let midnights = expr.transform_up(|expr| Ok(midnight(expr, &schema)))?;
+                Ok(midnights.update_data(|expr| name.restore(expr)))
+            })
+        })?;
+        Ok(analysed.data)
+    }
+}
+
+fn midnight(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
+    let (Expr::Cast(Cast { expr: date, field }) | Expr::TryCast(TryCast { expr: date, field })) = &expr else {
+        return Transformed::no(expr);
+    };
+    let to = field.data_type();
+    if !matches!(to, DataType::Timestamp(_, Some(_))) || !matches!(date.get_type(schema), Ok(DataType::Date32)) {
+        return Transformed::no(expr);
+    }
+    let function = Midnight { to: to.clone(), signature: Signature::any(1, Volatility::Immutable) };
+    let function = Arc::new(ScalarUDF::new_from_impl(function));
+    Transformed::yes(Expr::ScalarFunction(ScalarFunction::new_udf(function, vec![date.as_ref().clone()])))
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Midnight {
+    to: DataType,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Midnight {
+    fn name(&self) -> &str {
+        "local_midnight"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _args: &[DataType]) -> Result<DataType> {
+        Ok(self.to.clone())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [date] = args.args.as_slice() else { return internal_err!("one argument is needed") };
+        let DataType::Timestamp(_, Some(zone)) = &self.to else { return internal_err!("not a time with a zone") };
+        let zone: Tz = zone.parse().map_err(|_| exec_datafusion_err!("`{zone}` is not a time zone"))?;
+        let dates = date.to_array(args.number_rows)?;
+        let one = |days: i32| -> Result<i64> {
+            let day = NaiveDate::default().checked_add_signed(TimeDelta::days(days.into()));
+            let start = day.and_then(|day| instant_of(day.and_time(NaiveTime::MIN), zone));
+            let start = start.ok_or_else(|| exec_datafusion_err!("a date is out of range"))?;
+            Ok(start.and_utc().timestamp_micros())
+        };
+        let times: PrimitiveArray<TimestampMicrosecondType> =
+            dates.as_primitive::<Date32Type>().iter().map(|days| days.map(one).transpose()).collect::<Result<_>>()?;
+        let times = arrow::compute::cast(&times.with_timezone(zone.name()), &self.to)?;
+        Ok(match date {
+            ColumnarValue::Scalar(_) => ColumnarValue::Scalar(ScalarValue::try_from_array(&times, 0)?),
+            ColumnarValue::Array(_) => ColumnarValue::Array(times),
+        })
     }
 }
 

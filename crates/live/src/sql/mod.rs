@@ -4,9 +4,11 @@
 //! DataFusion in a session whose clock we hold (`session`, `clock`), its parameters bound (`params`), and given an order
 //! wherever SQL leaves one open (`ties`). Nothing here runs a query.
 
+mod ago;
 mod bounds;
 pub(crate) mod clock;
 pub(crate) mod errors;
+mod event_time;
 mod expressions;
 mod extremes;
 mod local;

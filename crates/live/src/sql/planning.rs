@@ -7,6 +7,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, Volat
 use datafusion::sql::parser::Statement as DfStatement;
 use futures::FutureExt;
 
+use super::ago;
 use super::clock::{CLOCK_FUNCTIONS, ClockCell};
 use super::names::{self, ResolvedQuery};
 use super::params;
@@ -71,6 +72,8 @@ pub(crate) fn plan(
     refuse_statements(&plan)?;
     let plan = params::bind(plan, &spec.params, &places, spec.timezone)?;
     let plan = ties::settle(plan).map_err(|error| located(QueryError::planning(&error), &spec.sql, &state))?;
+    let plan = ago::rewrite(plan, &state)
+        .map_err(|error| QueryError { at: names::place_of(&spec.sql, ago::AGO), ..QueryError::planning(&error) })?;
     refuse_mistyped(&plan).map_err(|error| located(error, &spec.sql, &state))?;
     refuse_unsteady(&plan, &spec.sql)?;
     Ok(Planned { state, plan, query, clock: clock.clone() })

@@ -4,6 +4,8 @@
 mod cases;
 mod composed;
 mod differential;
+mod earlier;
 mod grammar;
 mod memory;
 pub(crate) mod world;
+mod worlds;

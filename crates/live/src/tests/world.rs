@@ -133,6 +133,11 @@ impl World {
         batch
     }
 
+    /// Where the clock stands, in µs.
+    pub(crate) fn head_clock(&self) -> i64 {
+        self.log.read().clock
+    }
+
     pub(crate) fn tick(&self, after_s: i64) {
         let mut log = self.log.write();
         log.clock = TimeUs(log.clock).floor_to_second().0 + after_s * 1_000_000;
