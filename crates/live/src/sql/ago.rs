@@ -6,25 +6,22 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalUnit, Schema};
-use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalUnit};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{
-    Column, DFSchema, ExprSchema, JoinConstraint, JoinType, NullEquality, Result, ScalarValue, internal_err, plan_err,
+    Column, ExprSchema, JoinConstraint, JoinType, NullEquality, Result, ScalarValue, internal_err, plan_err,
 };
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{
     Aggregate, BinaryExpr, ColumnarValue, Expr, Filter, Join, LogicalPlan, Operator, Projection, ScalarFunctionArgs,
     ScalarUDF, ScalarUDFImpl, Signature, Volatility, cast,
 };
-use datafusion::physical_expr::create_physical_expr;
 
 use super::bounds::RELATIONS_MAX;
-use super::event_time;
+use super::{event_time, sessions, spans};
 
 /// The function's name.
 pub(crate) const AGO: &str = "ago";
@@ -134,28 +131,7 @@ struct Span(IntervalMonthDayNano);
 
 impl Span {
     fn of(expr: &Expr, state: &SessionState) -> Result<Self> {
-        if !expr.column_refs().is_empty() || super::planning::reads_clock(expr) {
-            return plan_err!("the interval of `ago` must be a constant, not `{expr}`");
-        }
-        let wanted = DataType::Interval(IntervalUnit::MonthDayNano);
-        let context = PhysicalPlanningContext::default();
-        let physical =
-            create_physical_expr(&cast(expr.clone(), wanted), &DFSchema::empty(), state.execution_props(), &context)?;
-        let options = RecordBatchOptions::new().with_row_count(Some(1));
-        let empty = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?;
-        let value = match physical.evaluate(&empty)? {
-            ColumnarValue::Scalar(value) => value,
-            ColumnarValue::Array(array) => ScalarValue::try_from_array(&array, 0)?,
-        };
-        let ScalarValue::IntervalMonthDayNano(Some(interval)) = value else {
-            return plan_err!("the interval of `ago` must not be null");
-        };
-        let IntervalMonthDayNano { months, days, nanoseconds } = interval;
-        let is_earlier = months >= 0 && days >= 0 && nanoseconds >= 0;
-        if !is_earlier || (months, days, nanoseconds) == (0, 0, 0) {
-            return plan_err!("the interval of `ago` must be positive: it says how much earlier");
-        }
-        Ok(Self(interval))
+        Ok(Self(spans::positive(expr, AGO, state)?))
     }
 
     /// `time` that much earlier.
@@ -306,6 +282,9 @@ fn with_past(plan: &LogicalPlan, span: Span, state: &SessionState) -> Result<Log
 fn joined(now: &Aggregate, span: Span, state: &SessionState) -> Result<LogicalPlan> {
     if now.group_expr.iter().any(|expr| matches!(expr, Expr::GroupingSet(_))) {
         return plan_err!("`ago` cannot be taken over grouping sets");
+    }
+    if now.group_expr.iter().any(sessions::is_marker) {
+        return plan_err!("`ago` cannot be taken over sessions: no session has one that it was earlier");
     }
     let then = LogicalPlan::Aggregate(now.clone());
     let then = span.set_back_plan(then, state)?;

@@ -23,7 +23,7 @@ use datafusion::logical_expr::expr::{Cast, ScalarFunction, TryCast};
 use datafusion::logical_expr::expr_rewriter::{FunctionRewrite, NamePreserver};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ScalarFunctionArgs, ScalarUDF,
+    Between, BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ScalarFunctionArgs, ScalarUDF,
     ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::optimizer::AnalyzerRule;
@@ -52,6 +52,18 @@ impl FunctionRewrite for InLocalTime {
     }
 
     fn rewrite(&self, expr: Expr, schema: &DFSchema, _config: &ConfigOptions) -> Result<Transformed<Expr>> {
+        let expr = match expr {
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(op) => {
+                return Ok(compared_with_dates(*left, op, *right, schema));
+            }
+            Expr::Between(Between { expr, negated, low, high }) => {
+                let (low, high) = (beside(&expr, *low, schema), beside(&expr, *high, schema));
+                let any = low.transformed || high.transformed;
+                let between = Expr::Between(Between::new(expr, negated, low.data.into(), high.data.into()));
+                return Ok(if any { Transformed::yes(between) } else { Transformed::no(between) });
+            }
+            expr => expr,
+        };
         let Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::Plus | Operator::Minus), right }) = expr else {
             return Ok(Transformed::no(expr));
         };
@@ -227,6 +239,35 @@ impl AnalyzerRule for DatesInLocalTime {
     }
 }
 
+fn is_comparison(op: Operator) -> bool {
+    use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
+    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
+}
+
+/// A comparison of a time with a date: left to itself, DataFusion would compare both in UTC.
+fn compared_with_dates(left: Expr, op: Operator, right: Expr, schema: &DFSchema) -> Transformed<Expr> {
+    let (new_left, new_right) = (beside(&right, left.clone(), schema), beside(&left, right, schema));
+    let any = new_left.transformed || new_right.transformed;
+    let compared = Expr::BinaryExpr(BinaryExpr::new(new_left.data.into(), op, new_right.data.into()));
+    if any { Transformed::yes(compared) } else { Transformed::no(compared) }
+}
+
+/// `date` as a time if it is a date and `time` beside it is a time with a zone.
+fn beside(time: &Expr, date: Expr, schema: &DFSchema) -> Transformed<Expr> {
+    match (time.get_type(schema), date.get_type(schema)) {
+        (Ok(DataType::Timestamp(_, Some(zone))), Ok(DataType::Date32)) => {
+            Transformed::yes(at_midnight(date, DataType::Timestamp(TimeUnit::Microsecond, Some(zone))))
+        }
+        _ => Transformed::no(date),
+    }
+}
+
+fn at_midnight(date: Expr, to: DataType) -> Expr {
+    let function = Midnight { to, signature: Signature::any(1, Volatility::Immutable) };
+    let function = Arc::new(ScalarUDF::new_from_impl(function));
+    Expr::ScalarFunction(ScalarFunction::new_udf(function, vec![date]))
+}
+
 fn midnight(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     let (Expr::Cast(Cast { expr: date, field }) | Expr::TryCast(TryCast { expr: date, field })) = &expr else {
         return Transformed::no(expr);
@@ -235,9 +276,7 @@ fn midnight(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     if !matches!(to, DataType::Timestamp(_, Some(_))) || !matches!(date.get_type(schema), Ok(DataType::Date32)) {
         return Transformed::no(expr);
     }
-    let function = Midnight { to: to.clone(), signature: Signature::any(1, Volatility::Immutable) };
-    let function = Arc::new(ScalarUDF::new_from_impl(function));
-    Transformed::yes(Expr::ScalarFunction(ScalarFunction::new_udf(function, vec![date.as_ref().clone()])))
+    Transformed::yes(at_midnight(date.as_ref().clone(), to.clone()))
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -19,6 +19,8 @@ pub(crate) mod planning;
 mod reach;
 mod scopes;
 pub(crate) mod session;
+pub(crate) mod sessions;
+mod spans;
 mod stars;
 pub(crate) mod table;
 pub(crate) mod ties;

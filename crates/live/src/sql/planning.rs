@@ -7,13 +7,13 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, Volat
 use datafusion::sql::parser::Statement as DfStatement;
 use futures::FutureExt;
 
-use super::ago;
 use super::clock::{CLOCK_FUNCTIONS, ClockCell};
 use super::names::{self, ResolvedQuery};
 use super::params;
 use super::session::{SessionTable, session};
 use super::table::{ScanRange, stream_table};
 use super::ties;
+use super::{ago, sessions};
 use crate::api::{History, QueryError, QueryErrorKind, QuerySpec};
 
 /// Functions of DataFusion that read the machine's clock when a query is planned.
@@ -71,9 +71,12 @@ pub(crate) fn plan(
         .map_err(|error| located(QueryError::planning(&error), &spec.sql, &state))?;
     refuse_statements(&plan)?;
     let plan = params::bind(plan, &spec.params, &places, spec.timezone)?;
+    sessions::check(&plan, &state)
+        .map_err(|(name, error)| QueryError { at: names::place_of(&spec.sql, name), ..QueryError::planning(&error) })?;
     let plan = ties::settle(plan).map_err(|error| located(QueryError::planning(&error), &spec.sql, &state))?;
     let plan = ago::rewrite(plan, &state)
         .map_err(|error| QueryError { at: names::place_of(&spec.sql, ago::AGO), ..QueryError::planning(&error) })?;
+    let plan = sessions::expand(plan, &state).map_err(|error| QueryError::planning(&error))?;
     refuse_mistyped(&plan).map_err(|error| located(error, &spec.sql, &state))?;
     refuse_unsteady(&plan, &spec.sql)?;
     Ok(Planned { state, plan, query, clock: clock.clone() })

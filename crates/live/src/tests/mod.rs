@@ -7,5 +7,6 @@ mod differential;
 mod earlier;
 mod grammar;
 mod memory;
+mod sessions;
 pub(crate) mod world;
 mod worlds;
