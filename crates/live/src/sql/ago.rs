@@ -93,13 +93,13 @@ pub(crate) fn rewrite(plan: LogicalPlan, state: &SessionState) -> Result<Logical
             }
             _ => return plan_err!("`ago` may stand in SELECT and HAVING"),
         }
-        Ok(Transformed::yes(compared(node, state)?))
+        Ok(Transformed::yes(compared(&node, state)?))
     })?;
     Ok(rewritten.data)
 }
 
 /// `node` with each `ago` in its expressions replaced by a column of the past, which its input now has.
-fn compared(node: LogicalPlan, state: &SessionState) -> Result<LogicalPlan> {
+fn compared(node: &LogicalPlan, state: &SessionState) -> Result<LogicalPlan> {
     let inputs = node.inputs();
     let [input] = inputs.as_slice() else { return internal_err!("`ago` above several inputs") };
     let Some(aggregate) = aggregate_below(input) else {
@@ -107,7 +107,7 @@ fn compared(node: LogicalPlan, state: &SessionState) -> Result<LogicalPlan> {
     };
     let aggregate = aggregate.clone();
     let mut input = (*input).clone();
-    let names = NamePreserver::new(&node);
+    let names = NamePreserver::new(node);
     let mut exprs = Vec::new();
     for expr in node.expressions() {
         let name = names.save(&expr);

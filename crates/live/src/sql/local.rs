@@ -54,7 +54,7 @@ impl FunctionRewrite for InLocalTime {
     fn rewrite(&self, expr: Expr, schema: &DFSchema, _config: &ConfigOptions) -> Result<Transformed<Expr>> {
         let expr = match expr {
             Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(op) => {
-                return Ok(compared_with_dates(*left, op, *right, schema));
+                return Ok(compared_with_dates(left, op, right, schema));
             }
             Expr::Between(Between { expr, negated, low, high }) => {
                 let (low, high) = (beside(&expr, *low, schema), beside(&expr, *high, schema));
@@ -245,10 +245,16 @@ fn is_comparison(op: Operator) -> bool {
 }
 
 /// A comparison of a time with a date: left to itself, DataFusion would compare both in UTC.
-fn compared_with_dates(left: Expr, op: Operator, right: Expr, schema: &DFSchema) -> Transformed<Expr> {
-    let (new_left, new_right) = (beside(&right, left.clone(), schema), beside(&left, right, schema));
-    let any = new_left.transformed || new_right.transformed;
-    let compared = Expr::BinaryExpr(BinaryExpr::new(new_left.data.into(), op, new_right.data.into()));
+fn compared_with_dates(left: Box<Expr>, op: Operator, right: Box<Expr>, schema: &DFSchema) -> Transformed<Expr> {
+    let is_date = |expr: &Expr| matches!(expr.get_type(schema), Ok(DataType::Date32));
+    let (left, right) = if is_date(&left) {
+        (beside(&right, *left, schema), Transformed::no(*right))
+    } else {
+        let right = beside(&left, *right, schema);
+        (Transformed::no(*left), right)
+    };
+    let any = left.transformed || right.transformed;
+    let compared = Expr::BinaryExpr(BinaryExpr::new(left.data.into(), op, right.data.into()));
     if any { Transformed::yes(compared) } else { Transformed::no(compared) }
 }
 

@@ -12,6 +12,7 @@ use super::world::{Event, STREAM, World};
 use crate::api::{History, Params, QueryError, QuerySpec};
 use crate::batch;
 use crate::live_query::LiveQuery;
+use crate::scan_request::ScanRequest;
 
 pub(super) const SECOND_US: i64 = 1_000_000;
 /// 28 May 2026, 20:26:40 UTC.
@@ -104,7 +105,7 @@ pub(super) fn live(sql: &str, timezone: Tz, world: &Arc<World>) -> Result<LiveQu
 fn replayed(sql: &str, timezone: Tz, world: &Arc<World>) -> Result<LiveQuery, TestCaseError> {
     let mut live = live(sql, timezone, world).map_err(fail)?;
     let stream = StreamName::new(STREAM).map_err(fail)?;
-    for batch in world.scan(&stream, LogOffset::START, world.head().offset, None) {
+    for batch in world.scan(&ScanRequest::new(stream, LogOffset::START, world.head().offset)) {
         push(&mut live, world, &batch.map_err(fail)?);
     }
     live.finish().map_err(fail)?;
