@@ -97,7 +97,7 @@ fn spec(sql: &str, timezone: Tz) -> QuerySpec {
 
 /// The query live, as of no event.
 pub(super) fn live(sql: &str, timezone: Tz, world: &Arc<World>) -> Result<LiveQuery, QueryError> {
-    let limits = ViewLimits { groups_max: 100_000, rows_max: 100_000 };
+    let limits = ViewLimits { groups_max: 100_000, rows_max: 100_000, ..ViewLimits::default() };
     LiveQuery::new(&spec(sql, timezone), world.as_ref(), &limits)
 }
 
