@@ -4,6 +4,7 @@
 //! again if the stream's schema moved meanwhile. Nothing here knows how the log keeps events.
 
 mod body;
+mod rejects;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use pulseboard_journal::{AppendError, AppendRequest, Appended, IdempotencyKey};
 use pulseboard_model::decode::{BodyError, BodyFormat, Decoded, decode};
+use pulseboard_model::rejects::REJECTED;
 use pulseboard_model::{StreamName, TimeUs};
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::http::{IngestAnswer, RowError};
@@ -22,6 +24,7 @@ use tokio::sync::Semaphore;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use self::body::Room;
+use self::rejects::RejectBudget;
 use crate::deps::Deps;
 use crate::error::{HttpResult, append_error};
 
@@ -37,12 +40,13 @@ const KEY_BYTES_MAX: usize = 200;
 pub(crate) struct Decodes {
     at_once: Arc<Semaphore>,
     room: Room,
+    rejects: Arc<RejectBudget>,
 }
 
 impl Decodes {
     /// At most `max` at once; others wait.
     pub(crate) fn new(max: usize) -> Self {
-        Self { at_once: Arc::new(Semaphore::new(max)), room: Room::new() }
+        Self { at_once: Arc::new(Semaphore::new(max)), room: Room::new(), rejects: Arc::default() }
     }
 }
 
@@ -53,23 +57,33 @@ pub(crate) async fn post_events(
     headers: HeaderMap,
     body: Body,
 ) -> HttpResult {
-    let stream = StreamName::new(&stream).map_err(|error| ApiError::new(Code::BadRequest, error.to_string()))?;
+    let stream = sendable(&stream)?;
     let read = body::read(&headers, body, deps.config.ingest.body_bytes_max, &decodes.room);
     let (body, _share) = tokio::time::timeout(deps.config.body_timeout, read)
         .await
         .map_err(|_| ApiError::new(Code::RequestTimeout, "the body took too long to arrive"))??;
     let key = idempotency_key(&headers, &stream, &body)?;
     let format = format_of(&headers);
-    let appended = append(&deps, &decodes, &stream, body, format, key).await?;
+    let appended = append(&deps, &decodes, (&stream, "http"), body, format, key).await?;
     deps.figures.accepted(if appended.replayed { 0 } else { appended.accepted });
     Ok(answer(&appended))
 }
 
-/// Decodes and appends; what WebSocket's `publish` does too.
+/// The stream of that name, if clients may send to it.
+pub(crate) fn sendable(stream: &str) -> Result<StreamName, ApiError> {
+    let stream = StreamName::new(stream).map_err(|error| ApiError::new(Code::BadRequest, error.to_string()))?;
+    if stream.as_str() == REJECTED {
+        let message = format!("stream `{REJECTED}` is written by the server alone: send to another stream");
+        return Err(ApiError::new(Code::BadRequest, message));
+    }
+    Ok(stream)
+}
+
+/// Decodes and appends, for a stream and by the way that the rows came; what WebSocket's `publish` does too.
 pub(crate) async fn append(
     deps: &Deps,
     decodes: &Decodes,
-    stream: &StreamName,
+    (stream, source): (&StreamName, &str),
     body: Bytes,
     format: BodyFormat,
     key: Option<IdempotencyKey>,
@@ -83,16 +97,23 @@ pub(crate) async fn append(
             let position = deps.log.head();
             return Ok(Appended { position, accepted: 0, rejected: 0, receipt, replayed: false });
         }
+        let kept = decodes.rejects.keep(stream, source, &decoded, TimeUs(deps.clock.now_us()));
+        let told = kept.told();
         let request = AppendRequest {
             stream: stream.clone(),
             base: base.map(|schema| schema.version),
             schema: decoded.schema,
             rows: decoded.rows,
             rejected: decoded.rejected_count,
+            rejects: kept.rows,
             idempotency: key.clone(),
             receipt,
         };
-        match deps.log.append(request).await {
+        let appended = deps.log.append(request).await;
+        if !matches!(&appended, Ok(appended) if !appended.replayed) {
+            decodes.rejects.give_back(told);
+        }
+        match appended {
             Ok(appended) => {
                 if !appended.replayed {
                     metrics::counter!("pulseboard_events_accepted_total").increment(appended.accepted);

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use pulseboard_journal::StreamInfo;
 use pulseboard_model::Position;
+use pulseboard_model::rejects::REJECTED;
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::http::{FieldAnswer, SchemaAnswer, StreamAnswer, StreamsAnswer};
 
@@ -14,7 +15,10 @@ use crate::error::HttpResult;
 /// `GET /api/v1/streams`.
 pub(crate) async fn get_streams(State(deps): State<Deps>) -> HttpResult<Json<StreamsAnswer>> {
     let live = *deps.engine.watch_position().borrow();
-    let streams = deps.log.streams().iter().map(|info| answer(info, &live)).collect();
+    let mut streams: Vec<_> = deps.log.streams().iter().map(|info| answer(info, &live)).collect();
+    // The server's own come last, and only when there is something in them.
+    streams.retain(|stream| !stream.system || stream.events > 0);
+    streams.sort_by_key(|stream| stream.system);
     Ok(Json(StreamsAnswer { position: deps.log.head().to_string(), streams }))
 }
 
@@ -36,6 +40,7 @@ fn answer(info: &StreamInfo, live: &Position) -> StreamAnswer {
     let lag_us = info.last_arrived_at.filter(|_| behind).map_or(0, |at| at.0 - live.clock.0);
     StreamAnswer {
         name: info.name.to_string(),
+        system: info.name.as_str() == REJECTED,
         schema: SchemaAnswer {
             version: info.schema.version.0,
             fields: info

@@ -39,6 +39,9 @@ pub struct AppendRequest {
     pub rows: RecordBatch,
     /// How many rows of the request were rejected before, for the stream's counters.
     pub rejected: u64,
+    /// What is kept of them: rows of the stream `_rejected`, in the layout of [`pulseboard_model::rejects::schema`]. They
+    /// are written in the request's commit, after its own rows; a retry does not write them again.
+    pub rejects: Option<RecordBatch>,
     /// If the client asked for it.
     pub idempotency: Option<IdempotencyKey>,
     /// Kept with the idempotency key and given back on a retry (the caller's list of row errors).

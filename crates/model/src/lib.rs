@@ -10,6 +10,7 @@ pub mod delta;
 pub mod ids;
 pub mod limits;
 pub mod position;
+pub mod rejects;
 pub mod schema;
 pub mod state;
 pub mod step;

@@ -97,6 +97,8 @@ pub struct ExplainFigures {
 pub struct StreamAnswer {
     /// Its name.
     pub name: String,
+    /// Whether the server writes it, and clients may not.
+    pub system: bool,
     /// Its schema.
     pub schema: SchemaAnswer,
     /// Events now in the log.

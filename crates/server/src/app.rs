@@ -11,6 +11,7 @@ use pulseboard_gateway::{Catalog, Deps, Figures, Gateway, GatewayConfig, StreamC
 use pulseboard_hub::{Hub, HubConfig};
 use pulseboard_journal::{EmbeddedConfig, EmbeddedLog, Log};
 use pulseboard_live::{Engine, EngineConfig};
+use pulseboard_model::rejects::{self, REJECTED};
 use pulseboard_runtime::{Clock, Shutdown, Tasks};
 use pulseboard_sources::{HostConfig, HostSource, QUEUE_BATCHES};
 use serde_json::json;
@@ -195,6 +196,9 @@ async fn end(tasks: &Tasks, log: Arc<EmbeddedLog>, log_tasks: &Tasks, deadline: 
 /// Makes the configured streams and those of the host known, with their declared fields.
 async fn declare(log: &dyn Log, streams: &StreamConfigs, host_source: bool) -> Result<(), StartError> {
     let mut refused = Vec::new();
+    if let Err(error) = log.declare(&rejects::stream(), &rejects::fields()).await {
+        refused.push(format!("stream `{REJECTED}`: {error}"));
+    }
     for (stream, config) in &streams.by_name {
         if let Err(error) = log.declare(stream, &config.fields).await {
             refused.push(format!("streams.{stream}.fields: {error}"));

@@ -69,6 +69,7 @@ async fn append(log: &dyn Log, batch: SourceBatch) -> Result<(), AppendError> {
             schema,
             rows,
             rejected: 0,
+            rejects: None,
             idempotency: None,
             receipt: Bytes::new(),
         };

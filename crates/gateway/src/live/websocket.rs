@@ -13,7 +13,6 @@ use axum::response::Response;
 use bytes::Bytes;
 use pulseboard_hub::{Bell, Due, SubscribeOptions, Subscription};
 use pulseboard_journal::IdempotencyKey;
-use pulseboard_model::StreamName;
 use pulseboard_model::decode::BodyFormat;
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::http::RowError;
@@ -27,7 +26,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::{LiveDeps, cursor_of, reach_cursor, resolve, timezone_of};
 use crate::connections::Place;
 use crate::error::HttpResult;
-use crate::ingest::append;
+use crate::ingest::{append, sendable};
 
 /// The server pings so often.
 const PING: Duration = Duration::from_secs(25);
@@ -307,13 +306,13 @@ impl Connection {
 
 /// Makes events durable that came as a message.
 async fn publish(live: &LiveDeps, stream: &str, events: &str, key: Option<String>) -> Result<Published, ApiError> {
-    let stream = StreamName::new(stream).map_err(|error| ApiError::new(Code::BadRequest, error.to_string()))?;
+    let stream = sendable(stream)?;
     let body = Bytes::copy_from_slice(events.as_bytes());
     let key = key.map(|key| {
         let text = format!("{stream}\0{key}");
         IdempotencyKey { key: xxh3_128(text.as_bytes()), body: xxh3_128(&body) }
     });
-    let appended = append(&live.deps, &live.decodes, &stream, body, BodyFormat::Json, key).await;
+    let appended = append(&live.deps, &live.decodes, (&stream, "websocket"), body, BodyFormat::Json, key).await;
     let appended = appended.map_err(|error| error.0)?;
     live.deps.figures.accepted(if appended.replayed { 0 } else { appended.accepted });
     let errors: Vec<RowError> = serde_json::from_slice(&appended.receipt).unwrap_or_default();

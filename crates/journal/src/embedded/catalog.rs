@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use pulseboard_model::rejects::REJECTED;
 use pulseboard_model::{LogOffset, StreamName, StreamSchema, TimeUs};
 
 use super::body::Layouts;
@@ -72,6 +73,11 @@ pub(super) struct Catalog {
 }
 
 impl Catalog {
+    /// How many streams there are beside the server's own: these are what the limit is on.
+    pub(super) fn sent_streams(&self) -> usize {
+        self.streams.len() - usize::from(self.streams.contains_key(REJECTED))
+    }
+
     /// Makes a version of a schema known; the highest one is the newest. Makes the stream if it is new.
     pub(super) fn add_schema(&mut self, stream: &StreamName, schema: StreamSchema) {
         if self.streams.get(stream).is_some_and(|known| known.versions.contains_key(&schema.version.0)) {

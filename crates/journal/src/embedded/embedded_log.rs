@@ -242,7 +242,7 @@ fn load_receipts(loaded: &Loaded, last: &Last, now: i64, bytes_max: usize) -> Re
 impl Log for EmbeddedLog {
     fn append(&self, request: AppendRequest) -> BoxFuture<'_, Result<Appended, AppendError>> {
         async move {
-            let bytes = bytes_of(&request.rows);
+            let bytes = bytes_of(&request.rows) + request.rejects.as_ref().map_or(0, bytes_of);
             let (answer, answered) = oneshot::channel();
             self.shared.queue.push(Op::Append(Box::new(AppendOp { request, bytes, answer })))?;
             answered.await.unwrap_or(Err(AppendError::Closed))

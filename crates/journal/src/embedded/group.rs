@@ -12,10 +12,11 @@ use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use pulseboard_model::conform::{conform, widens};
+use pulseboard_model::rejects;
 use pulseboard_model::{Epoch, StreamField, StreamName, StreamSchema};
 use tokio::sync::oneshot;
 
-use super::body::Layouts;
+use super::body::{Layouts, bytes_of};
 use super::catalog::{Catalog, Stream};
 use super::queue::{AppendOp, Op};
 use super::receipts::Receipts;
@@ -110,7 +111,7 @@ impl Group {
         let AppendOp { request, bytes, answer } = op;
         match self.decide(&request, known) {
             Ok(Decision::Replay(appended)) => send(answer, Ok(appended)),
-            Ok(Decision::Accept(layouts, grown)) => self.accept(request, bytes, layouts, grown, answer),
+            Ok(Decision::Accept(layouts, grown)) => self.accept(request, bytes, layouts, grown, answer, known),
             Err(error) => send(answer, Err(error)),
         }
     }
@@ -162,7 +163,7 @@ impl Group {
         if request.base.is_some() {
             return Err(AppendError::SchemaMoved);
         }
-        if known.catalog.streams.len() + self.new_streams >= known.streams_max {
+        if known.catalog.sent_streams() + self.new_streams >= known.streams_max {
             return Err(AppendError::TooManyStreams { max: known.streams_max });
         }
         let layouts = Layouts::new(request.schema.clone());
@@ -177,8 +178,9 @@ impl Group {
         layouts: Arc<Layouts>,
         grown: bool,
         answer: oneshot::Sender<Result<Appended, AppendError>>,
+        known: Known<'_>,
     ) {
-        let AppendRequest { stream, base, rows, rejected, idempotency, receipt, .. } = request;
+        let AppendRequest { stream, base, rows, rejected, rejects, idempotency, receipt, .. } = request;
         let accepted = rows.num_rows() as u64;
         if let Some(idempotency) = &idempotency {
             self.keys.insert(idempotency.key);
@@ -188,10 +190,26 @@ impl Group {
         if accepted == 0 {
             self.pending.push(pending(None));
             self.rejected_only.push((stream, rejected));
-            return;
+        } else {
+            let index = self.plan_of(stream, &layouts);
+            self.new_streams += usize::from(base.is_none() && grown && self.streams[index].batches.is_empty());
+            self.pending.push(pending(Some(index)));
+            let plan = &mut self.streams[index];
+            if grown {
+                plan.grown.push(layouts.clone());
+            }
+            plan.layouts = layouts;
+            plan.batches.push(rows);
+            plan.bytes += bytes;
+            plan.rejected += rejected;
         }
-        let index = *self.by_stream.entry(stream).or_insert_with_key(|stream| {
-            self.new_streams += usize::from(base.is_none() && grown);
+        if let Some(rejects) = rejects {
+            self.keep_rejects(rejects, known);
+        }
+    }
+
+    fn plan_of(&mut self, stream: StreamName, layouts: &Arc<Layouts>) -> usize {
+        *self.by_stream.entry(stream).or_insert_with_key(|stream| {
             self.streams.push(StreamPlan {
                 stream: stream.clone(),
                 layouts: layouts.clone(),
@@ -201,16 +219,25 @@ impl Group {
                 rejected: 0,
             });
             self.streams.len() - 1
-        });
-        self.pending.push(pending(Some(index)));
+        })
+    }
+
+    /// Rows of `_rejected` share the commit of the request they come from. Nobody waits for them: should they be what
+    /// cannot be written, the request's own rows are none the worse.
+    fn keep_rejects(&mut self, rejects: RecordBatch, known: Known<'_>) {
+        let stream = rejects::stream();
+        let newest = known.catalog.streams.get(&stream).map(|known| known.newest.clone());
+        let (layouts, is_new) = match newest {
+            Some(newest) => (newest, false),
+            None => (Layouts::new(rejects::schema()), true),
+        };
+        let index = self.plan_of(stream, &layouts);
         let plan = &mut self.streams[index];
-        if grown {
-            plan.grown.push(layouts.clone());
+        if is_new && plan.grown.is_empty() {
+            plan.grown.push(layouts);
         }
-        plan.layouts = layouts;
-        plan.batches.push(rows);
-        plan.bytes += bytes;
-        plan.rejected += rejected;
+        plan.bytes += bytes_of(&rejects);
+        plan.batches.push(rejects);
     }
 
     /// Takes out a stream whose rows cannot be written, and tells those who wait for it; the others are none the worse.
@@ -303,6 +330,7 @@ mod tests {
             schema,
             rows: rows.unwrap(),
             rejected: 0,
+            rejects: None,
             idempotency: Some(IdempotencyKey { key, body: key }),
             receipt: Bytes::new(),
         };

@@ -152,6 +152,7 @@ mod tests {
             rows: RecordBatch::new_empty(schema.stored_schema()),
             schema,
             rejected: 0,
+            rejects: None,
             idempotency: None,
             receipt: Bytes::new(),
         };

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pulseboard_model::rejects::REJECTED;
 use pulseboard_model::time::SECOND_US;
 use pulseboard_model::{Commit, CommitPart, FieldType, LogOffset, Position, Step, StreamName, TimeUs};
 use pulseboard_runtime::fault;
@@ -282,11 +283,11 @@ impl Writer {
     fn declare(&mut self, stream: &StreamName, fields: &[(String, FieldType)]) -> Result<(), DeclareError> {
         let (current, streams) = {
             let catalog = self.shared.catalog.read();
-            (catalog.streams.get(stream).map(|known| known.newest.schema.clone()), catalog.streams.len())
+            (catalog.streams.get(stream).map(|known| known.newest.schema.clone()), catalog.sent_streams())
         };
         let Some(schema) = declared(stream, current.as_deref(), fields)? else { return Ok(()) };
         let streams_max = self.shared.config.streams_max;
-        if current.is_none() && streams >= streams_max {
+        if current.is_none() && streams >= streams_max && stream.as_str() != REJECTED {
             return Err(AppendError::TooManyStreams { max: streams_max }.into());
         }
         if let Some(Refusing { reason, .. }) = &self.refusing {

@@ -60,6 +60,7 @@ macro_rules! log_conformance {
             a_key_with_another_body_is_refused
             a_key_expires_after_ten_minutes
             a_request_without_good_rows_is_remembered_too
+            rejects_are_rows_of_the_requests_commit
             a_tail_gives_each_step_once_from_anywhere
             a_tail_that_waits_is_woken
             scans_keep_to_their_range

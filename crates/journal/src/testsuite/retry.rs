@@ -2,9 +2,11 @@
 
 use futures::future::join_all;
 use pulseboard_model::LogOffset;
+use pulseboard_model::decode::RowError;
+use pulseboard_model::rejects::{REJECTED, Rejects};
 
 use super::TestBed;
-use super::rows::{all, keyed, numbers};
+use super::rows::{all, keyed, numbers, stream};
 use crate::log::AppendError;
 
 /// At once, in the same commit, and after reopening.
@@ -64,5 +66,36 @@ pub async fn a_request_without_good_rows_is_remembered_too(bed: &mut impl TestBe
     assert_eq!((again.accepted, again.rejected, again.replayed), (0, 2, true));
     assert_eq!(again.receipt, "receipt of 70");
     assert_eq!(log.head().offset, LogOffset::START);
+    bed.close(log);
+}
+
+/// What was rejected is kept in the commit of its request, also of one without a good row, and once however often it is sent.
+pub async fn rejects_are_rows_of_the_requests_commit(bed: &mut impl TestBed) {
+    let rejects = |row| {
+        let mut rejects = Rejects::default();
+        let error = RowError { row, field: None, reason: "bad".to_owned(), raw: "{".to_owned() };
+        rejects.add(&stream("s"), "test", error);
+        rejects.finish()
+    };
+    let log = bed.open();
+    let mut some_bad = keyed(numbers("s", false, [1, 2]), 7, 70);
+    (some_bad.rejected, some_bad.rejects) = (1, rejects(3));
+    let twins = join_all([log.append(some_bad.clone()), log.append(some_bad.clone())]).await;
+    let [Ok(first), Ok(second)] = twins.as_slice() else { panic!("{twins:?}") };
+    assert_eq!((first.position.offset, second.replayed), (LogOffset::from_u64(3), true));
+    let mut all_bad = keyed(numbers("s", true, []), 8, 80);
+    (all_bad.rejected, all_bad.rejects) = (1, rejects(1));
+    let third = log.append(all_bad.clone()).await.expect("answered");
+    assert_eq!((third.position.offset, third.accepted), (LogOffset::from_u64(4), 0));
+    bed.close(log);
+
+    let log = bed.open();
+    for again in [some_bad, all_bad] {
+        assert!(log.append(again).await.expect("answered").replayed);
+    }
+    assert_eq!(log.head().offset, LogOffset::from_u64(4));
+    assert_eq!(all(log.as_ref(), "s", "n"), [1, 2]);
+    assert_eq!(all(log.as_ref(), REJECTED, "row"), [3, 1]);
+    assert_eq!(all(log.as_ref(), REJECTED, "_offset"), [3, 4]);
     bed.close(log);
 }

@@ -81,6 +81,7 @@ pub fn request(name: &str, base: Option<u32>, schema: Arc<StreamSchema>, rows: R
         schema,
         rows,
         rejected: 0,
+        rejects: None,
         idempotency: None,
         receipt: Bytes::new(),
     }

@@ -54,6 +54,8 @@ pub struct RowError {
     pub field: Option<String>,
     /// Why, as a fragment for a person.
     pub reason: String,
+    /// The row as it was sent, cut at [`crate::rejects::RAW_BYTES_MAX`].
+    pub raw: String,
 }
 
 /// The rows of a body.

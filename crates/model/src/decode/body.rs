@@ -178,12 +178,12 @@ fn lines<'a>(body: &'a [u8], decoder: &mut Decoder<'_, 'a>) -> Result<(), BodyEr
         }
         // A line break is never part of a longer character, so the lines of a valid text are valid.
         let text = match whole {
-            Some(text) => text.get(line),
-            None => std::str::from_utf8(&body[line]).ok(),
+            Some(text) => text.get(line.clone()),
+            None => std::str::from_utf8(&body[line.clone()]).ok(),
         };
         match text {
             Some(text) => decoder.push(text)?,
-            None => decoder.reject(Fault::of_row(NOT_UTF8))?,
+            None => decoder.reject(Fault::of_row(NOT_UTF8), &body[line])?,
         }
     }
     Ok(())

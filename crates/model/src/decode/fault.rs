@@ -50,8 +50,8 @@ impl Fault {
         self
     }
 
-    pub(super) fn into_error(self, row: u64) -> RowError {
-        RowError { row, field: self.path.map(|path| quoted(&path)), reason: self.reason }
+    pub(super) fn into_error(self, row: u64, raw: String) -> RowError {
+        RowError { row, field: self.path.map(|path| quoted(&path)), reason: self.reason, raw }
     }
 }
 
@@ -72,11 +72,15 @@ mod tests {
     #[test]
     fn paths_grow_from_the_inside_out() {
         let fault = Fault::of_value("expected int, found string").in_member("price").in_item(2).in_field("items");
-        let expected =
-            RowError { row: 7, field: Some("items[2].price".into()), reason: "expected int, found string".into() };
-        assert_eq!(fault.into_error(7), expected);
-        assert_eq!(Fault::of_row("too large").in_field("a").into_error(1).field, None);
-        let long = Fault::of_field(&"é".repeat(500), "unknown").into_error(1).field.expect("a field");
+        let expected = RowError {
+            row: 7,
+            field: Some("items[2].price".into()),
+            reason: "expected int, found string".into(),
+            raw: "{}".into(),
+        };
+        assert_eq!(fault.into_error(7, "{}".into()), expected);
+        assert_eq!(Fault::of_row("too large").in_field("a").into_error(1, String::new()).field, None);
+        let long = Fault::of_field(&"é".repeat(500), "unknown").into_error(1, String::new()).field.expect("a field");
         assert_eq!(long.chars().count(), QUOTED_CHARS_MAX + 1);
     }
 }

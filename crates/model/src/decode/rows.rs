@@ -7,6 +7,7 @@ use arrow::array::{ArrayRef, RecordBatchOptions};
 use arrow::record_batch::RecordBatch;
 
 use crate::limits::IngestLimits;
+use crate::rejects::{RAW_BYTES_MAX, raw_of};
 use crate::schema::{FieldType, SchemaVersion, StreamField, StreamSchema, TIME, is_reserved};
 use crate::time::TimeUs;
 
@@ -161,7 +162,7 @@ impl<'c, 'a> Decoder<'c, 'a> {
     pub(super) fn push(&mut self, text: &'a str) -> Result<(), BodyError> {
         self.admit()?;
         match self.accept(text) {
-            Err(Refusal::Row(fault)) => self.note(fault),
+            Err(Refusal::Row(fault)) => self.note(fault, || raw_of(text)),
             Err(Refusal::Body(error)) => return Err(error),
             Ok(()) => {}
         }
@@ -172,9 +173,11 @@ impl<'c, 'a> Decoder<'c, 'a> {
     ///
     /// # Errors
     /// Those of [`Decoder::push`].
-    pub(super) fn reject(&mut self, fault: Fault) -> Result<(), BodyError> {
+    pub(super) fn reject(&mut self, fault: Fault, raw: &[u8]) -> Result<(), BodyError> {
         self.admit()?;
-        self.note(fault);
+        // One byte more than is kept says that it was cut; what is no text is shown as such.
+        let raw = &raw[..raw.len().min(RAW_BYTES_MAX + 1)];
+        self.note(fault, || raw_of(&String::from_utf8_lossy(raw)));
         Ok(())
     }
 
@@ -183,10 +186,10 @@ impl<'c, 'a> Decoder<'c, 'a> {
         if self.rows_seen() < max as u64 { Ok(()) } else { Err(BodyError::TooManyRows { max }) }
     }
 
-    fn note(&mut self, fault: Fault) {
+    fn note(&mut self, fault: Fault, raw: impl FnOnce() -> String) {
         self.rejected_count += 1;
         if self.rejected.len() < self.limits.errors_listed_max {
-            self.rejected.push(fault.into_error(self.rows_seen()));
+            self.rejected.push(fault.into_error(self.rows_seen(), raw()));
         }
     }
 

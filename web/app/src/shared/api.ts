@@ -84,6 +84,8 @@ export interface StreamField {
 /** One stream. Times are µs UTC. */
 export interface StreamInfo {
   readonly name: string;
+  /** Whether the server writes it, as `_rejected`. */
+  readonly system?: boolean;
   readonly schema: { readonly version: number; readonly fields: readonly StreamField[] };
   readonly events: number;
   readonly rejected: number;

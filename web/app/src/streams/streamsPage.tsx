@@ -96,7 +96,7 @@ function StreamTable({ streams, offline }: { readonly streams: readonly StreamRo
 }
 
 function StreamLine({ stream }: { readonly stream: StreamRow }) {
-  const { name, schema, events, rate, rejected, bytes, last_arrived_at } = stream;
+  const { name, system = false, schema, events, rate, rejected, bytes, last_arrived_at } = stream;
   const age_ms = last_arrived_at === null ? null : client.serverNow_ms() - last_arrived_at / 1_000;
   return (
     <tr>
@@ -104,6 +104,7 @@ function StreamLine({ stream }: { readonly stream: StreamRow }) {
         <a className="list-link" href={routeHref({ page: 'stream', stream: name })}>
           {name}
         </a>
+        {system ? <span className="ml-2 text-t3">kept by the server</span> : null}
       </td>
       <td className="max-w-[320px] truncate text-t3 max-sm:hidden">
         {schema.fields.map((field) => field.name).join(', ') || '–'}
