@@ -15,6 +15,7 @@ mod live;
 mod openapi;
 mod queries;
 mod query;
+mod range;
 mod router;
 mod serve;
 mod streams;

@@ -19,6 +19,7 @@ use crate::ingest::{Decodes, post_events};
 use crate::live::{LiveDeps, get_sse, get_websocket};
 use crate::openapi::get_openapi;
 use crate::query::{post_explain, post_query};
+use crate::range::post_range;
 use crate::streams::{get_stream, get_streams};
 use crate::views::{
     get_board, get_boards, get_connections, get_sources, get_view, get_views, not_yet, post_live_query,
@@ -85,7 +86,7 @@ pub(crate) fn router(gateway: &Gateway) -> Router {
         .route("/views", get(get_views))
         .route("/views/{view}", get(get_view).put(not_yet).delete(not_yet))
         .route("/query", post(post_query))
-        .route("/range", post(not_yet))
+        .route("/range", post(post_range))
         .route("/explain", post(post_explain))
         .route("/live/queries", post(post_live_query))
         .route("/boards", get(get_boards))

@@ -2,16 +2,19 @@
 //!
 //! Within limits on memory, rows and time; dropping the future ends the query and its scans.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::datatypes::SchemaRef;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use futures::StreamExt;
 use pulseboard_model::limits::QueryLimits;
-use pulseboard_model::{Position, Row};
+use pulseboard_model::{Position, Row, TimeUs};
 
 use crate::api::{History, QueryAnswer, QueryError, QueryErrorKind, QuerySpec};
 use crate::cells::{cells, columns};
@@ -48,11 +51,48 @@ pub(crate) async fn run(
     at: Position,
     limits: &QueryLimits,
 ) -> Result<QueryAnswer, QueryError> {
+    within(limits, collect(spec, history, at, limits)).await
+}
+
+/// Holds a query to its time.
+pub(crate) async fn within<T>(
+    limits: &QueryLimits,
+    query: impl Future<Output = Result<T, QueryError>>,
+) -> Result<T, QueryError> {
     let limit = Duration::from_millis(limits.time_ms_max);
-    tokio::time::timeout(limit, collect(spec, history, at, limits)).await.unwrap_or_else(|_| {
+    tokio::time::timeout(limit, query).await.unwrap_or_else(|_| {
         let message = format!("the query took longer than {} s: narrow its time range", limit.as_secs_f64());
         Err(QueryError::new(QueryErrorKind::LimitExceeded, message))
     })
+}
+
+/// A query that runs: its batches come as they are asked for, and dropping it ends it and its scans.
+pub(crate) struct Batches {
+    pub(crate) schema: SchemaRef,
+    pub(crate) stream: SendableRecordBatchStream,
+    pub(crate) complete_from: Option<TimeUs>,
+}
+
+/// Starts `spec` at `at`, its plan as `shaped` makes it.
+pub(crate) async fn start(
+    spec: &QuerySpec,
+    history: &Arc<dyn History>,
+    at: Position,
+    limits: &QueryLimits,
+    shaped: impl FnOnce(LogicalPlan) -> Result<LogicalPlan, QueryError>,
+) -> Result<Batches, QueryError> {
+    let clock = ClockCell::new(at.now());
+    let range = ScanRange { history: history.clone(), upto: at.offset, in_order: Arc::default() };
+    let rows = Rows::Of(range.clone());
+    let planned = planning::plan(spec, history.as_ref(), &clock, &rows, Some(runtime(limits)?), limits.sql_bytes_max)?;
+    range.in_order.get_or_init(|| keeps_order(&planned.plan));
+    let plan = shaped(planned.plan)?;
+    let plan = clock::stopped(plan, at.now(), spec.timezone).map_err(|error| QueryError::planning(&error))?;
+    let physical = planned.state.create_physical_plan(&plan).await.map_err(|error| QueryError::planning(&error))?;
+    let schema = physical.schema();
+    let stream = execute_stream(physical, planned.state.task_ctx()).map_err(|error| QueryError::running(&error))?;
+    let complete_from = planned.query.streams.iter().filter_map(|(name, _)| history.complete_from(name)).max();
+    Ok(Batches { schema, stream, complete_from })
 }
 
 async fn collect(
@@ -61,15 +101,7 @@ async fn collect(
     at: Position,
     limits: &QueryLimits,
 ) -> Result<QueryAnswer, QueryError> {
-    let clock = ClockCell::new(at.now());
-    let range = ScanRange { history: history.clone(), upto: at.offset, in_order: Arc::default() };
-    let rows = Rows::Of(range.clone());
-    let planned = planning::plan(spec, history.as_ref(), &clock, &rows, Some(runtime(limits)?), limits.sql_bytes_max)?;
-    range.in_order.get_or_init(|| keeps_order(&planned.plan));
-    let plan = clock::stopped(planned.plan, at.now(), spec.timezone).map_err(|error| QueryError::planning(&error))?;
-    let physical = planned.state.create_physical_plan(&plan).await.map_err(|error| QueryError::planning(&error))?;
-    let schema = physical.schema();
-    let mut stream = execute_stream(physical, planned.state.task_ctx()).map_err(|error| QueryError::running(&error))?;
+    let Batches { schema, mut stream, complete_from } = start(spec, history, at, limits, Ok).await?;
     let (mut answer, mut batches): (Vec<Row>, Vec<_>) = (Vec::new(), Vec::new());
     while let Some(batch) = stream.next().await {
         let batch = batch.map_err(|error| QueryError::running(&error))?;
@@ -84,7 +116,6 @@ async fn collect(
     if batches.is_empty() {
         batches.push(arrow::record_batch::RecordBatch::new_empty(schema.clone()));
     }
-    let complete_from = planned.query.streams.iter().filter_map(|(name, _)| history.complete_from(name)).max();
     Ok(QueryAnswer { position: at, newest: None, columns: columns(&schema), rows: answer, batches, complete_from })
 }
 

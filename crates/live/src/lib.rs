@@ -11,6 +11,7 @@ mod engine;
 mod input;
 mod live_query;
 mod maintain;
+mod range;
 mod row_key;
 mod scan_request;
 mod sql;
@@ -22,6 +23,7 @@ pub use api::{
 pub use batch::query_once;
 pub use engine::{Engine, InstanceRef, Missing};
 pub use live_query::LiveQuery;
+pub use range::{Downsample, POINTS_MAX as RANGE_POINTS_MAX, RangeAnswer, RangeSpec};
 pub use scan_request::ScanRequest;
 pub use sql::names::{check_sql, normalise as normalise_sql};
 

@@ -27,6 +27,7 @@ use crate::api::{
     EngineConfig, Explain, ExplainRunning, History, OutputSink, QueryAnswer, QueryError, QueryErrorKind, QuerySpec,
 };
 use crate::batch;
+use crate::range::{self, RangeAnswer, RangeSpec};
 use crate::sql::names::normalise;
 
 /// Steps and commands that may wait for the engine thread; senders wait when it is full.
@@ -277,15 +278,33 @@ impl Engine {
     /// [`QueryError`].
     pub async fn query(&self, spec: &QuerySpec, at: Position) -> Result<QueryAnswer, QueryError> {
         let (spec, history, limits) = (spec.clone(), self.0.history.clone(), self.0.config.query_limits.clone());
+        self.in_turn(async move { batch::run(&spec, &history, at, &limits).await }).await
+    }
+
+    /// Runs a query over a span of time, as it stands at `at`. Cancelled when the future is dropped.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub async fn range(&self, spec: &RangeSpec, at: Position) -> Result<RangeAnswer, QueryError> {
+        let (spec, history, limits) = (spec.clone(), self.0.history.clone(), self.0.config.query_limits.clone());
+        self.in_turn(async move { range::run(&spec, &history, at, &limits).await }).await
+    }
+
+    /// Runs `query` on the pool once there is room.
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        query: impl Future<Output = Result<T, QueryError>> + Send + 'static,
+    ) -> Result<T, QueryError> {
+        let time_ms_max = self.0.config.query_limits.time_ms_max;
         let turn = self.0.running.clone().acquire_owned();
-        let waited = tokio::time::timeout(Duration::from_millis(limits.time_ms_max), turn).await;
+        let waited = tokio::time::timeout(Duration::from_millis(time_ms_max), turn).await;
         let Ok(turn) = waited else {
             let message = format!("{QUERIES_MAX} queries run already, and none ended in time: try again later");
             return Err(QueryError::new(QueryErrorKind::LimitExceeded, message));
         };
         let task = self.0.pool.handle().spawn(async move {
             let _turn = turn;
-            batch::run(&spec, &history, at, &limits).await
+            query.await
         });
         AbortOnDrop(task)
             .await

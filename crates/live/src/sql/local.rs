@@ -183,6 +183,12 @@ fn shift<T: ArrowTimestampType>(
     Ok(Arc::new(shifted.with_data_type(times.data_type().clone())))
 }
 
+/// An instant in µs moved by `by` in the calendar of `zone`; `None` out of range.
+pub(crate) fn moved_us(at_us: i64, by: IntervalMonthDayNano, zone: Tz, minus: bool) -> Option<i64> {
+    let utc = DateTime::from_timestamp_micros(at_us)?.naive_utc();
+    Some(moved(utc, by, zone, minus)?.and_utc().timestamp_micros())
+}
+
 /// `utc` moved by months and days of the calendar of `zone`, then by the exact rest.
 fn moved(utc: NaiveDateTime, by: IntervalMonthDayNano, zone: Tz, minus: bool) -> Option<NaiveDateTime> {
     let mut moved = utc;
@@ -205,7 +211,7 @@ fn moved(utc: NaiveDateTime, by: IntervalMonthDayNano, zone: Tz, minus: bool) ->
 
 /// The instant at which clocks in `zone` show `local`, in UTC: the earlier of two; if they skip it, as if they had not
 /// been put forward yet.
-fn instant_of(local: NaiveDateTime, zone: Tz) -> Option<NaiveDateTime> {
+pub(super) fn instant_of(local: NaiveDateTime, zone: Tz) -> Option<NaiveDateTime> {
     match zone.from_local_datetime(&local) {
         LocalResult::Single(time) | LocalResult::Ambiguous(time, _) => Some(time.naive_utc()),
         LocalResult::None => {

@@ -6,17 +6,19 @@
 
 mod ago;
 mod bounds;
+pub(crate) mod buckets;
 pub(crate) mod clock;
 pub(crate) mod errors;
 mod event_time;
 mod expressions;
 mod extremes;
-mod local;
+pub(crate) mod local;
 pub(crate) mod names;
 mod narrowing;
-mod params;
+pub(crate) mod params;
 pub(crate) mod planning;
 mod reach;
+pub(crate) mod reserved;
 mod scopes;
 pub(crate) mod session;
 pub(crate) mod sessions;

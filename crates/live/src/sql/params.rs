@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow::compute::kernels::cast_utils::string_to_datetime;
-use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
+use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use chrono_tz::Tz;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, ParamValues, Result, ScalarValue};
@@ -16,15 +16,14 @@ use datafusion::logical_expr::expr::{BinaryExpr, Cast, Placeholder, ScalarFuncti
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::type_coercion::functions::fields_with_udf;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, ScalarUDF};
 use datafusion::sql::sqlparser::ast::{Statement, Value, ValueWithSpan, Visit, Visitor};
 use pulseboard_model::Cell;
 
 use super::errors::nearest;
+use super::reserved;
 use crate::api::{Params, QueryError, QueryErrorKind};
 
-/// Names that boards will fill in.
-const RESERVED: [&str; 3] = ["from", "to", "bucket"];
 /// The most digits of a decimal.
 const DIGITS_MAX: usize = 38;
 
@@ -34,8 +33,7 @@ pub(crate) type Places = BTreeMap<String, (u64, u64)>;
 /// Checks that each parameter has a value and each value a parameter, whatever streams exist.
 ///
 /// # Errors
-/// [`QueryErrorKind::BadParams`] that names what is missing or what the query has; [`QueryErrorKind::NotYet`] for names
-/// that are reserved.
+/// [`QueryErrorKind::BadParams`] that names what is missing or what the query has.
 pub(crate) fn check(statement: &Statement, params: &Params) -> Result<Places, QueryError> {
     let mut found = Found::default();
     let _never_stops = statement.visit(&mut found).is_continue();
@@ -46,11 +44,6 @@ pub(crate) fn check(statement: &Statement, params: &Params) -> Result<Places, Qu
         let error = bad(format!("`{mark}` is no parameter: write `$name`"));
         return Err(QueryError { at: Some(*at), ..error });
     }
-    let reserved = |name: &&str| places.contains_key(*name) || params.contains_key(*name);
-    if let Some(name) = RESERVED.iter().find(|name| reserved(name)) {
-        let message = format!("`${name}` is reserved for the time range of boards, which are not there yet");
-        return Err(QueryError { at: places.get(*name).copied(), ..QueryError::new(QueryErrorKind::NotYet, message) });
-    }
     let list = |names: &[&str]| names.iter().map(|name| format!("`${name}`")).collect::<Vec<_>>().join(", ");
     let known: Vec<&str> = places.keys().map(String::as_str).collect();
     if let Some(unknown) = params.keys().find(|name| !places.contains_key(*name)) {
@@ -58,7 +51,8 @@ pub(crate) fn check(statement: &Statement, params: &Params) -> Result<Places, Qu
         let error = bad(format!("the query has no parameter `${unknown}`; {has}"));
         return Err(QueryError { nearest: nearest(unknown, known), ..error });
     }
-    let missing: Vec<&str> = known.into_iter().filter(|name| !params.contains_key(*name)).collect();
+    let missing: Vec<&str> =
+        known.into_iter().filter(|name| !params.contains_key(*name) && !reserved::is(name)).collect();
     match missing.first() {
         Some(first) => {
             let error = bad(format!("no value was given for {}", list(&missing)));
@@ -66,6 +60,13 @@ pub(crate) fn check(statement: &Statement, params: &Params) -> Result<Places, Qu
         }
         None => Ok(places),
     }
+}
+
+/// The names of all parameters of a text.
+pub(crate) fn names(statement: &Statement) -> Vec<String> {
+    let mut found = Found::default();
+    let _never_stops = statement.visit(&mut found).is_continue();
+    found.0.into_keys().collect()
 }
 
 #[derive(Debug, Default)]
@@ -93,6 +94,7 @@ pub(crate) fn bind(
     params: &Params,
     places: &Places,
     timezone: Tz,
+    now: &Arc<ScalarUDF>,
 ) -> std::result::Result<LogicalPlan, QueryError> {
     if places.is_empty() {
         return Ok(plan);
@@ -106,14 +108,17 @@ pub(crate) fn bind(
         let limits = matches!(plan, LogicalPlan::Limit(_));
         plan.map_expressions(|expr| {
             let name = names.save(&expr);
-            let typed = expr.transform_down(|expr| Ok(Transformed::yes(typed(expr, &schema))))?.data;
+            let typed = expr.transform_down(|expr| Ok(Transformed::yes(typed(expr, &schema, timezone))))?.data;
             let named = typed.transform_up(|expr| match expr {
                 Expr::Placeholder(Placeholder { id, field }) => {
                     let id = id.trim_start_matches('$');
+                    if let Some(expr) = reserved::moving(id, params.get(id), now) {
+                        return Ok(Transformed::yes(expr));
+                    }
                     let wanted = field.as_ref().map(|field| field.data_type().clone());
-                    let wanted = if limits { Some(DataType::Int64) } else { wanted };
-                    let cell = params.get(id).unwrap_or(&Cell::Null);
-                    let value = read(cell, wanted.as_ref(), timezone).unwrap_or_else(|expected| {
+                    let wanted = reserved::wanted(id, timezone).or(if limits { Some(DataType::Int64) } else { wanted });
+                    let cell = params.get(id).cloned().or_else(|| reserved::default(id)).unwrap_or(Cell::Null);
+                    let value = read(&cell, wanted.as_ref(), timezone).unwrap_or_else(|expected| {
                         refused.get_or_insert_with(|| (id.to_owned(), expected));
                         ScalarValue::Null
                     });
@@ -138,7 +143,11 @@ pub(crate) fn bind(
 }
 
 /// Gives the placeholders right below `expr` the type that `expr` expects there, beyond what the planner knows.
-fn typed(mut expr: Expr, schema: &DFSchema) -> Expr {
+fn typed(mut expr: Expr, schema: &DFSchema, timezone: Tz) -> Expr {
+    if let Expr::Placeholder(Placeholder { id, field: field @ None }) = &mut expr {
+        let wanted = reserved::wanted(id.trim_start_matches('$'), timezone);
+        *field = wanted.map(|wanted| Arc::new(Field::new("", wanted, true)));
+    }
     let interval = DataType::Interval(IntervalUnit::MonthDayNano);
     match &mut expr {
         // The planner takes both sides of an operator for the same type; of times, they are not.
@@ -177,7 +186,7 @@ fn is_placeholder(expr: &Expr) -> bool {
 
 fn set(expr: &mut Expr, data_type: &DataType) {
     if let Expr::Placeholder(placeholder) = expr {
-        placeholder.field = Some(Arc::new(arrow::datatypes::Field::new("", data_type.clone(), true)));
+        placeholder.field = Some(Arc::new(Field::new("", data_type.clone(), true)));
     }
 }
 
@@ -254,7 +263,7 @@ fn decimal(text: &str) -> Option<ScalarValue> {
 }
 
 /// An instant in µs: RFC 3339, text in the query's zone, or an epoch whose unit goes by its size, as in events.
-fn time(cell: &Cell, timezone: Tz) -> Option<i64> {
+pub(crate) fn time(cell: &Cell, timezone: Tz) -> Option<i64> {
     let epoch = match cell {
         Cell::Time(micros) => return Some(*micros),
         Cell::Int(epoch) => *epoch,

@@ -1,6 +1,7 @@
 //! The one way from SQL to a logical plan, for live and batch alike.
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, Volatility};
@@ -70,7 +71,8 @@ pub(crate) fn plan(
         .expect("planning over tables in memory never waits")
         .map_err(|error| located(QueryError::planning(&error), &spec.sql, &state))?;
     refuse_statements(&plan)?;
-    let plan = params::bind(plan, &spec.params, &places, spec.timezone)?;
+    let now = state.udf("now").map_err(|error| QueryError::internal(&error))?;
+    let plan = params::bind(plan, &spec.params, &places, spec.timezone, &now)?;
     sessions::check(&plan, &state)
         .map_err(|(name, error)| QueryError { at: names::place_of(&spec.sql, name), ..QueryError::planning(&error) })?;
     let plan = ties::settle(plan).map_err(|error| located(QueryError::planning(&error), &spec.sql, &state))?;

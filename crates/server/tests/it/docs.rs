@@ -44,6 +44,7 @@ async fn the_guides_queries_are_maintained_as_it_says() {
         include_str!("../../../../docs/guide/getting-started.md"),
         include_str!("../../../../docs/guide/sql.md"),
         include_str!("../../../../docs/guide/ingest.md"),
+        include_str!("../../../../docs/guide/ranges.md"),
     ];
     let queries: Vec<String> = pages.iter().flat_map(|page| examples(page)).collect();
     assert!(queries.len() >= 15, "the examples were not found: {queries:#?}");

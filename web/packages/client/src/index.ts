@@ -13,6 +13,7 @@ export {
 export type { KeyedTable, Row, RowChange, TableChanges } from './keyed';
 export type { ConnectionState, TransportKind } from './machine';
 export type { Cell, Column, ErrorBody, ResetReason, ViewState, ViewStatus } from './protocol';
+export { type RangeAnswer, type RangeOptions, RangeQueryError, type RangeRequest, range } from './range';
 export { numeric, type Series, SeriesBuffer, type SeriesShape } from './series';
 export type { SubscribeOptions, Subscription, SubscriptionStatus } from './subscription';
 export type { TailBuffer, TailGap } from './tail';

@@ -2,7 +2,7 @@
 
 use pulseboard_model::Cell;
 
-use super::{refusal, rows, spec, with};
+use super::{refusal, rows, spec, three_events, with};
 use crate::api::QueryErrorKind;
 
 fn text(text: &str) -> Cell {
@@ -103,11 +103,33 @@ fn parameters_are_those_of_the_text_no_more_and_no_less() {
     // Also of a stream that does not exist yet: what waits for it would be another instance for each value.
     let error = refusal(&with("SELECT n FROM nowhere", &[("x", Cell::Int(1))]));
     assert_eq!(error.kind, QueryErrorKind::BadParams);
-    for reserved in ["from", "to", "bucket"] {
-        let sql = format!("SELECT n FROM events WHERE time > ${reserved}");
-        assert_eq!(refusal(&with(&sql, &[(reserved, Cell::Int(1))])).kind, QueryErrorKind::NotYet);
-        assert_eq!(refusal(&spec(&sql)).kind, QueryErrorKind::NotYet);
-        assert_eq!(refusal(&with("SELECT n FROM events", &[(reserved, Cell::Int(1))])).kind, QueryErrorKind::NotYet);
-    }
     assert_eq!(refusal(&spec("SELECT n FROM events WHERE n > ?")).kind, QueryErrorKind::BadParams);
+}
+
+#[test]
+fn the_range_of_a_chart_has_defaults_and_may_move_with_the_clock() {
+    let counted = |condition: &str, params: &[(&str, Cell)]| found(condition, params);
+    // The clock stands at the second of three events, which are a minute apart.
+    assert_eq!(counted("time >= $from AND time < $to", &[]), [1, 2, 3]);
+    assert_eq!(counted("time >= $from", &[("from", text("-30s"))]), [2, 3]);
+    assert_eq!(counted("time >= $from", &[("from", text("now"))]), [2, 3]);
+    assert_eq!(counted("time >= $from AND time < $to", &[("from", text("-1h")), ("to", text("now"))]), [1]);
+    assert_eq!(counted("time >= $from", &[("from", text("2026-05-28T20:26:40Z"))]), [2, 3]);
+    assert_eq!(counted("time_bucket($bucket, time) = time", &[("bucket", text("20 seconds"))]), [1, 2, 3]);
+    assert_eq!(counted("time_bucket($bucket, time) = time", &[]), [0; 0]);
+    let error = refusal(&with("SELECT time_bucket($bucket, time) FROM events", &[("bucket", text("wide"))]));
+    assert_eq!((error.kind, error.message.contains("a span")), (QueryErrorKind::BadParams, true));
+    let error = refusal(&with("SELECT n FROM events WHERE time > $from", &[("from", text("soon"))]));
+    assert_eq!((error.kind, error.message.contains("must be a time")), (QueryErrorKind::BadParams, true));
+    // Where the query has none of them there is nothing to fill in.
+    assert_eq!(refusal(&with("SELECT n FROM events", &[("from", text("-1h"))])).kind, QueryErrorKind::BadParams);
+}
+
+#[test]
+fn a_query_of_a_chart_is_maintained() {
+    let sql = "SELECT time_bucket($bucket, time) AS t, kind, sum(value) AS v FROM events \
+               WHERE time >= $from AND time < $to GROUP BY time_bucket($bucket, time), kind ORDER BY t";
+    let planned = super::plan(&spec(sql), three_events().as_ref()).expect("planned");
+    crate::maintain::shape::take_apart(&planned).expect("maintained");
+    assert_eq!(rows(&spec(sql)).len(), 3);
 }

@@ -2,6 +2,7 @@
 
 mod catalog;
 mod queries;
+mod ranges;
 mod snapshots;
 
 use serde_json::json;
