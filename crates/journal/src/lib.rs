@@ -9,7 +9,8 @@ pub mod log;
 pub mod testsuite;
 
 pub use embedded::{
-    EmbeddedConfig, EmbeddedLog, Keep, LiveQuery, MetaStore, Owner, ReadOnlyLog, Retention, read_owner,
+    Archived, CommitMark, EmbeddedConfig, EmbeddedLog, HeldStream, Keep, LiveQuery, MetaStore, Owner, ReadOnlyLog,
+    Retention, SealedSegment, read_owner,
 };
 pub use log::{
     AppendError, AppendRequest, Appended, DeclareError, IdempotencyKey, Log, LogError, LogHealth, LogIncident,

@@ -294,6 +294,10 @@ pub trait Log: Send + Sync + fmt::Debug {
     /// [`LogError::Dropped`] when retention dropped what was there then, [`LogError`] when the log cannot be read.
     fn position_at(&self, time: TimeUs) -> Result<Position, LogError>;
 
+    /// The first offset whose event is still in the log, or that of the event that comes next. Rows of a [`Log::scan`] that
+    /// was made before stay until it ends.
+    fn first_offset(&self) -> LogOffset;
+
     /// How a client's position relates to this log.
     fn check(&self, position: &Position) -> PositionCheck;
 

@@ -42,6 +42,14 @@ impl Retention {
     }
 }
 
+/// Segments go to an archive: which of them may be dropped then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Archived {
+    /// A segment stays so long after its last commit, though it is archived, µs. Less than the ten minutes that idempotency
+    /// receipts are kept means that a retry may find its receipt gone after a restart.
+    pub keep_us: i64,
+}
+
 /// How the embedded log is set up.
 #[derive(Debug, Clone)]
 pub struct EmbeddedConfig {
@@ -67,6 +75,9 @@ pub struct EmbeddedConfig {
     pub streams_max: usize,
     /// What is kept how long.
     pub retention: Retention,
+    /// If an archive keeps what is sealed: then retention is the archive's business, and a segment stays until it is
+    /// archived ([`super::EmbeddedLog::set_archived_through`]).
+    pub archived: Option<Archived>,
     /// For tests: SQLite reports a full disk when a segment has this many pages (64 KB each; 0 is no limit).
     #[doc(hidden)]
     pub page_limit: Option<Arc<AtomicU32>>,
@@ -88,6 +99,7 @@ impl EmbeddedConfig {
             receipts_bytes: 256 << 20,
             streams_max: IngestLimits::default().streams_max,
             retention: Retention::default(),
+            archived: None,
             page_limit: None,
         }
     }

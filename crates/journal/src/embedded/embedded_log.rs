@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -25,6 +26,7 @@ use super::queue::{AppendOp, Op, Queue};
 use super::receipts::{KEEP_US, Receipts};
 use super::ring::Ring;
 use super::scan::{StreamScan, last_rows};
+use super::sealed::{CommitMark, SealedSegment, marks_after, sealed_of};
 use super::segment::Segment;
 use super::shared::{Shared, Threads, segments_dir};
 use super::sqlite::{check_version, io_error, open_reader, segment_error, sync_dir};
@@ -77,6 +79,7 @@ impl EmbeddedLog {
             ring: Ring::new(head, loaded.commit, config.ring_bytes, config.ring_steps),
             queue: Queue::new(config.queue_requests, config.queue_bytes),
             retention: RwLock::new(config.retention.clone()),
+            archived_through: AtomicU64::new(0),
             shutdown: tasks.shutdown(),
             clock,
             epoch,
@@ -142,6 +145,25 @@ impl EmbeddedLog {
     /// Changes how long streams are kept, from now on.
     pub fn set_retention(&self, retention: Retention) {
         *self.shared.retention.write() = retention;
+    }
+
+    /// The segments to which nothing comes any more, oldest first.
+    #[must_use]
+    pub fn sealed(&self) -> Vec<SealedSegment> {
+        sealed_of(&self.shared.catalog.read())
+    }
+
+    /// Some of the commits after number `after`, in order; none if there are no more. Blocks.
+    ///
+    /// # Errors
+    /// [`LogError`] when they cannot be read or were dropped.
+    pub fn marks(&self, after: u64) -> Result<Vec<CommitMark>, LogError> {
+        marks_after(&self.shared.catalog, after)
+    }
+
+    /// Says that every event up to `offset` is durable in the archive: segments may go, if the log was opened for that.
+    pub fn set_archived_through(&self, offset: LogOffset) {
+        self.shared.archived_through.fetch_max(offset.to_u64(), Ordering::SeqCst);
     }
 
     /// Takes nothing more, writes what waits, and gives the directory back. Blocks until that is done. Idempotent.
@@ -304,6 +326,10 @@ impl Log for EmbeddedLog {
 
     fn position_at(&self, time: TimeUs) -> Result<Position, LogError> {
         position_at(&self.shared.catalog, self.head(), time)
+    }
+
+    fn first_offset(&self) -> LogOffset {
+        LogOffset::from_u64(self.shared.catalog.read().first_offset())
     }
 
     fn check(&self, position: &Position) -> PositionCheck {

@@ -269,7 +269,13 @@ impl Keeper {
             let now = self.shared.clock.now_us();
             let oldest = {
                 let catalog = self.shared.catalog.read();
-                let expired = oldest_expired(&catalog, &self.shared.retention.read(), now);
+                let expired = match self.shared.config.archived {
+                    Some(rule) => {
+                        let through = self.shared.archived_through.load(Ordering::SeqCst);
+                        oldest_archived(&catalog, through, now.saturating_sub(rule.keep_us))
+                    }
+                    None => oldest_expired(&catalog, &self.shared.retention.read(), now),
+                };
                 catalog.segments.first().filter(|_| expired).cloned()
             };
             let Some(oldest) = oldest else { return Ok(()) };
@@ -315,4 +321,11 @@ fn oldest_expired(catalog: &Catalog, retention: &Retention, now: i64) -> bool {
             let newer_bytes = total.saturating_sub(held.bytes);
             held.last_at < now.saturating_sub(keep.keep_us) || newer_bytes >= keep.max_bytes
         })
+}
+
+/// Whether the oldest segment is in the archive and its last commit is before `before`.
+fn oldest_archived(catalog: &Catalog, through: u64, before: i64) -> bool {
+    let Some(oldest) = catalog.segments.first() else { return false };
+    let contents = oldest.contents.read();
+    contents.sealed && contents.summary.next_offset <= through + 1 && contents.summary.clock < before
 }

@@ -28,7 +28,7 @@
 //!   log check that; readers of one stream check `previous_offset`. What does not fit is [`crate::LogError::Corrupt`].
 //! - A segment can be read without the metadata. The metadata is needed to know the epoch and what was dropped.
 //! - A start reads the last segment from end to end and nothing of the sealed ones that the metadata has summaries of.
-//! - Segments are dropped whole, oldest first, when all their streams let them go: first from the metadata, then from
+//! - Segments are dropped whole, oldest first, when all their streams let them go, or with an archive once they are in it: first from the metadata, then from
 //!   memory, and from disk with their last reader.
 //!
 //! # Who does what
@@ -59,6 +59,7 @@ mod replace;
 mod ring;
 mod scan;
 mod schema_json;
+mod sealed;
 mod segment;
 mod segment_file;
 mod shared;
@@ -69,8 +70,9 @@ mod ticks;
 mod times;
 mod writer;
 
-pub use config::{EmbeddedConfig, Keep, Retention};
+pub use config::{Archived, EmbeddedConfig, Keep, Retention};
 pub use embedded_log::EmbeddedLog;
 pub use lock::{Owner, read_owner};
 pub use meta_store::{LiveQuery, MetaStore};
 pub use read_only::ReadOnlyLog;
+pub use sealed::{CommitMark, HeldStream, SealedSegment};

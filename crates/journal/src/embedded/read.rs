@@ -82,6 +82,24 @@ impl SegmentReader {
         }
     }
 
+    /// The fields of the parts of about `count` commits after number `after`, whole commits only.
+    pub(super) fn headers(&self, after: u64, count: usize) -> Result<Vec<PartHeader>, LogError> {
+        let sql = format!("SELECT {COLUMNS} FROM parts WHERE id >= ?1 ORDER BY id");
+        let start = self.segment.start.first_offset;
+        let mut statement = self.conn.prepare_cached(&sql).map_err(|error| self.failed(start, &error))?;
+        let mut rows = statement.query([part_id(after + 1, 0)]).map_err(|error| self.failed(start, &error))?;
+        let mut headers: Vec<PartHeader> = Vec::new();
+        loop {
+            let offset = headers.last().map_or(start, |header| header.last_offset() + 1);
+            let Some(row) = rows.next().map_err(|error| self.failed(offset, &error))? else { return Ok(headers) };
+            let header = self.header(row, offset)?;
+            if header.part == 0 && headers.len() >= count {
+                return Ok(headers);
+            }
+            headers.push(header);
+        }
+    }
+
     /// Counts in the parts that came after those in `summary`; bodies are left to whoever reads them.
     pub(super) fn extend(&self, summary: &mut Summary, index: &mut PartIndex) -> Result<(), LogError> {
         walk(&self.conn, &self.segment.name, summary, index, Walk { bodies: false, end_id: i64::MAX })

@@ -257,6 +257,10 @@ impl Log for ReadOnlyLog {
         position_at(&self.view.catalog, self.head(), time)
     }
 
+    fn first_offset(&self) -> LogOffset {
+        LogOffset::from_u64(self.view.catalog.read().first_offset())
+    }
+
     fn check(&self, position: &Position) -> PositionCheck {
         check_position(position, &self.head(), self.view.catalog.read().first_offset())
     }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, RwLock};
@@ -32,6 +33,8 @@ pub(super) struct Shared {
     pub(super) meta: Arc<Mutex<MetaDb>>,
     pub(super) inbox: Inbox,
     pub(super) retention: RwLock<Retention>,
+    /// Every event up to this offset is in the archive, if there is one.
+    pub(super) archived_through: AtomicU64,
     pub(super) lock: Mutex<Option<DirLock>>,
     pub(super) threads: Threads,
     /// What the writer's last attempt said.
