@@ -304,6 +304,12 @@ pub trait Log: Send + Sync + fmt::Debug {
     /// The last write that failed and was mended, since the log was opened.
     fn incident(&self) -> Option<LogIncident>;
 
+    /// Whether retention dropped events of `stream` that follow `position`.
+    fn is_dropped(&self, stream: &StreamName, position: &Position) -> bool {
+        let _of_any_stream = stream;
+        self.check(position) == PositionCheck::Gap
+    }
+
     /// Whether it takes events now.
     fn health(&self) -> LogHealth;
 }

@@ -71,13 +71,6 @@ impl Local {
     }
 
     pub(super) fn put_new(&self, name: &str, bytes: &[u8]) -> Result<(), ArchiveError> {
-        let path = self.root.join(name);
-        match std::fs::read(&path) {
-            Ok(there) if there == bytes => return Ok(()),
-            Ok(_) => return Err(ArchiveError::NotOurs(format!("`{name}` was written by another server"))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed("reading", &path, &error)),
-        }
         let unfinished = self.work_dir().join(name.replace('/', "-"));
         let written = File::create(&unfinished).and_then(|mut file| {
             file.write_all(bytes)?;

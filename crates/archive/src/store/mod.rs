@@ -85,7 +85,7 @@ impl Store {
         }
     }
 
-    /// Puts an object under a name that must be free; the same bytes under it already are a success.
+    /// Puts an object under a name that must be free: in an object store, which others may write, that is checked.
     pub(crate) fn put_new(&self, name: &str, bytes: Bytes) -> Result<(), ArchiveError> {
         match self.0.as_ref() {
             Place::Local(local) => local.put_new(name, &bytes),

@@ -78,9 +78,16 @@ impl Remote {
     ) -> Result<T, ArchiveError> {
         let (answer, answered) = std::sync::mpsc::sync_channel(1);
         let within = self.handle.enter();
+        let shutdown = self.tasks.shutdown();
         self.tasks.spawn("archive-request", async move {
-            // Whoever asked waits for it, unless the thread died.
-            let _waited_for = answer.send(request.await).is_ok();
+            tokio::select! {
+                answered = request => {
+                    // Whoever asked waits for it, unless the thread died.
+                    let _waited_for = answer.send(answered).is_ok();
+                }
+                // The sender is dropped: the answer is that the server ends.
+                () = shutdown.wait() => {}
+            }
         });
         drop(within);
         let answer = answered.recv().map_err(|_| ArchiveError::Closing)?;

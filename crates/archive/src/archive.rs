@@ -1,0 +1,333 @@
+//! The archive's handle: the manifest that holds now, and the one way to change it.
+//!
+//! Readers take the current [`Published`] and keep it as long as they read. Writers make the next manifest from it; it
+//! holds once it is durable, and only then may what it does not name any more be removed.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::{Mutex, RwLock};
+use pulseboard_journal::Retention;
+use pulseboard_model::{Position, StreamName, TimeUs};
+use pulseboard_runtime::{Shutdown, Tasks, fault};
+use tracing::{info, warn};
+
+use crate::config::ArchiveConfig;
+use crate::error::ArchiveError;
+use crate::manifest::{DATA_PREFIX, FileEntry, Manifest, PREFIX, Sidecar};
+use crate::published::{Published, Shared};
+use crate::store::Store;
+
+/// History in files. Shared by everyone who reads it and the thread that writes it.
+#[derive(Debug)]
+pub struct Archive {
+    pub(crate) config: ArchiveConfig,
+    pub(crate) store: Store,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) retention: RwLock<Retention>,
+    current: RwLock<Option<Arc<Published>>>,
+    /// One change at a time, and the highest version that was tried: an attempt that failed may have been written all
+    /// the same, so its number is not used again.
+    changing: Mutex<u64>,
+    /// What is wrong now, for a person.
+    problem: Mutex<Option<String>>,
+}
+
+/// What is known of a file of the archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileInfo {
+    /// Its name in the archive; never used twice.
+    pub name: String,
+    /// 0 as sealed, 1 of an hour, 2 of a day.
+    pub level: u8,
+    /// `_offset` of its first and last row.
+    pub offsets: (u64, u64),
+    /// How many rows.
+    pub rows: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    /// Its earliest and latest `time`.
+    pub times: (TimeUs, TimeUs),
+    /// Its earliest and latest `_arrived_at`.
+    pub arrived: (TimeUs, TimeUs),
+    /// The names of what is kept beside it.
+    pub sidecars: Vec<String>,
+}
+
+impl FileInfo {
+    fn of(file: &FileEntry) -> Self {
+        Self {
+            name: file.name.clone(),
+            level: file.level,
+            offsets: (file.first_offset, file.last_offset),
+            rows: file.rows,
+            bytes: file.bytes,
+            times: (TimeUs(file.min_time), TimeUs(file.max_time)),
+            arrived: (TimeUs(file.min_arrived_at), TimeUs(file.max_arrived_at)),
+            sidecars: file.sidecars.iter().map(|sidecar| sidecar.name.clone()).collect(),
+        }
+    }
+}
+
+/// A text that no other object has in its name.
+pub(crate) fn unique() -> String {
+    format!("{:016x}", RandomState::new().hash_one(std::process::id()))
+}
+
+impl Archive {
+    /// An archive that is not opened yet. Within a tokio runtime if it is in an object store.
+    ///
+    /// # Errors
+    /// [`ArchiveError::BadUrl`] when its place cannot be understood.
+    pub fn new(config: ArchiveConfig, tasks: &Tasks) -> Result<Self, ArchiveError> {
+        let store = Store::open(&config.url, &config.work_dir, tasks)?;
+        Ok(Self {
+            store,
+            shared: Arc::default(),
+            shutdown: tasks.shutdown(),
+            retention: RwLock::new(config.retention.clone()),
+            config,
+            current: RwLock::new(None),
+            changing: Mutex::new(0),
+            problem: Mutex::new(None),
+        })
+    }
+
+    /// Opens it as the owner of the log that stands at `head`: reads the manifest, and removes what a crash left. Blocks.
+    ///
+    /// # Errors
+    /// [`ArchiveError::NotOurs`] when it belongs to another log, or knows more than this one; [`ArchiveError::Io`].
+    pub fn open(&self, head: &Position) -> Result<(), ArchiveError> {
+        if self.current().is_some() {
+            return Ok(());
+        }
+        self.store.prepare()?;
+        let found = latest(&self.store)?;
+        let known = std::fs::read_to_string(&self.config.id_file).ok();
+        let manifest = match found {
+            Some(manifest) => {
+                check_ours(&manifest, known.as_deref(), head)?;
+                manifest
+            }
+            None if known.is_some() && head.offset.to_u64() > 0 => {
+                warn!(url = self.config.url, "the archive that was here is gone: a new one begins");
+                Manifest::empty(unique(), head.epoch.to_string())
+            }
+            None => Manifest::empty(unique(), head.epoch.to_string()),
+        };
+        if known.as_deref() != Some(manifest.id.as_str()) {
+            write_durably(&self.config.id_file, &manifest.id)?;
+        }
+        self.remove_orphans(&manifest)?;
+        info!(url = self.config.url, through = manifest.archived_through, "archive open");
+        let published = Published::first(manifest, &self.store, &self.shared);
+        *self.current.write() = Some(Arc::new(published));
+        Ok(())
+    }
+
+    /// Opens it for reading only: beside its owner, or without one. Nothing is changed. Blocks.
+    ///
+    /// # Errors
+    /// [`ArchiveError`] when it cannot be read.
+    pub fn open_read_only(&self) -> Result<(), ArchiveError> {
+        let manifest = latest(&self.store)?.unwrap_or_else(|| Manifest::empty(String::new(), String::new()));
+        *self.current.write() = Some(Arc::new(Published::first(manifest, &self.store, &self.shared)));
+        Ok(())
+    }
+
+    /// The manifest that holds now; `None` until the archive is open.
+    pub(crate) fn current(&self) -> Option<Arc<Published>> {
+        self.current.read().clone()
+    }
+
+    /// The same, or why there is none.
+    pub(crate) fn published(&self) -> Result<Arc<Published>, ArchiveError> {
+        self.current().ok_or_else(|| {
+            let why = self.problem().unwrap_or_else(|| "it is not open yet".to_owned());
+            ArchiveError::io("reading the archive", &why)
+        })
+    }
+
+    /// Changes the archive: `change` makes the next manifest, which is written and then holds. What the
+    /// next manifest names must be durable before, and must stay if this fails: a failed attempt may hold after a restart.
+    pub(crate) fn publish<T>(
+        &self,
+        change: impl FnOnce(&mut Manifest) -> Result<T, ArchiveError>,
+    ) -> Result<T, ArchiveError> {
+        let mut tried = self.changing.lock();
+        let before = self.published()?;
+        let mut manifest = before.manifest.clone();
+        let result = change(&mut manifest)?;
+        manifest.version = manifest.version.max(*tried) + 1;
+        *tried = manifest.version;
+        fault::point("archive.manifest.write").map_err(|error| ArchiveError::io("publishing the manifest", &error))?;
+        let put = self.store.put_new(&manifest.object_name(), manifest.encode()?);
+        if matches!(put, Err(ArchiveError::NotOurs(_))) {
+            // Somebody else changes it: what is known of it here is worth nothing any more.
+            *self.current.write() = None;
+        }
+        put?;
+        if let Err(error) = fault::point("archive.manifest.written") {
+            // It is written, and holds.
+            warn!(%error, "after the manifest was written");
+        }
+        let old = before.manifest.object_name();
+        let next = Arc::new(before.next(manifest, &self.store, &self.shared));
+        *self.current.write() = Some(next);
+        if before.manifest.version > 0 {
+            self.shared.trash.lock().push(old);
+        }
+        Ok(result)
+    }
+
+    /// Removes what no manifest names and no reader holds any more.
+    pub(crate) fn empty_trash(&self) -> Result<(), ArchiveError> {
+        let mut names = std::mem::take(&mut *self.shared.trash.lock());
+        while let Some(name) = names.pop() {
+            let removed = fault::point("archive.drop.file")
+                .map_err(|error| ArchiveError::io("removing a file", &error))
+                .and_then(|()| self.store.delete(&name));
+            if let Err(error) = removed {
+                names.push(name);
+                self.shared.trash.lock().append(&mut names);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// What a crash left: objects that the manifest does not name, and earlier manifests.
+    fn remove_orphans(&self, manifest: &Manifest) -> Result<(), ArchiveError> {
+        let named: HashSet<&str> = manifest.objects().map(|(name, _)| name).collect();
+        let holds = manifest.object_name();
+        for (name, _) in self.store.list("")? {
+            let orphan = name.starts_with(DATA_PREFIX) && !named.contains(name.as_str());
+            let earlier = name.starts_with(PREFIX) && name != holds;
+            if orphan || earlier {
+                self.store.delete(&name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes how long streams are kept, from now on.
+    pub fn set_retention(&self, retention: Retention) {
+        *self.retention.write() = retention;
+    }
+
+    /// What is wrong now, for a person; `None` while all is well.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        self.problem.lock().clone()
+    }
+
+    pub(crate) fn set_problem(&self, problem: Option<String>) {
+        *self.problem.lock() = problem;
+    }
+
+    /// The files of a stream in the order of their offsets; none while the archive is not open.
+    #[must_use]
+    pub fn files(&self, stream: &StreamName) -> Vec<FileInfo> {
+        let published = self.current();
+        published.map_or(Vec::new(), |published| published.files(stream.as_str()).iter().map(FileInfo::of).collect())
+    }
+
+    /// Keeps `bytes` beside a file, under a name of the caller's (letters, digits, dots); it goes with the file. An
+    /// earlier one of that name is replaced. Says whether the file was still there. Blocks.
+    ///
+    /// # Errors
+    /// [`ArchiveError`] when it cannot be written.
+    pub fn put_sidecar(
+        &self,
+        stream: &StreamName,
+        file: &str,
+        name: &str,
+        bytes: Bytes,
+    ) -> Result<bool, ArchiveError> {
+        let sidecar = Sidecar {
+            name: name.to_owned(),
+            object: format!("{}-{}.{name}", file.trim_end_matches(".parquet"), unique()),
+            bytes: bytes.len() as u64,
+            crc: crc32c::crc32c(&bytes),
+        };
+        let is_it = |entry: &FileEntry| entry.name == file;
+        if !self.published()?.files(stream.as_str()).iter().any(is_it) {
+            return Ok(false);
+        }
+        let object = sidecar.object.clone();
+        self.store.put_new(&object, bytes)?;
+        let kept = self.publish(|manifest| {
+            let files = manifest.streams.get_mut(stream.as_str()).map(|stream| stream.files.as_mut_slice());
+            let entry = files.and_then(|files| files.iter_mut().find(|entry| is_it(entry)));
+            entry
+                .map(|entry| {
+                    entry.sidecars.retain(|known| known.name != sidecar.name);
+                    entry.sidecars.push(sidecar);
+                })
+                .ok_or(ArchiveError::Closing)
+        });
+        match kept {
+            Ok(()) => Ok(true),
+            Err(ArchiveError::Closing) => {
+                // It was joined with others meanwhile.
+                self.shared.trash.lock().push(object);
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What was kept beside a file; `None` if nothing was, or the file is gone. Blocks.
+    ///
+    /// # Errors
+    /// [`ArchiveError`] when it cannot be read or is damaged.
+    pub fn sidecar(&self, stream: &StreamName, file: &str, name: &str) -> Result<Option<Bytes>, ArchiveError> {
+        let published = self.published()?;
+        let entry = published.files(stream.as_str()).iter().find(|entry| entry.name == file);
+        let Some(sidecar) = entry.and_then(|entry| entry.sidecars.iter().find(|sidecar| sidecar.name == name)) else {
+            return Ok(None);
+        };
+        let bytes = published.object(&sidecar.object)?.get()?;
+        if crc32c::crc32c(&bytes) != sidecar.crc {
+            return Err(ArchiveError::corrupt(&sidecar.object, "its checksum does not match"));
+        }
+        Ok(Some(bytes))
+    }
+}
+
+/// The manifest of the highest version.
+fn latest(store: &Store) -> Result<Option<Manifest>, ArchiveError> {
+    let listed = store.list(PREFIX)?;
+    let newest = listed.iter().filter_map(|(name, _)| Some((Manifest::version_of(name)?, name))).max();
+    newest.map(|(_, name)| Manifest::decode(name, &store.get(name)?)).transpose()
+}
+
+/// Whether a manifest that was found is of the log that stands at `head`.
+fn check_ours(manifest: &Manifest, known: Option<&str>, head: &Position) -> Result<(), ArchiveError> {
+    if known != Some(manifest.id.as_str()) && manifest.epoch != head.epoch.to_string() {
+        let what = "it belongs to another data directory: give this one another `[archive] url`";
+        return Err(ArchiveError::NotOurs(what.to_owned()));
+    }
+    let (through, end) = (manifest.archived_through, head.offset.to_u64());
+    if through > end {
+        return Err(ArchiveError::NotOurs(format!(
+            "it holds events up to offset {through} and the log ends with {end}: restore the log, or move the archive away"
+        )));
+    }
+    Ok(())
+}
+
+fn write_durably(path: &Path, text: &str) -> Result<(), ArchiveError> {
+    let unfinished = path.with_extension("new");
+    let write = || -> std::io::Result<()> {
+        std::fs::write(&unfinished, text)?;
+        std::fs::File::open(&unfinished)?.sync_all()?;
+        std::fs::rename(&unfinished, path)?;
+        path.parent().map_or(Ok(()), |dir| std::fs::File::open(dir)?.sync_all())
+    };
+    write().map_err(|error| ArchiveError::io(format!("writing `{}`", path.display()), &error))
+}
