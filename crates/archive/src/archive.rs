@@ -73,6 +73,21 @@ impl FileInfo {
     }
 }
 
+/// What the data directory says of its archive: whose it is and where it lies, for those who read without a server.
+#[derive(Debug, PartialEq, Eq)]
+struct Beside {
+    id: String,
+    url: String,
+}
+
+impl Beside {
+    fn read(file: &Path) -> Option<Self> {
+        let text = std::fs::read_to_string(file).ok()?;
+        let mut lines = text.lines().map(str::to_owned);
+        Some(Self { id: lines.next()?, url: lines.next()? })
+    }
+}
+
 /// A text that no other object has in its name.
 pub(crate) fn unique() -> String {
     format!("{:016x}", RandomState::new().hash_one(std::process::id()))
@@ -107,7 +122,7 @@ impl Archive {
         }
         self.store.prepare()?;
         let found = latest(&self.store)?;
-        let known = std::fs::read_to_string(&self.config.id_file).ok();
+        let known = Beside::read(&self.config.id_file).map(|beside| beside.id);
         let manifest = match found {
             Some(manifest) => {
                 check_ours(&manifest, known.as_deref(), head)?;
@@ -119,8 +134,9 @@ impl Archive {
             }
             None => Manifest::empty(unique(), head.epoch.to_string()),
         };
-        if known.as_deref() != Some(manifest.id.as_str()) {
-            write_durably(&self.config.id_file, &manifest.id)?;
+        let beside = Beside { id: manifest.id.clone(), url: self.store.url() };
+        if Beside::read(&self.config.id_file).as_ref() != Some(&beside) {
+            write_durably(&self.config.id_file, &format!("{}\n{}\n", beside.id, beside.url))?;
         }
         self.remove_orphans(&manifest)?;
         info!(url = self.config.url, through = manifest.archived_through, "archive open");
@@ -129,14 +145,18 @@ impl Archive {
         Ok(())
     }
 
-    /// Opens it for reading only: beside its owner, or without one. Nothing is changed. Blocks.
+    /// The archive of the log in `data_dir`, opened for reading only; `None` if the log has none. Nothing is changed.
+    /// Blocks, on a thread of a tokio runtime that may.
     ///
     /// # Errors
     /// [`ArchiveError`] when it cannot be read.
-    pub fn open_read_only(&self) -> Result<(), ArchiveError> {
-        let manifest = latest(&self.store)?.unwrap_or_else(|| Manifest::empty(String::new(), String::new()));
-        *self.current.write() = Some(Arc::new(Published::first(manifest, &self.store, &self.shared)));
-        Ok(())
+    pub fn read_only(data_dir: &Path, tasks: &Tasks) -> Result<Option<Self>, ArchiveError> {
+        let config = ArchiveConfig::new(data_dir);
+        let Some(beside) = Beside::read(&config.id_file) else { return Ok(None) };
+        let archive = Self::new(ArchiveConfig { url: beside.url, ..config }, tasks)?;
+        let manifest = latest(&archive.store)?.unwrap_or_else(|| Manifest::empty(beside.id, String::new()));
+        *archive.current.write() = Some(Arc::new(Published::first(manifest, &archive.store, &archive.shared)));
+        Ok(Some(archive))
     }
 
     /// The manifest that holds now; `None` until the archive is open.

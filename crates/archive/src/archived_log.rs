@@ -5,6 +5,7 @@
 //! and makes sure that the log still had everything beyond the manifest's end then. So no row is given twice and none is
 //! left out, whatever happens meanwhile.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
@@ -19,10 +20,10 @@ use tokio::sync::watch;
 
 use crate::archive::Archive;
 use crate::error::ArchiveError;
+use crate::manifest::MarksEntry;
 use crate::marks;
 use crate::published::Published;
 use crate::read::{FilesScan, ScanOrder, Wanted};
-use crate::retain::bytes_beyond;
 use crate::sorted::{offsets, project};
 
 /// How often the seam is looked for again when it moved meanwhile: each time a whole segment was archived and dropped.
@@ -93,6 +94,15 @@ impl ArchivedLog {
     #[must_use]
     pub const fn archive(&self) -> &Arc<Archive> {
         &self.archive
+    }
+
+    /// From when a stream is complete, if retention dropped events of it.
+    #[must_use]
+    pub fn complete_from(&self, stream: &StreamName) -> Option<TimeUs> {
+        match self.archive.current().filter(|published| published.manifest.last_commit > 0) {
+            Some(published) => published.manifest.streams.get(stream.as_str())?.complete_from.map(TimeUs),
+            None => self.log.streams().into_iter().find(|info| info.name == *stream)?.complete_from,
+        }
     }
 
     /// The rows that `request` asks for, in batches of about 8,192, in the layout of the stream's newest schema.
@@ -206,29 +216,30 @@ impl ArchivedLog {
         })
     }
 
-    /// What the log says of a stream, with what the archive has of it.
-    fn complete(&self, published: &Published, mut info: StreamInfo, archived_in_log: (u64, u64)) -> StreamInfo {
-        let manifest = &published.manifest;
-        if manifest.last_commit == 0 {
-            return info;
-        }
-        let stream = manifest.streams.get(info.name.as_str());
-        let files = stream.map_or(&[][..], |stream| stream.files.as_slice());
-        info.complete_from = stream.and_then(|stream| stream.complete_from).map(TimeUs);
-        info.events = info.events.saturating_sub(archived_in_log.0) + files.iter().map(|file| file.rows).sum::<u64>();
-        info.bytes = info.bytes.saturating_sub(archived_in_log.1) + files.iter().map(|file| file.bytes).sum::<u64>();
-        let beyond = info.first_offset.filter(|first| first.to_u64() > manifest.archived_through);
-        if let (Some(first), Some(last)) = (files.first(), files.last()) {
-            info.first_offset = Some(LogOffset::from_u64(first.first_offset));
-            info.last_offset = info.last_offset.max(Some(LogOffset::from_u64(last.last_offset)));
-            info.last_arrived_at = info.last_arrived_at.max(Some(TimeUs(last.max_arrived_at)));
-        } else if info.events == 0 {
-            info.first_offset = None;
-            info.last_offset = None;
-        } else {
-            info.first_offset = beyond.or(info.first_offset);
-        }
-        info
+    /// Where log and clock stood at a time whose commits are only in the archive.
+    fn archived_position(&self, published: &Published, time: TimeUs, dropped: LogError) -> Result<Position, LogError> {
+        let entries = &published.manifest.marks;
+        let after = entries.partition_point(|marks| marks.first_clock <= time.0);
+        let Some(at) = after.checked_sub(1) else {
+            let whole = entries.first().is_some_and(|first| first.first_commit == 1);
+            // Before anything was there.
+            let beginning = Position { offset: LogOffset::START, clock: time.floor_to_second(), ..self.log.head() };
+            return if whole { Ok(beginning) } else { Err(dropped) };
+        };
+        let read = |entry: &MarksEntry| marks::read(published.object(&entry.name)?.as_ref(), 0);
+        let here = read(&entries[at]).map_err(log_error)?;
+        let next = here.partition_point(|mark| mark.clock <= time);
+        let mark = next.checked_sub(1).map(|at| here[at]).ok_or(dropped)?;
+        let next = match (here.get(next), entries.get(after), &self.embedded) {
+            (Some(next), ..) => Some(*next),
+            (None, Some(entry), _) => read(entry).map_err(log_error)?.first().copied(),
+            (None, None, Some(log)) => log.marks(published.manifest.last_commit)?.first().copied(),
+            (None, None, None) => None,
+        };
+        // Ticks came until the next commit, or until the clock jumped.
+        let ticked_until = next.and_then(|next| next.clock_before).map_or(time, |before| time.min(before));
+        let clock = ticked_until.floor_to_second().max(mark.clock);
+        Ok(Position { offset: mark.last_offset, clock, ..self.log.head() })
     }
 
     /// The last `n` rows of a stream's files up to `upto`.
@@ -268,6 +279,31 @@ impl ArchivedLog {
         let rows = Wanted { order: ScanOrder::Offset, ..wanted(after, event) };
         FilesScan::new(published, stream.as_str(), rows)?.collect()
     }
+}
+
+/// What the log says of a stream, with what the archive has of it; `in_both` are the events and bytes of it that both have.
+fn complete(published: &Published, mut info: StreamInfo, in_both: (u64, u64)) -> StreamInfo {
+    let manifest = &published.manifest;
+    if manifest.last_commit == 0 {
+        return info;
+    }
+    let stream = manifest.streams.get(info.name.as_str());
+    let files = stream.map_or(&[][..], |stream| stream.files.as_slice());
+    info.complete_from = stream.and_then(|stream| stream.complete_from).map(TimeUs);
+    info.events = info.events.saturating_sub(in_both.0) + files.iter().map(|file| file.rows).sum::<u64>();
+    info.bytes = info.bytes.saturating_sub(in_both.1) + files.iter().map(|file| file.bytes).sum::<u64>();
+    let beyond = info.first_offset.filter(|first| first.to_u64() > manifest.archived_through);
+    if let (Some(first), Some(last)) = (files.first(), files.last()) {
+        info.first_offset = Some(LogOffset::from_u64(first.first_offset));
+        info.last_offset = info.last_offset.max(Some(LogOffset::from_u64(last.last_offset)));
+        info.last_arrived_at = info.last_arrived_at.max(Some(TimeUs(last.max_arrived_at)));
+    } else if info.events == 0 {
+        info.first_offset = None;
+        info.last_offset = None;
+    } else {
+        info.first_offset = beyond.or(info.first_offset);
+    }
+    info
 }
 
 fn is_wanted(request: &ScanRequest, name: &str) -> bool {
@@ -336,16 +372,16 @@ impl Log for ArchivedLog {
         }
         let Some(published) = published else { return infos };
         let last_commit = published.manifest.last_commit;
-        let beyond = bytes_beyond(&infos, &sealed, last_commit);
-        let archived = |name: &StreamName| -> u64 {
-            let segments = sealed.iter().filter(|segment| segment.last_commit <= last_commit);
-            let held = segments.flat_map(|segment| &segment.streams).filter(|held| held.stream == *name);
-            held.map(|held| held.events).sum()
-        };
+        let mut in_both: HashMap<&StreamName, (u64, u64)> = HashMap::new();
+        let archived = sealed.iter().filter(|segment| segment.last_commit <= last_commit);
+        for held in archived.flat_map(|segment| &segment.streams) {
+            let (events, bytes) = in_both.entry(&held.stream).or_default();
+            *events += held.events;
+            *bytes += held.bytes;
+        }
         let complete = infos.into_iter().map(|info| {
-            let bytes = info.bytes.saturating_sub(beyond.get(&info.name).copied().unwrap_or(info.bytes));
-            let in_log = (archived(&info.name), bytes);
-            self.complete(&published, info, in_log)
+            let in_both = in_both.get(&info.name).copied().unwrap_or_default();
+            complete(&published, info, in_both)
         });
         complete.collect()
     }
@@ -368,6 +404,16 @@ impl Log for ArchivedLog {
         let mut rows = self.last_archived(&published, stream, n - count, before).map_err(log_error)?;
         rows.extend(recent);
         Ok(rows)
+    }
+
+    fn position_at(&self, time: TimeUs) -> Result<Position, LogError> {
+        match self.log.position_at(time) {
+            Err(LogError::Dropped(offset)) => match self.archive.current() {
+                Some(published) => self.archived_position(&published, time, LogError::Dropped(offset)),
+                None => Err(LogError::Dropped(offset)),
+            },
+            result => result,
+        }
     }
 
     fn first_offset(&self) -> LogOffset {

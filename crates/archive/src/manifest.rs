@@ -84,6 +84,8 @@ pub(crate) struct MarksEntry {
     pub(crate) name: String,
     pub(crate) first_commit: u64,
     pub(crate) last_commit: u64,
+    /// The clock at its first commit, µs.
+    pub(crate) first_clock: i64,
     pub(crate) last_offset: u64,
     pub(crate) bytes: u64,
 }

@@ -193,7 +193,7 @@ impl Archive {
     fn seal_marks(&self, log: &EmbeddedLog, segment: &SealedSegment) -> Result<(MarksEntry, i64), ArchiveError> {
         let path = self.unfinished();
         let mut writer = MarksWriter::create(&path)?;
-        let (mut commit, mut last) = (segment.first_commit - 1, None);
+        let (mut commit, mut first_clock, mut last) = (segment.first_commit - 1, i64::MIN, None);
         while commit < segment.last_commit {
             self.go_on()?;
             let mut marks = log.marks(commit)?;
@@ -201,6 +201,9 @@ impl Archive {
             let Some(end) = marks.last().copied() else {
                 return Err(ArchiveError::Rows(format!("the log has no commit {}", commit + 1)));
             };
+            if last.is_none() {
+                first_clock = marks.first().map_or(i64::MIN, |first| first.clock.0);
+            }
             writer.write(&marks)?;
             (commit, last) = (end.commit, Some(end));
         }
@@ -209,8 +212,8 @@ impl Archive {
             last.map_or((segment.last_offset.to_u64(), i64::MIN), |end| (end.last_offset.to_u64(), end.clock.0));
         let name = format!("{DATA_PREFIX}.commits/{:020}-{:020}-{}.parquet", segment.first_commit, commit, unique());
         self.store.put_file(&path, &name)?;
-        let entry =
-            MarksEntry { name, first_commit: segment.first_commit, last_commit: commit, last_offset, bytes };
+        let first_commit = segment.first_commit;
+        let entry = MarksEntry { name, first_commit, last_commit: commit, first_clock, last_offset, bytes };
         Ok((entry, clock))
     }
 

@@ -72,7 +72,7 @@ pub(crate) fn plan(set: &ChannelSet, since: Option<&Cursor>, now: &Mark, log: &A
             if !clock_ahead && knows(&tail.floor()) {
                 known = known.max(tail.last_known_step(knows));
                 Start::Continue
-            } else if log.is_dropped(&cursor.position) {
+            } else if log.is_dropped(&tail.stream, &cursor.position) {
                 Start::Reset(ResetReason::Gap)
             } else {
                 Start::FromLog(cursor.position.offset)

@@ -19,8 +19,8 @@ pub trait TailLog: Send + Sync + fmt::Debug + 'static {
     /// The newest schema of a stream, `None` if there is no such stream. Does not block.
     fn schema(&self, stream: &StreamName) -> Option<Arc<StreamSchema>>;
 
-    /// Whether retention dropped events that follow `position`. Does not block.
-    fn is_dropped(&self, position: &Position) -> bool;
+    /// Whether retention dropped events of `stream` that follow `position`. Does not block.
+    fn is_dropped(&self, stream: &StreamName, position: &Position) -> bool;
 
     /// The rows of `stream` with `after < _offset <= upto`, in offset order.
     fn scan(&self, stream: &StreamName, after: LogOffset, upto: LogOffset) -> TailBatches;

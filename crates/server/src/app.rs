@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use pulseboard_gateway::{Catalog, Deps, Figures, Gateway, GatewayConfig, StreamConfigs};
 use pulseboard_hub::{Hub, HubConfig};
-use pulseboard_journal::{EmbeddedConfig, EmbeddedLog, Log};
+use pulseboard_journal::{Archived, EmbeddedConfig, EmbeddedLog, Log};
 use pulseboard_live::{Engine, EngineConfig};
 use pulseboard_model::rejects::{self, REJECTED};
 use pulseboard_runtime::{Clock, Shutdown, Tasks};
@@ -22,7 +22,7 @@ use tracing::{error, warn};
 use crate::config::ServerConfig;
 use crate::feeder::{self, Feeder};
 use crate::log_history::LogHistory;
-use crate::{source_sink, web};
+use crate::{archive, source_sink, web};
 
 /// How long the whole end may take. Who waits for us (systemd, a container) kills after ten seconds.
 const STOP_MAX: Duration = Duration::from_millis(9_500);
@@ -81,8 +81,12 @@ impl App {
 
         // The log outlives everything that writes to it.
         let (tasks, log_tasks) = (Tasks::new(), Tasks::new());
-        let limits = config.limits;
+        let limits = config.limits.clone();
+        let settings = config.archive.clone();
         let embedded = EmbeddedConfig {
+            segment_bytes: settings.seal_bytes,
+            segment_age_us: settings.seal_every_us,
+            archived: settings.enabled.then_some(Archived { keep_us: settings.keep_segments_us }),
             retention: config.retention.clone(),
             streams_max: limits.ingest.streams_max,
             ..EmbeddedConfig::new(&config.data_dir)
@@ -94,10 +98,17 @@ impl App {
             .map_err(|error| StartError::one(error.to_string()))?;
         embedded.set_url(&format!("http://{address}")).map_err(|error| StartError::one(error.to_string()))?;
         let embedded = Arc::new(embedded);
-        let log: Arc<dyn Log> = embedded.clone();
+        let archived = archive::open(&config, embedded.clone(), clock.clone(), &tasks).await?;
+        let log: Arc<dyn Log> = match &archived {
+            Some(archived) => Arc::new(archived.clone()),
+            None => embedded.clone(),
+        };
         declare(log.as_ref(), &config.streams, config.host_source).await?;
 
-        let history = Arc::new(LogHistory::new(log.clone()));
+        let history = Arc::new(match archived {
+            Some(archived) => LogHistory::with_archive(archived),
+            None => LogHistory::new(log.clone()),
+        });
         let head = log.head();
         let hub_config = HubConfig { floor: limits.frame_floor, ..HubConfig::default() };
         let hub = Hub::start(hub_config, head, log.newest(), history.clone(), &tasks);

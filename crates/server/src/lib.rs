@@ -3,6 +3,7 @@
 //! Nothing depends on this crate. It joins crates that do not know each other by channels of model types.
 
 pub mod app;
+mod archive;
 pub mod cli;
 pub mod config;
 mod feeder;

@@ -3,39 +3,62 @@
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
+use pulseboard_archive::{ArchivedLog, ScanOrder};
 use pulseboard_hub::{TailBatches, TailLog, TailLogError};
-use pulseboard_journal::{Log, PositionCheck};
+use pulseboard_journal::Log;
 use pulseboard_live::{Batches, History, HistoryError, ScanRequest};
 use pulseboard_model::{LogOffset, Position, StreamName, StreamSchema, TimeUs};
 
-/// The log's past.
+/// The log's past, with its archive if it has one.
 #[derive(Debug, Clone)]
-pub(crate) struct LogHistory(Arc<dyn Log>);
+pub(crate) struct LogHistory {
+    log: Arc<dyn Log>,
+    archived: Option<ArchivedLog>,
+}
 
 impl LogHistory {
-    /// Reads `log`.
+    /// Reads `log` alone.
     #[must_use]
     pub(crate) fn new(log: Arc<dyn Log>) -> Self {
-        Self(log)
+        Self { log, archived: None }
+    }
+
+    /// Reads a log and its archive.
+    #[must_use]
+    pub(crate) fn with_archive(archived: ArchivedLog) -> Self {
+        Self { log: Arc::new(archived.clone()), archived: Some(archived) }
     }
 }
 
 impl History for LogHistory {
     fn schema(&self, stream: &str) -> Option<Arc<StreamSchema>> {
-        self.0.schema(stream)
+        self.log.schema(stream)
     }
 
     fn streams(&self) -> Vec<StreamName> {
-        self.0.streams().into_iter().map(|info| info.name).collect()
+        self.log.streams().into_iter().map(|info| info.name).collect()
     }
 
     fn head(&self) -> Position {
-        self.0.head()
+        self.log.head()
     }
 
     fn scan(&self, request: &ScanRequest) -> Batches {
+        if let Some(archived) = &self.archived {
+            let request = pulseboard_archive::ScanRequest {
+                stream: request.stream.clone(),
+                after: request.after,
+                upto: request.upto,
+                time_from: request.time_from,
+                time_to: request.time_to,
+                columns: request.columns.clone(),
+                order: if request.in_order { ScanOrder::Offset } else { ScanOrder::Any },
+            };
+            let batches = archived.scan_request(&request);
+            return Box::new(batches.map(|batch| batch.map_err(|error| HistoryError(error.to_string()))));
+        }
         let request = request.clone();
-        let batches = self.0.scan(&request.stream, request.after, request.upto, request.time_from);
+        let batches = self.log.scan(&request.stream, request.after, request.upto, request.time_from);
         Box::new(batches.map(move |batch| {
             let batch = batch.map_err(|error| HistoryError(error.to_string()))?;
             request.project(&batch).map_err(|error| HistoryError(error.to_string()))
@@ -43,25 +66,28 @@ impl History for LogHistory {
     }
 
     fn complete_from(&self, stream: &StreamName) -> Option<TimeUs> {
-        self.0.streams().into_iter().find(|info| info.name == *stream).and_then(|info| info.complete_from)
+        match &self.archived {
+            Some(archived) => archived.complete_from(stream),
+            None => self.log.streams().into_iter().find(|info| info.name == *stream)?.complete_from,
+        }
     }
 }
 
 impl TailLog for LogHistory {
     fn schema(&self, stream: &StreamName) -> Option<Arc<StreamSchema>> {
-        self.0.schema(stream.as_str())
+        self.log.schema(stream.as_str())
     }
 
-    fn is_dropped(&self, position: &Position) -> bool {
-        self.0.check(position) == PositionCheck::Gap
+    fn is_dropped(&self, stream: &StreamName, position: &Position) -> bool {
+        self.log.is_dropped(stream, position)
     }
 
     fn scan(&self, stream: &StreamName, after: LogOffset, upto: LogOffset) -> TailBatches {
-        let batches = self.0.scan(stream, after, upto, None);
+        let batches = self.log.scan(stream, after, upto, None);
         Box::new(batches.map(|batch| batch.map_err(|error| TailLogError(error.to_string()))))
     }
 
     fn last_rows(&self, stream: &StreamName, n: usize, upto: LogOffset) -> Result<Vec<RecordBatch>, TailLogError> {
-        self.0.last_rows(stream, n, upto).map_err(|error| TailLogError(error.to_string()))
+        self.log.last_rows(stream, n, upto).map_err(|error| TailLogError(error.to_string()))
     }
 }

@@ -32,6 +32,10 @@ impl Local {
         self.root.join(WORK_DIR)
     }
 
+    pub(super) fn url(&self) -> String {
+        std::fs::canonicalize(&self.root).unwrap_or_else(|_| self.root.clone()).display().to_string()
+    }
+
     pub(super) fn prepare(&self) -> Result<(), ArchiveError> {
         make_dir(&self.root)
     }

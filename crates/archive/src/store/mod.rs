@@ -52,6 +52,14 @@ impl Store {
         Ok(Self(Arc::new(place)))
     }
 
+    /// Where it lies, so that a process elsewhere finds it.
+    pub(crate) fn url(&self) -> String {
+        match self.0.as_ref() {
+            Place::Local(local) => local.url(),
+            Place::Remote(remote) => remote.url.clone(),
+        }
+    }
+
     /// Makes the directories that writing needs, and removes what an earlier run left in the one for unfinished files.
     pub(crate) fn prepare(&self) -> Result<(), ArchiveError> {
         let dir = self.work_dir();
@@ -113,7 +121,7 @@ impl Store {
     pub(crate) fn source(&self, name: &str, bytes: u64) -> Result<Source, ArchiveError> {
         match self.0.as_ref() {
             Place::Local(local) => Ok(Source::File(Arc::new(local.open_file(name, bytes)?))),
-            Place::Remote(_) => Ok(Source::Object { store: self.clone(), name: name.into(), bytes }),
+            Place::Remote(_) => Ok(Source::Object { store: self.clone(), name: name.into() }),
         }
     }
 
@@ -136,8 +144,6 @@ pub(crate) enum Source {
         store: Store,
         /// Its name.
         name: Arc<str>,
-        /// Its length.
-        bytes: u64,
     },
 }
 

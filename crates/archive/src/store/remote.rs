@@ -27,6 +27,8 @@ const PARTS_AT_ONCE: usize = 4;
 pub(super) struct Remote {
     store: Arc<dyn ObjectStore>,
     prefix: ObjectPath,
+    /// As configured; there are no secrets in it.
+    pub(super) url: String,
     pub(super) work_dir: PathBuf,
     handle: Handle,
     tasks: Tasks,
@@ -62,7 +64,8 @@ impl Remote {
         let store = builder.build().map_err(|error| bad(error.to_string()))?;
         let handle = Handle::try_current().map_err(|error| bad(error.to_string()))?;
         let prefix = ObjectPath::parse(prefix).map_err(|error| bad(error.to_string()))?;
-        Ok(Self { store: Arc::new(store), prefix, work_dir: work_dir.to_owned(), handle, tasks: tasks.clone() })
+        let (url, work_dir, tasks) = (url.to_owned(), work_dir.to_owned(), tasks.clone());
+        Ok(Self { store: Arc::new(store), prefix, url, work_dir, handle, tasks })
     }
 
     fn path(&self, name: &str) -> ObjectPath {

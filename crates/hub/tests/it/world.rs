@@ -87,7 +87,7 @@ impl TailLog for MemoryLog {
         (*name == stream()).then(|| Self::schema_of(self.inner.lock().fields))
     }
 
-    fn is_dropped(&self, position: &Position) -> bool {
+    fn is_dropped(&self, _: &StreamName, position: &Position) -> bool {
         position.offset.to_u64() < self.inner.lock().dropped_upto
     }
 

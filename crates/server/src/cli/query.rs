@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use chrono_tz::Tz;
+use pulseboard_archive::{Archive, ArchivedLog};
 use pulseboard_journal::{Log, PositionCheck, ReadOnlyLog};
 use pulseboard_live::{History, QuerySpec, query_once};
 use pulseboard_model::limits::QueryLimits;
 use pulseboard_model::{Cell, Column, Position};
 use pulseboard_protocol::value::write_cell;
-use pulseboard_runtime::SystemClock;
+use pulseboard_runtime::{SystemClock, Tasks};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
@@ -53,6 +54,12 @@ async fn read_directory(args: &QueryArgs) -> Result<(Vec<Heading>, Vec<Vec<Value
     let log = ReadOnlyLog::open(&args.target.data_dir, SystemClock::shared())
         .map_err(|error| Failure::setup(error.to_string()))?;
     let log: Arc<dyn Log> = Arc::new(log);
+    let (data_dir, tasks) = (args.target.data_dir.clone(), Tasks::new());
+    let archive = tokio::task::spawn_blocking(move || Archive::read_only(&data_dir, &tasks)).await;
+    let archive = archive
+        .map_err(|error| Failure::setup(error.to_string()))?
+        .map_err(|error| Failure::setup(error.to_string()))?;
+    let archived = archive.map(|archive| ArchivedLog::read_only(log.clone(), Arc::new(archive)));
     let at = match &args.at {
         Some(text) => {
             let position = text.parse::<Position>().map_err(|error| Failure::refused(error.to_string()))?;
@@ -61,7 +68,10 @@ async fn read_directory(args: &QueryArgs) -> Result<(Vec<Heading>, Vec<Vec<Value
         }
         None => log.head(),
     };
-    let history: Arc<dyn History> = Arc::new(LogHistory::new(log));
+    let history: Arc<dyn History> = Arc::new(match archived {
+        Some(archived) => LogHistory::with_archive(archived),
+        None => LogHistory::new(log),
+    });
     let timezone = args.timezone.unwrap_or(Tz::UTC);
     let spec = QuerySpec { sql: args.sql.clone(), timezone, params: Default::default() };
     // On a thread of the runtime's pool: the main thread's stack may be too small for a deep plan.

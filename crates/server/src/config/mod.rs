@@ -3,6 +3,7 @@
 //! Reading is pure but for the files it reads: nothing is opened or started. All problems are found at once; unknown keys
 //! are refused. Without a file the server shows this machine and takes whatever is sent.
 
+mod archive;
 mod board;
 mod limits;
 mod reader;
@@ -19,10 +20,12 @@ use pulseboard_live::{Params, QuerySpec, check_sql};
 use pulseboard_model::ViewName;
 use toml::Table;
 
+pub use archive::ArchiveSettings;
 pub use limits::Limits;
 pub use reader::Problem;
 
 use crate::sql_text::sentence;
+use archive::read_archive;
 use board::read_board;
 use limits::read_limits;
 use reader::Reader;
@@ -53,6 +56,8 @@ pub struct ServerConfig {
     pub streams: StreamConfigs,
     /// How long streams are kept.
     pub retention: Retention,
+    /// How history is kept.
+    pub archive: ArchiveSettings,
     /// What may be sent in, held and asked.
     pub limits: Limits,
     /// Named views, those of boards included.
@@ -117,6 +122,7 @@ fn build(
     }
     let host_source = sources(&mut root, problems) || is_default;
     let (streams, retention) = read_streams(&mut root, host_source, problems);
+    let archive = read_archive(&mut root, file, problems);
     let limits = read_limits(&mut root, file, problems);
     let mut views = views(&mut root, zone, problems);
     if root.take("alerts").is_some() {
@@ -155,6 +161,7 @@ fn build(
         host_source,
         streams,
         retention,
+        archive,
         limits,
         views,
         boards,
