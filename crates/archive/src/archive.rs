@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
-use pulseboard_journal::Retention;
+use pulseboard_journal::{Log, Retention};
 use pulseboard_model::{Position, StreamName, TimeUs};
 use pulseboard_runtime::{Shutdown, Tasks, fault};
 use tracing::{info, warn};
@@ -112,21 +112,22 @@ impl Archive {
         })
     }
 
-    /// Opens it as the owner of the log that stands at `head`: reads the manifest, and removes what a crash left. Blocks.
+    /// Opens it as the owner of `log`: reads the manifest, and removes what a crash left. Blocks.
     ///
     /// # Errors
     /// [`ArchiveError::NotOurs`] when it belongs to another log, or knows more than this one; [`ArchiveError::Io`].
-    pub fn open(&self, head: &Position) -> Result<(), ArchiveError> {
+    pub fn open(&self, log: &dyn Log) -> Result<(), ArchiveError> {
         if self.current().is_some() {
             return Ok(());
         }
+        let head = &log.head();
         self.store.prepare()?;
         let found = latest(&self.store)?;
         let known = Beside::read(&self.config.id_file).map(|beside| beside.id);
         let manifest = match found {
             Some(manifest) => {
                 check_ours(&manifest, known.as_deref(), head)?;
-                manifest
+                joined_to(manifest, log.first_offset().to_u64())
             }
             None if known.is_some() && head.offset.to_u64() > 0 => {
                 warn!(url = self.config.url, "the archive that was here is gone: a new one begins");
@@ -185,7 +186,7 @@ impl Archive {
         manifest.version = manifest.version.max(*tried) + 1;
         *tried = manifest.version;
         fault::point("archive.manifest.write").map_err(|error| ArchiveError::io("publishing the manifest", &error))?;
-        let put = self.store.put_new(&manifest.object_name(), manifest.encode()?);
+        let put = self.store.put_new(&manifest.object_name(), &manifest.encode()?);
         if matches!(put, Err(ArchiveError::NotOurs(_))) {
             // Somebody else changes it: what is known of it here is worth nothing any more.
             *self.current.write() = None;
@@ -266,13 +267,13 @@ impl Archive {
         stream: &StreamName,
         file: &str,
         name: &str,
-        bytes: Bytes,
+        bytes: &Bytes,
     ) -> Result<bool, ArchiveError> {
         let sidecar = Sidecar {
             name: name.to_owned(),
             object: format!("{}-{}.{name}", file.trim_end_matches(".parquet"), unique()),
             bytes: bytes.len() as u64,
-            crc: crc32c::crc32c(&bytes),
+            crc: crc32c::crc32c(bytes),
         };
         let is_it = |entry: &FileEntry| entry.name == file;
         if !self.published()?.files(stream.as_str()).iter().any(is_it) {
@@ -339,6 +340,17 @@ fn check_ours(manifest: &Manifest, known: Option<&str>, head: &Position) -> Resu
         )));
     }
     Ok(())
+}
+
+/// The manifest, if the log goes on where it ends. While the archive was switched off the log may have dropped what should
+/// have come here: then what is here is older than what retention lets go, and nobody can read over the hole.
+fn joined_to(manifest: Manifest, log_begins: u64) -> Manifest {
+    let through = manifest.archived_through;
+    if manifest.last_commit == 0 || log_begins <= through + 1 {
+        return manifest;
+    }
+    warn!(through, log_begins, "the log dropped events that were never archived: the archive begins anew");
+    Manifest { version: manifest.version, ..Manifest::empty(manifest.id, manifest.epoch) }
 }
 
 fn write_durably(path: &Path, text: &str) -> Result<(), ArchiveError> {

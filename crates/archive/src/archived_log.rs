@@ -210,7 +210,9 @@ impl ArchivedLog {
             }
             Some(marks.inspect_err(|_| ended = true).map(|mut marks| {
                 ended |= marks.last().is_some_and(|mark| mark.last_offset > upto);
-                marks.retain(|mark| mark.last_offset <= upto && (mark.last_offset > after || mark.clock_before.is_some()));
+                marks.retain(|mark| {
+                    mark.last_offset <= upto && (mark.last_offset > after || mark.clock_before.is_some())
+                });
                 marks
             }))
         })
@@ -268,7 +270,8 @@ impl ArchivedLog {
             if found.len() >= n {
                 break;
             }
-            let this = Wanted { upto: upto.min(file.last_offset), ..wanted(file.first_offset - 1, only_offset.clone()) };
+            let this =
+                Wanted { upto: upto.min(file.last_offset), ..wanted(file.first_offset - 1, only_offset.clone()) };
             for rows in FilesScan::new(published, stream.as_str(), this)? {
                 found.extend_from_slice(offsets(&rows?)?);
             }
@@ -437,6 +440,11 @@ impl Log for ArchivedLog {
             Some(published) => position.offset.to_u64() < published.dropped_through(Some(stream)),
             None => self.log.is_dropped(stream, position),
         }
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let archive = self.archive.problem().map(|problem| format!("archive: {problem}"));
+        self.log.problems().into_iter().chain(archive).collect()
     }
 
     fn health(&self) -> LogHealth {

@@ -49,8 +49,7 @@ impl Chunks {
         if let Some(bytes) = within {
             return Ok(bytes);
         }
-        let read = self.source.ranges(vec![range]).map_err(|error| ParquetError::External(Box::new(error)))?;
-        read.into_iter().next().ok_or_else(|| ParquetError::EOF("nothing was read".to_owned()))
+        self.source.range(range).map_err(|error| ParquetError::External(Box::new(error)))
     }
 }
 

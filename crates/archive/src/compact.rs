@@ -91,8 +91,8 @@ impl Archive {
     fn compact_stream(&self, log: &dyn Log, stream: &str, rules: &MergeRules) -> Result<bool, ArchiveError> {
         self.go_on()?;
         let published = self.published()?;
-        let keep_us = pulseboard_model::StreamName::new(stream)
-            .map_or(i64::MAX, |name| self.retention.read().of(&name).keep_us);
+        let keep_us =
+            pulseboard_model::StreamName::new(stream).map_or(i64::MAX, |name| self.retention.read().of(&name).keep_us);
         let files = published.files(stream);
         let Some(job) = next_job(files, rules, keep_us, published.manifest.last_clock) else { return Ok(false) };
         let inputs = &files[job.files.clone()];

@@ -111,11 +111,8 @@ impl FileWriter {
         let failed = |error: &dyn std::fmt::Display| ArchiveError::io(format!("writing `{}`", path.display()), error);
         let schema = file_schema(schema);
         let at = |name: &str| schema.index_of(name).ok().and_then(|index| i32::try_from(index).ok()).unwrap_or(0);
-        let sorting = [TIME, OFFSET].map(|name| SortingColumn {
-            column_idx: at(name),
-            descending: false,
-            nulls_first: false,
-        });
+        let sorting =
+            [TIME, OFFSET].map(|name| SortingColumn { column_idx: at(name), descending: false, nulls_first: false });
         // The numbers of columns are those of leaves; only in a flat file are they the same.
         let flat = schema.fields().iter().all(|field| !field.data_type().is_nested());
         let properties = properties(effort).into_builder().set_sorting_columns(flat.then(|| sorting.to_vec())).build();

@@ -93,9 +93,7 @@ impl Object {
         let (mut at, mut found) = (0, 0);
         while at < self.bytes {
             let end = (at + VERIFY_BYTES).min(self.bytes);
-            for bytes in source.ranges(vec![at..end])? {
-                found = crc32c::crc32c_append(found, &bytes);
-            }
+            found = crc32c::crc32c_append(found, &source.range(at..end)?);
             at = end;
         }
         if found == crc { Ok(()) } else { Err(self.damaged(&"its checksum does not match")) }

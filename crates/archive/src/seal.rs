@@ -159,7 +159,8 @@ impl Archive {
 
     fn merge_runs(&self, runs: &[PathBuf], schema: &SchemaRef, effort: Effort) -> Result<Written, ArchiveError> {
         let open = |path: &PathBuf| -> Result<Batches, ArchiveError> {
-            let failed = |error: &dyn std::fmt::Display| ArchiveError::io(format!("reading `{}`", path.display()), error);
+            let failed =
+                |error: &dyn std::fmt::Display| ArchiveError::io(format!("reading `{}`", path.display()), error);
             let file = std::fs::File::open(path).map_err(|error| failed(&error))?;
             let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| failed(&error))?;
             let reader = reader.with_batch_size(BATCH_ROWS).build().map_err(|error| failed(&error))?;

@@ -96,9 +96,7 @@ pub(crate) fn from_file(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
 
 fn is_padded(data_type: &DataType) -> bool {
     match data_type {
-        DataType::Struct(fields) => {
-            is_stand_in(fields) || fields.iter().any(|field| is_padded(field.data_type()))
-        }
+        DataType::Struct(fields) => is_stand_in(fields) || fields.iter().any(|field| is_padded(field.data_type())),
         DataType::List(item) => is_padded(item.data_type()),
         _ => false,
     }
@@ -114,8 +112,9 @@ fn strip(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
             }
             let columns = array.columns().iter().map(strip).collect::<Result<Vec<_>, _>>()?;
             let fields = fields.iter().zip(&columns);
-            let fields: Fields =
-                fields.map(|(field, column)| field.as_ref().clone().with_data_type(column.data_type().clone())).collect();
+            let fields: Fields = fields
+                .map(|(field, column)| field.as_ref().clone().with_data_type(column.data_type().clone()))
+                .collect();
             Ok(Arc::new(StructArray::try_new(fields, columns, array.nulls().cloned())?))
         }
         DataType::List(item) => {

@@ -56,7 +56,10 @@ fn run(archive: &Archive, log: &EmbeddedLog, clock: &dyn Clock) {
                 metrics::counter!("pulseboard_archive_failures_total").increment(1);
                 let text = failure.to_string();
                 if archive.problem().as_ref() != Some(&text) {
-                    error!(error = text, "the archive failed; what is not archived stays in the log, and it is tried again");
+                    error!(
+                        error = text,
+                        "the archive failed; what is not archived stays in the log, and it is tried again"
+                    );
                     archive.set_problem(Some(text));
                 }
                 // What was half-written is of no use any more.
@@ -80,7 +83,7 @@ impl Archive {
     /// # Errors
     /// [`ArchiveError`]: what was not done is done by a later round.
     pub fn round(&self, log: &EmbeddedLog, clock: &dyn Clock) -> Result<(), ArchiveError> {
-        self.open(&log.head())?;
+        self.open(log)?;
         let sealed = log.sealed();
         let before = self.published()?.manifest.last_commit;
         for segment in sealed.iter().filter(|segment| segment.last_commit > before) {

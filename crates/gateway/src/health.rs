@@ -92,6 +92,7 @@ pub(crate) async fn get_ready(State((deps, health)): State<(Deps, Health)>) -> R
         log: log_note(log_health, deps.log.incident()),
         position: deps.log.head().to_string(),
         live_position: deps.engine.watch_position().borrow().to_string(),
+        problems: deps.log.problems(),
     };
     let code = if status == "ready" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, Json(answer)).into_response()

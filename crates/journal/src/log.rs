@@ -310,6 +310,11 @@ pub trait Log: Send + Sync + fmt::Debug {
         self.check(position) == PositionCheck::Gap
     }
 
+    /// What does not work though events are taken, for a person.
+    fn problems(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether it takes events now.
     fn health(&self) -> LogHealth;
 }

@@ -183,6 +183,8 @@ pub struct ReadyAnswer {
     pub position: String,
     /// Where the live answers stand.
     pub live_position: String,
+    /// What does not work though events are accepted (the archive cannot be reached), for a person.
+    pub problems: Vec<String>,
 }
 
 /// One connection in `GET /api/v1/connections`.

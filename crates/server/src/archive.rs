@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pulseboard_archive::{Archive, ArchiveConfig, ArchivedLog, MergeRules};
-use pulseboard_journal::{EmbeddedLog, Log};
+use pulseboard_journal::EmbeddedLog;
 use pulseboard_runtime::{Clock, Tasks};
 use tracing::warn;
 
@@ -34,14 +34,15 @@ pub(crate) async fn open(
     let refused = |error: String| StartError(vec![format!("archive: {error}")]);
     let archive = Archive::new(archive_config, tasks).map_err(|error| refused(error.to_string()))?;
     let archive = Arc::new(archive);
-    let (opening, head) = (archive.clone(), log.head());
+    let (opening, opened_log) = (archive.clone(), log.clone());
     // Before the engine reads: what the archive holds is history from the first query on.
-    let opened = tokio::task::spawn_blocking(move || opening.open(&head)).await;
+    let opened = tokio::task::spawn_blocking(move || opening.open(opened_log.as_ref())).await;
     match opened {
         Ok(Ok(())) => {}
         Ok(Err(error)) => warn!(%error, "the archive cannot be opened yet; it is tried again"),
         Err(error) => return Err(refused(error.to_string())),
     }
-    pulseboard_archive::spawn(archive.clone(), log.clone(), clock, tasks).map_err(|error| refused(error.to_string()))?;
+    pulseboard_archive::spawn(archive.clone(), log.clone(), clock, tasks)
+        .map_err(|error| refused(error.to_string()))?;
     Ok(Some(ArchivedLog::new(log, archive)))
 }

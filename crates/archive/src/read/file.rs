@@ -59,9 +59,10 @@ impl OpenFile {
     /// Roughly what some columns of a group take in memory.
     pub(super) fn bytes(&self, group: usize, names: &HashSet<String>) -> usize {
         let group = self.group(group);
-        let columns = group.columns().iter().filter(|column| {
-            column.column_path().parts().first().is_some_and(|name| names.contains(name))
-        });
+        let columns = group
+            .columns()
+            .iter()
+            .filter(|column| column.column_path().parts().first().is_some_and(|name| names.contains(name)));
         columns.map(|column| usize::try_from(column.uncompressed_size()).unwrap_or(0)).sum()
     }
 

@@ -94,9 +94,9 @@ impl Store {
     }
 
     /// Puts an object under a name that must be free: in an object store, which others may write, that is checked.
-    pub(crate) fn put_new(&self, name: &str, bytes: Bytes) -> Result<(), ArchiveError> {
+    pub(crate) fn put_new(&self, name: &str, bytes: &Bytes) -> Result<(), ArchiveError> {
         match self.0.as_ref() {
-            Place::Local(local) => local.put_new(name, &bytes),
+            Place::Local(local) => local.put_new(name, bytes),
             Place::Remote(remote) => remote.put_new(name, bytes),
         }
     }
@@ -151,6 +151,17 @@ impl Source {
     /// Whether each read is a request over the network.
     pub(crate) const fn is_far(&self) -> bool {
         matches!(self, Self::Object { .. })
+    }
+
+    /// One range.
+    pub(crate) fn range(&self, range: Range<u64>) -> Result<Bytes, ArchiveError> {
+        match self {
+            Self::File(file) => local::read_at(file, &range),
+            Self::Object { .. } => {
+                let read = self.ranges(std::iter::once(range).collect())?;
+                read.into_iter().next().ok_or_else(|| ArchiveError::io("reading the archive", &"nothing was read"))
+            }
+        }
     }
 
     /// Several ranges in as few requests as make sense.

@@ -47,9 +47,7 @@ fn failed(what: &str, name: &str, error: &dyn fmt::Display) -> ArchiveError {
 impl Remote {
     pub(super) fn open(url: &str, work_dir: &Path, tasks: &Tasks) -> Result<Self, ArchiveError> {
         let bad = |reason: String| ArchiveError::BadUrl { url: url.to_owned(), reason };
-        let rest = url
-            .strip_prefix("s3://")
-            .ok_or_else(|| bad("use a path, or `s3://BUCKET/PREFIX`".to_owned()))?;
+        let rest = url.strip_prefix("s3://").ok_or_else(|| bad("use a path, or `s3://BUCKET/PREFIX`".to_owned()))?;
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         if bucket.is_empty() || bucket.contains('@') {
             return Err(bad("name a bucket, as in `s3://BUCKET/PREFIX`; keys come from the environment".to_owned()));
@@ -105,7 +103,8 @@ impl Remote {
         });
         let objects = self.run("listing", prefix, listing)?;
         let named = objects.into_iter().filter_map(|object| {
-            let name: Vec<_> = object.location.prefix_match(&self.prefix)?.map(|part| part.as_ref().to_owned()).collect();
+            let name: Vec<_> =
+                object.location.prefix_match(&self.prefix)?.map(|part| part.as_ref().to_owned()).collect();
             Some((name.join("/"), object.size))
         });
         Ok(named.filter(|(name, _)| name.starts_with(prefix)).collect())
@@ -121,7 +120,7 @@ impl Remote {
         self.run("reading", name, Box::pin(async move { store.get_ranges(&path, &ranges).await }))
     }
 
-    pub(super) fn put_new(&self, name: &str, bytes: Bytes) -> Result<(), ArchiveError> {
+    pub(super) fn put_new(&self, name: &str, bytes: &Bytes) -> Result<(), ArchiveError> {
         let (store, path, payload) = (self.store.clone(), self.path(name), bytes.clone());
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         let put = Box::pin(async move {
@@ -132,7 +131,7 @@ impl Remote {
             }
         });
         // An answer that was lost on the way: the object there is our own.
-        if self.run("writing", name, put)? || self.get(name)? == bytes {
+        if self.run("writing", name, put)? || self.get(name)? == *bytes {
             return Ok(());
         }
         Err(ArchiveError::NotOurs(format!("`{name}` was written by another server")))
@@ -140,7 +139,8 @@ impl Remote {
 
     pub(super) fn put_file(&self, file: &Path, name: &str) -> Result<(), ArchiveError> {
         let (store, path, from) = (self.store.clone(), self.path(name), file.to_owned());
-        let whole = std::fs::metadata(file).map_err(|error| failed("writing", name, &error))?.len() <= PART_BYTES as u64;
+        let whole =
+            std::fs::metadata(file).map_err(|error| failed("writing", name, &error))?.len() <= PART_BYTES as u64;
         let put: BoxFuture<'static, Result<(), Error>> = Box::pin(async move {
             let unreadable = |error: std::io::Error| Error::Generic { store: "file", source: Box::new(error) };
             if whole {

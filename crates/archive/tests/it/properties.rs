@@ -11,8 +11,8 @@ use pulseboard_journal::{Keep, Log, PositionCheck, Retention};
 use pulseboard_model::{LogOffset, TimeUs};
 use pulseboard_runtime::{Clock, Tasks};
 use rand::Rng;
-use rand::rngs::StdRng;
 use rand::SeedableRng;
+use rand::rngs::StdRng;
 
 use crate::world::{SECOND_US, START_US, World, everything, log_config, numbers, open_log, stream, whole};
 
@@ -34,7 +34,8 @@ fn assert_same(world: &World, random: &mut StdRng, seed: u64) {
         assert_eq!(part(&world.archived), due, "seed {seed}, stream {name}, {after:?} to {upto:?}");
 
         let all = ["time", "n", "l", "e", "x", "_offset", "_arrived_at", "_source_time"];
-        let columns: Vec<String> = all.iter().filter(|_| random.random_bool(0.5)).map(|name| (*name).to_owned()).collect();
+        let columns: Vec<String> =
+            all.iter().filter(|_| random.random_bool(0.5)).map(|name| (*name).to_owned()).collect();
         let times = random.random_bool(0.5).then(|| {
             let now = world.clock.now_us();
             let from = now - random.random_range(0..200 * SECOND_US);
@@ -174,7 +175,7 @@ async fn log_and_archive_are_one_log_whatever_happens_meanwhile() {
 }
 
 /// The same directory, opened again.
-fn reopened(mut world: World) -> World {
+pub(crate) fn reopened(mut world: World) -> World {
     let data = world.dir.path().join("data");
     let config = crate::world::small(ArchiveConfig::new(&data));
     world.log.close();

@@ -51,11 +51,8 @@ pub(crate) fn schema(version: u32) -> Arc<StreamSchema> {
         fields[1].1 = object(&[("a", FieldType::Int)]);
         fields[3].1 = list(object(&[("u", list(FieldType::Int)), ("é.x", FieldType::String)]));
     }
-    let fields = fields.into_iter().map(|(name, field_type)| StreamField {
-        name: name.to_owned(),
-        field_type,
-        declared: false,
-    });
+    let fields =
+        fields.into_iter().map(|(name, field_type)| StreamField { name: name.to_owned(), field_type, declared: false });
     Arc::new(StreamSchema { version: SchemaVersion(version), fields: fields.collect() })
 }
 
@@ -65,9 +62,9 @@ fn values(field: &FieldType, count: usize, random: &mut StdRng) -> ArrayRef {
     let valid = Some(NullBuffer::from(nulls.clone()));
     match field {
         FieldType::Unknown => Arc::new(NullArray::new(count)),
-        FieldType::Int => {
-            Arc::new(nulls.iter().map(|valid| valid.then(|| random.random_range(-1_000..1_000))).collect::<Int64Array>())
-        }
+        FieldType::Int => Arc::new(
+            nulls.iter().map(|valid| valid.then(|| random.random_range(-1_000..1_000))).collect::<Int64Array>(),
+        ),
         FieldType::Float => {
             Arc::new(nulls.iter().map(|valid| valid.then(|| random.random::<f64>())).collect::<Float64Array>())
         }
@@ -95,12 +92,19 @@ fn values(field: &FieldType, count: usize, random: &mut StdRng) -> ArrayRef {
 }
 
 /// Rows whose `n` count on from `first`; times are those of arrival, a little off, or long past.
-pub(crate) fn request(name: &str, exists: bool, version: u32, first: i64, times: Vec<Option<i64>>, random: &mut StdRng) -> AppendRequest {
+pub(crate) fn request(
+    name: &str,
+    exists: bool,
+    version: u32,
+    first: i64,
+    times: &[Option<i64>],
+    random: &mut StdRng,
+) -> AppendRequest {
     let new = schema(version);
     let count = times.len();
     let source_time = times.iter().map(|time| time.filter(|time| time % 2 == 0));
     let mut columns: Vec<ArrayRef> = vec![
-        Arc::new(TimestampMicrosecondArray::from(times.clone()).with_timezone(UTC)),
+        Arc::new(TimestampMicrosecondArray::from(times.to_vec()).with_timezone(UTC)),
         Arc::new(source_time.collect::<TimestampMicrosecondArray>().with_timezone(UTC)),
         Arc::new((first..first + count as i64).collect::<Int64Array>()),
     ];
@@ -173,7 +177,7 @@ impl World {
                 _ => Some(now - self.random.random_range(0..100_000 * SECOND_US)),
             })
             .collect();
-        let mut request = request(name, known.is_some(), version, first, times, &mut self.random);
+        let mut request = request(name, known.is_some(), version, first, &times, &mut self.random);
         if grows {
             request.base = Some(SchemaVersion(version - 1));
         }

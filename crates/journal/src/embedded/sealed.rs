@@ -109,7 +109,9 @@ pub(super) fn marks_after(catalog: &RwLock<Catalog>, after: u64) -> Result<Vec<C
         (after + 1 == start.first_commit).then(|| Sequence::after(after, start.first_offset, i64::MIN));
     for header in reader.headers(after, MARKS)? {
         let sequence = sequence.get_or_insert_with(|| Sequence::after(after, header.first_offset, i64::MIN));
-        sequence.admit(&header).map_err(|what| super::sqlite::corrupt(&reader.segment.name, header.first_offset, what))?;
+        sequence
+            .admit(&header)
+            .map_err(|what| super::sqlite::corrupt(&reader.segment.name, header.first_offset, what))?;
         match marks.last_mut() {
             Some(last) if last.commit == header.commit => last.last_offset = LogOffset::from_u64(header.last_offset()),
             _ => marks.push(CommitMark {

@@ -68,7 +68,11 @@ pub(super) fn read_archive(root: &mut Reader<'_>, file: &str, problems: &mut Vec
     }
     let keep = reader.read("keep_segments", problems, |value| {
         let us = span_us(value)?;
-        if us >= KEEP_SEGMENTS_US_MIN { Ok(us) } else { Err("must be at least `10m`, as long as retries are recognised".to_owned()) }
+        if us >= KEEP_SEGMENTS_US_MIN {
+            Ok(us)
+        } else {
+            Err("must be at least `10m`, as long as retries are recognised".to_owned())
+        }
     });
     if let Some(us) = keep {
         settings.keep_segments_us = us;
