@@ -11,7 +11,7 @@ use std::sync::Arc;
 use arrow::record_batch::RecordBatch;
 use futures::future::BoxFuture;
 use pulseboard_journal::{
-    AppendError, AppendRequest, Appended, CommitMark, DeclareError, EmbeddedLog, Log, LogError, LogHealth,
+    AppendError, AppendRequest, Appended, CommitMark, DeclareError, EmbeddedLog, Log, LogError, LogHealth, LogIncident,
     PositionCheck, Scan, StreamInfo, Tail,
 };
 use pulseboard_model::conform::conform;
@@ -440,6 +440,10 @@ impl Log for ArchivedLog {
             Some(published) => position.offset.to_u64() < published.dropped_through(Some(stream)),
             None => self.log.is_dropped(stream, position),
         }
+    }
+
+    fn incident(&self) -> Option<LogIncident> {
+        self.log.incident()
     }
 
     fn problems(&self) -> Vec<String> {

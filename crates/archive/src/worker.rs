@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use pulseboard_journal::{EmbeddedLog, Log};
-use pulseboard_model::LogOffset;
 use pulseboard_runtime::{Clock, Tasks};
 use tracing::{error, info};
 
@@ -91,7 +90,7 @@ impl Archive {
             self.seal(log, segment)?;
         }
         let published = self.published()?;
-        log.set_archived_through(LogOffset::from_u64(published.manifest.archived_through));
+        log.set_archived_through(published.manifest.last_commit);
         metrics::gauge!("pulseboard_archive_through_offset").set(as_gauge(published.manifest.archived_through));
         self.compact(log)?;
         let newer = bytes_beyond(&log.streams(), &sealed, published.manifest.last_commit);

@@ -161,9 +161,9 @@ impl EmbeddedLog {
         marks_after(&self.shared.catalog, after)
     }
 
-    /// Says that every event up to `offset` is durable in the archive: segments may go, if the log was opened for that.
-    pub fn set_archived_through(&self, offset: LogOffset) {
-        self.shared.archived_through.fetch_max(offset.to_u64(), Ordering::SeqCst);
+    /// Says that everything up to commit `commit` is durable in the archive: segments may go, if the log was opened for that.
+    pub fn set_archived_through(&self, commit: u64) {
+        self.shared.archived_through.fetch_max(commit, Ordering::SeqCst);
     }
 
     /// Takes nothing more, writes what waits, and gives the directory back. Blocks until that is done. Idempotent.

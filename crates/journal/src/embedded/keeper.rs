@@ -327,5 +327,5 @@ fn oldest_expired(catalog: &Catalog, retention: &Retention, now: i64) -> bool {
 fn oldest_archived(catalog: &Catalog, through: u64, before: i64) -> bool {
     let Some(oldest) = catalog.segments.first() else { return false };
     let contents = oldest.contents.read();
-    contents.sealed && contents.summary.next_offset <= through + 1 && contents.summary.clock < before
+    contents.sealed && contents.summary.last_commit <= through && contents.summary.clock < before
 }

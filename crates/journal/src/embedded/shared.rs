@@ -33,7 +33,7 @@ pub(super) struct Shared {
     pub(super) meta: Arc<Mutex<MetaDb>>,
     pub(super) inbox: Inbox,
     pub(super) retention: RwLock<Retention>,
-    /// Every event up to this offset is in the archive, if there is one.
+    /// Everything up to this commit is in the archive, if there is one.
     pub(super) archived_through: AtomicU64,
     pub(super) lock: Mutex<Option<DirLock>>,
     pub(super) threads: Threads,
