@@ -116,6 +116,7 @@ pub(crate) fn request(
         schema: new,
         rows,
         rejected: 0,
+        rejects: None,
         idempotency: None,
         receipt: Bytes::new(),
     }
