@@ -29,32 +29,32 @@ struct Filled {
 const SHAPES: [Filled; 6] = [
     Filled {
         sql: "SELECT 'customer number ' || n AS k, count(*) AS c, sum(value) AS s FROM events GROUP BY 1",
-        commits: 100,
+        commits: 60,
         rows: 1_000,
         step_us: 0,
     },
     Filled {
         sql: "SELECT n, sum(value) AS s FROM events GROUP BY n ORDER BY s DESC, n",
-        commits: 80,
+        commits: 50,
         rows: 1_000,
         step_us: 0,
     },
     Filled {
         sql: "SELECT n % 100 AS k, count(DISTINCT n) AS c FROM events GROUP BY 1",
-        commits: 200,
+        commits: 100,
         rows: 4_000,
         step_us: 0,
     },
-    Filled { sql: "SELECT n % 200 AS k, median(n) AS m FROM events GROUP BY 1", commits: 200, rows: 8_000, step_us: 0 },
+    Filled { sql: "SELECT n % 200 AS k, median(n) AS m FROM events GROUP BY 1", commits: 100, rows: 8_000, step_us: 0 },
     Filled {
         sql: "SELECT n % 400 AS k, avg(value) AS m FROM events WHERE time > now() - interval '2 hours' GROUP BY 1",
-        commits: 2_500,
+        commits: 1_200,
         rows: 400,
         step_us: SECOND_US,
     },
     Filled {
         sql: "SELECT time, kind || repeat('x', 200) AS text, n FROM events WHERE time > now() - interval '2 hours'",
-        commits: 100,
+        commits: 50,
         rows: 600,
         step_us: SECOND_US,
     },
