@@ -9,7 +9,7 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use pulseboard_hub::{ChannelSource, ChannelSpec, Keep};
 use pulseboard_journal::{Log, MetaStore};
-use pulseboard_live::{Engine, InstanceRef, Missing, Params, QuerySpec, normalise_sql};
+use pulseboard_live::{Engine, InstanceRef, Missing, Params, QuerySpec, User, normalise_sql};
 use pulseboard_model::{Cell, InstanceId, ViewName};
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::{Channel, InvalidChannel};
@@ -147,18 +147,18 @@ impl Catalog {
         Ok(spec)
     }
 
-    /// The running instance that answers `spec`.
-    pub(crate) fn acquire(&self, spec: &QuerySpec, missing: Missing) -> Result<InstanceRef, ApiError> {
-        self.0.engine.acquire(spec, missing).map_err(|error| query_error(&error))
+    /// The running instance that answers `spec`, on a user's account unless a name of the configuration holds it.
+    pub(crate) fn acquire(&self, user: &User, spec: &QuerySpec, missing: Missing) -> Result<InstanceRef, ApiError> {
+        self.0.engine.acquire_for(Some(user), spec, missing).map_err(|error| query_error(&error))
     }
 
     /// What a channel follows. May read the store: call it where blocking is allowed.
-    pub(crate) fn resolve(&self, channel: &Channel, timezone: Option<Tz>) -> Result<Resolved, ApiError> {
+    pub(crate) fn resolve(&self, user: &User, channel: &Channel, timezone: Option<Tz>) -> Result<Resolved, ApiError> {
         match channel {
             Channel::View { name, params } => {
                 let params = params.iter().map(|(name, value)| (name.clone(), text_cell(value))).collect();
                 let spec = self.view_spec(name.as_str(), &params, timezone)?;
-                Ok(vec![self.view_channel(channel.to_string(), &spec)?])
+                Ok(vec![self.view_channel(user, channel.to_string(), &spec)?])
             }
             Channel::Board { name, vars } => {
                 if !vars.is_empty() {
@@ -173,7 +173,7 @@ impl Catalog {
                     panels.push((panel.id.clone(), name.clone()));
                     // Two panels may show one view; it is followed once.
                     if !resolved.iter().any(|known: &ChannelSpec| *known.name == *name) {
-                        resolved.push(self.view_channel(name, &spec)?);
+                        resolved.push(self.view_channel(user, name, &spec)?);
                     }
                 }
                 let definition_hash = board.definition_hash();
@@ -203,7 +203,7 @@ impl Catalog {
             }
             Channel::Sql(hash) => {
                 let spec = self.0.queries.get(hash)?;
-                let (channel, instance) = self.followed(channel.to_string(), &spec)?;
+                let (channel, instance) = self.followed(user, channel.to_string(), &spec)?;
                 self.0.queries.followed(hash, &instance);
                 Ok(vec![channel])
             }
@@ -211,12 +211,17 @@ impl Catalog {
         }
     }
 
-    fn view_channel(&self, name: String, spec: &QuerySpec) -> Result<ChannelSpec, ApiError> {
-        self.followed(name, spec).map(|(channel, _)| channel)
+    fn view_channel(&self, user: &User, name: String, spec: &QuerySpec) -> Result<ChannelSpec, ApiError> {
+        self.followed(user, name, spec).map(|(channel, _)| channel)
     }
 
-    fn followed(&self, name: String, spec: &QuerySpec) -> Result<(ChannelSpec, Arc<InstanceRef>), ApiError> {
-        let instance = Arc::new(self.acquire(spec, Missing::Wait)?);
+    fn followed(
+        &self,
+        user: &User,
+        name: String,
+        spec: &QuerySpec,
+    ) -> Result<(ChannelSpec, Arc<InstanceRef>), ApiError> {
+        let instance = Arc::new(self.acquire(user, spec, Missing::Wait)?);
         let channel = ChannelSpec {
             name: name.into(),
             definition_hash: spec_hash(spec),
@@ -227,9 +232,14 @@ impl Catalog {
     }
 
     /// Registers an ad-hoc query and gives its hash. Writes to the store: call it where blocking is allowed.
-    pub(crate) fn register_query(&self, spec: QuerySpec, params: &Map<String, Value>) -> Result<String, ApiError> {
+    pub(crate) fn register_query(
+        &self,
+        user: &User,
+        spec: QuerySpec,
+        params: &Map<String, Value>,
+    ) -> Result<String, ApiError> {
         // Planned before it is kept: what is refused gets no channel.
-        let _running = self.acquire(&spec, Missing::Refuse)?;
+        let _running = self.acquire(user, &spec, Missing::Refuse)?;
         self.0.queries.put(spec, params)
     }
 

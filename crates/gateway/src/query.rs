@@ -215,14 +215,21 @@ pub(crate) async fn post_explain(
     Ok(Json(explain_answer(explained.map_err(|error| query_error(&error))?)))
 }
 
+fn mode(maintained: bool) -> &'static str {
+    if maintained { "maintained" } else { "rerun" }
+}
+
 fn explain_answer(explain: Explain) -> ExplainAnswer {
     ExplainAnswer {
-        mode: if explain.maintained { "maintained" } else { "rerun" },
+        mode: mode(explain.maintained),
         reasons: explain.reasons,
         warnings: explain.warnings,
         streams: explain.streams.iter().map(ToString::to_string).collect(),
         plan: explain.plan,
         running: explain.running.map(|running| ExplainFigures {
+            mode: mode(running.maintained),
+            reason: running.reason,
+            engine_percent: running.engine_share * 100.0,
             groups: running.groups,
             state_bytes: running.state_bytes,
             events: running.events,

@@ -1,14 +1,15 @@
 //! Views, boards and ad-hoc queries over plain HTTP: snapshots with an ETag, waiting for a change or a position.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{ConnectInfo, Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use pulseboard_hub::ViewRead;
-use pulseboard_live::{InstanceRef, Missing, Params, QuerySpec};
+use pulseboard_live::{InstanceRef, Missing, Params, QuerySpec, User};
 use pulseboard_model::{InstanceId, Position, Status};
 use pulseboard_protocol::change::write_state;
 use pulseboard_protocol::error::{ApiError, Code};
@@ -21,7 +22,7 @@ use crate::catalog::{spec_hash, text_cell};
 use crate::connections::Connections;
 use crate::deps::Deps;
 use crate::error::{HttpResult, query_error};
-use crate::live::timezone_of;
+use crate::live::{timezone_of, user_of};
 use crate::query::{WAIT_DEFAULT, known_position, spec_of, wait_of, write_answer};
 
 /// How long a view that was not running yet may take before it is answered without rows.
@@ -42,6 +43,7 @@ pub(crate) async fn get_views(State(deps): State<Deps>) -> Json<Value> {
 pub(crate) async fn get_view(
     State(deps): State<Deps>,
     State(connections): State<Connections>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Path(name): Path<String>,
     Query(query): Query<BTreeMap<String, String>>,
     headers: HeaderMap,
@@ -62,7 +64,7 @@ pub(crate) async fn get_view(
     }
 
     let hash = spec_hash(&spec);
-    let instance = acquire(&deps, spec).await?;
+    let instance = acquire(&deps, user_of(peer), spec).await?;
     let mut read = match &wanted {
         Some(position) => included(&deps, instance.id(), position, wait.unwrap_or(WAIT_DEFAULT)).await?,
         None => first_answer(&deps, instance.id()).await,
@@ -97,9 +99,9 @@ pub(crate) async fn get_view(
 }
 
 /// The instance that answers `spec`. Planning takes a moment, and the engine's queue may be full.
-async fn acquire(deps: &Deps, spec: QuerySpec) -> HttpResult<InstanceRef> {
+async fn acquire(deps: &Deps, user: User, spec: QuerySpec) -> HttpResult<InstanceRef> {
     let catalog = deps.catalog.clone();
-    let acquired = tokio::task::spawn_blocking(move || catalog.acquire(&spec, Missing::Wait)).await;
+    let acquired = tokio::task::spawn_blocking(move || catalog.acquire(&user, &spec, Missing::Wait)).await;
     Ok(acquired.map_err(|error| {
         tracing::error!(%error, "planning panicked");
         ApiError::new(Code::Internal, "the query could not be planned by a fault of the server")
@@ -177,10 +179,13 @@ fn past(answer: &pulseboard_live::QueryAnswer) -> Response {
 /// `POST /api/v1/live/queries`.
 pub(crate) async fn post_live_query(
     State(deps): State<Deps>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Json(request): Json<QueryRequest>,
 ) -> HttpResult<Json<LiveQueryAnswer>> {
     let spec = spec_of(&request, deps.config.timezone)?;
-    let registered = tokio::task::spawn_blocking(move || deps.catalog.register_query(spec, &request.params)).await;
+    let user = user_of(peer);
+    let register = move || deps.catalog.register_query(&user, spec, &request.params);
+    let registered = tokio::task::spawn_blocking(register).await;
     let hash = registered.map_err(|error| {
         tracing::error!(%error, "registering a query panicked");
         ApiError::new(Code::Internal, "the query could not be registered by a fault of the server")

@@ -6,10 +6,22 @@ use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 use chrono_tz::Tz;
-use pulseboard_model::limits::{QueryLimits, ViewLimits};
+use pulseboard_model::limits::{LiveLimits, QueryLimits, ViewLimits};
 use pulseboard_model::{Cell, Column, Position, Row, StepOutput, StreamName, StreamSchema, TimeUs};
 
 use crate::scan_request::ScanRequest;
+
+/// On whose account live queries are: a token, a client's address.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct User(Arc<str>);
+
+impl User {
+    /// By whatever tells users apart.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self(name.into())
+    }
+}
 
 /// Bound parameters by name, without the `$`.
 pub type Params = BTreeMap<String, Cell>;
@@ -122,8 +134,12 @@ pub struct Explain {
 }
 
 /// Figures of a running instance.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ExplainRunning {
+    /// Whether it is maintained now; what could be may be re-run for a while.
+    pub maintained: bool,
+    /// Why it is re-run, or what it waits for.
+    pub reason: Option<String>,
     /// Groups or rows held.
     pub groups: u64,
     /// Bytes of state, roughly.
@@ -136,7 +152,9 @@ pub struct ExplainRunning {
     pub late_rows: u64,
     /// Rows that a limit refused since it was last built from the log.
     pub truncated_rows: u64,
-    /// Time the engine spent on taking its rows in, since it was started.
+    /// Its share of the engine's time over the last ten seconds, 0 to 1.
+    pub engine_share: f64,
+    /// Time the engine spent on it, since it was started.
     pub step_time: std::time::Duration,
 }
 
@@ -150,4 +168,6 @@ pub struct EngineConfig {
     pub view_limits: ViewLimits,
     /// Limits of every query that is run once.
     pub query_limits: QueryLimits,
+    /// Limits of all maintained queries together, and of those of one user.
+    pub live_limits: LiveLimits,
 }

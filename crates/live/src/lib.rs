@@ -18,7 +18,7 @@ mod sql;
 
 pub use api::{
     Batches, EngineConfig, Explain, ExplainRunning, History, HistoryError, OutputSink, Params, QueryAnswer, QueryError,
-    QueryErrorKind, QuerySpec,
+    QueryErrorKind, QuerySpec, User,
 };
 pub use batch::query_once;
 pub use engine::{Engine, InstanceRef, Missing};

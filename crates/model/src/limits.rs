@@ -61,6 +61,40 @@ impl Default for ViewLimits {
     }
 }
 
+/// Limits on all live queries together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveLimits {
+    /// The most bytes that all their states may take. Above it the largest one is re-run, what a user asked for first.
+    pub state_bytes_max: usize,
+    /// On the ad-hoc ones of one user.
+    pub user: UserLimits,
+}
+
+impl Default for LiveLimits {
+    fn default() -> Self {
+        Self { state_bytes_max: 2 << 30, user: UserLimits::default() }
+    }
+}
+
+/// Limits on the live queries that one user asked for. A view of the configuration is on nobody's account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserLimits {
+    /// The most different ones; another is refused.
+    pub queries_max: usize,
+    /// The most groups and rows they may hold together; above it the largest one is re-run.
+    pub groups_max: usize,
+    /// The most bytes their states may take together; above it the largest one is re-run.
+    pub state_bytes_max: usize,
+    /// Percent of the engine's time they may take together when it is short of time; above it the costliest one is re-run.
+    pub cpu_percent_max: u32,
+}
+
+impl Default for UserLimits {
+    fn default() -> Self {
+        Self { queries_max: 500, groups_max: 1_000_000, state_bytes_max: 1 << 30, cpu_percent_max: 50 }
+    }
+}
+
 /// Limits on a query that is run once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryLimits {

@@ -76,8 +76,12 @@ pub struct ExplainAnswer {
 }
 
 /// Figures of a running instance.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ExplainFigures {
+    /// How it is answered now, `maintained` or `rerun`: what could be maintained is re-run for a while if it takes too much.
+    pub mode: &'static str,
+    /// Why it is re-run, or truncated, or waits.
+    pub reason: Option<String>,
     /// Groups or rows held.
     pub groups: u64,
     /// Bytes of state, roughly.
@@ -86,6 +90,8 @@ pub struct ExplainFigures {
     pub events: u64,
     /// Mean cost per event.
     pub cost_per_event_ns: f64,
+    /// Its share of the engine's time over the last ten seconds, in percent.
+    pub engine_percent: f64,
     /// Rows that were older than every window when they came, since it was started.
     pub late_rows: u64,
     /// Rows that a limit refused since it was last built from the log.

@@ -114,7 +114,8 @@ impl App {
         let hub = Hub::start(hub_config, head, log.newest(), history.clone(), &tasks);
         let sink_hub = hub.clone();
         let sink = Box::new(move |output| sink_hub.apply(&output));
-        let engine_config = EngineConfig { view_limits: limits.views, query_limits: limits.queries };
+        let engine_config =
+            EngineConfig { view_limits: limits.views, query_limits: limits.queries, live_limits: limits.live };
         let engine = Engine::start(engine_config, history, &tasks, sink)
             .map_err(|error| StartError::one(format!("starting the engine: {error}")))?;
         let feeder = feeder::spawn(log.as_ref(), head.offset, engine.clone(), hub.clone(), &tasks)

@@ -152,7 +152,17 @@ async function answer(request, response) {
       return json(response, 404, { error });
     }
     if (path.endsWith('explain')) {
-      const running = { groups: 12, state_bytes: 4_096, events: 1_200, cost_per_event_ns: 210 };
+      const running = {
+        mode: 'maintained',
+        reason: null,
+        groups: 12,
+        state_bytes: 4_096,
+        events: 1_200,
+        cost_per_event_ns: 210,
+        engine_percent: 0.1,
+        late_rows: 0,
+        truncated_rows: 0,
+      };
       const reasons = ['one stream, grouped by `core`', 'the window slides by panes of one second'];
       return json(response, 200, {
         mode: 'maintained',

@@ -3,11 +3,13 @@
 mod sse;
 mod websocket;
 
+use std::net::SocketAddr;
 use std::str::FromStr;
 
 use chrono_tz::Tz;
 use pulseboard_hub::ChannelSpec;
 use pulseboard_journal::PositionCheck;
+use pulseboard_live::User;
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::{Channel, Cursor};
 
@@ -56,6 +58,11 @@ pub(crate) fn timezone_of(text: Option<&str>) -> Result<Option<Tz>, ApiError> {
     })
 }
 
+/// On whose account the live queries of a client are: its address, as long as there are no tokens.
+pub(crate) fn user_of(peer: SocketAddr) -> User {
+    User::new(&peer.ip().to_string())
+}
+
 /// Reads a cursor.
 pub(crate) fn cursor_of(text: Option<&str>) -> Result<Option<Cursor>, ApiError> {
     let Some(text) = text else { return Ok(None) };
@@ -77,6 +84,7 @@ pub(crate) async fn reach_cursor(deps: &Deps, since: Option<&Cursor>) {
 /// Resolves names; each bad one gives its error, the others proceed. Reads the store, so it runs on the blocking pool.
 pub(crate) async fn resolve(
     deps: &Deps,
+    user: User,
     names: Vec<String>,
     last: Option<u32>,
     timezone: Option<Tz>,
@@ -90,7 +98,7 @@ pub(crate) async fn resolve(
                     Channel::Stream { last, .. } => *last,
                     _ => None,
                 };
-                Ok((catalog.resolve(&channel, timezone)?, own_last.or(last).unwrap_or(0)))
+                Ok((catalog.resolve(&user, &channel, timezone)?, own_last.or(last).unwrap_or(0)))
             });
             match resolved {
                 Ok((resolved, last)) => channels.add(resolved, last),

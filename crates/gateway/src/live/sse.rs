@@ -22,7 +22,7 @@ use pulseboard_runtime::Shutdown;
 use rand::Rng;
 use tokio::time::{Instant, sleep_until};
 
-use super::{LiveDeps, cursor_of, reach_cursor, resolve, timezone_of};
+use super::{LiveDeps, cursor_of, reach_cursor, resolve, timezone_of, user_of};
 use crate::connections::Place;
 use crate::error::HttpResult;
 
@@ -97,7 +97,7 @@ pub(crate) async fn get_sse(
         None => cursor_of(asked.since.as_deref())?,
     };
     reach_cursor(&live.deps, since.as_ref()).await;
-    let (channels, mut refused) = resolve(&live.deps, asked.channels, asked.last, timezone).await;
+    let (channels, mut refused) = resolve(&live.deps, user_of(peer), asked.channels, asked.last, timezone).await;
     if let Some((channel, error)) = refused.pop() {
         return Err(error.with("channel", channel).into());
     }

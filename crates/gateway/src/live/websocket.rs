@@ -13,6 +13,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use pulseboard_hub::{Bell, Due, SubscribeOptions, Subscription};
 use pulseboard_journal::IdempotencyKey;
+use pulseboard_live::User;
 use pulseboard_model::decode::BodyFormat;
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::http::RowError;
@@ -23,7 +24,7 @@ use serde_json::Value;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{LiveDeps, cursor_of, reach_cursor, resolve, timezone_of};
+use super::{LiveDeps, cursor_of, reach_cursor, resolve, timezone_of, user_of};
 use crate::connections::Place;
 use crate::error::HttpResult;
 use crate::ingest::{append, sendable};
@@ -68,6 +69,7 @@ pub(crate) async fn get_websocket(
     let response: Response = upgrade.on_upgrade(move |socket| async move {
         let connection = Connection {
             live,
+            user: user_of(peer),
             place,
             socket,
             bell: Bell::new(),
@@ -83,6 +85,7 @@ pub(crate) async fn get_websocket(
 
 struct Connection {
     live: LiveDeps,
+    user: User,
     place: Place,
     socket: WebSocket,
     bell: Arc<Bell>,
@@ -272,7 +275,8 @@ impl Connection {
             Err(error) => return self.answer(&refuse(&id, error)).await,
         };
         reach_cursor(&self.live.deps, since.as_ref()).await;
-        let (channels, refused) = resolve(&self.live.deps, subscribe.channels, subscribe.last, timezone).await;
+        let (channels, refused) =
+            resolve(&self.live.deps, self.user.clone(), subscribe.channels, subscribe.last, timezone).await;
         for (channel, error) in refused {
             self.answer(&ServerMessage::Error { id: id.clone(), channel: Some(channel), error }).await?;
         }

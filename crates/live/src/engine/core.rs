@@ -3,6 +3,8 @@
 //! It owns all instances; nothing else touches them. It never runs a query over the log, reads it only to close the small gap
 //! between a rebuild and now, and never waits for a job.
 
+mod policing;
+
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -18,14 +20,17 @@ use pulseboard_model::{
 use pulseboard_runtime::Shutdown;
 use tokio::sync::watch;
 
+use super::Pool;
 use super::jobs::{Asker, Rebuilt, rebuild, refused, rerun, schema_moved};
 use super::outcome::{Outcome, Plan, plan_outcome};
+use super::registry::Registry;
 use super::running::{Kind, Maintained, Rerun, Running, state_of};
-use super::{Pool, Registry};
 use crate::api::{
     EngineConfig, ExplainRunning, History, OutputSink, QueryAnswer, QueryError, QueryErrorKind, QuerySpec,
 };
 use crate::scan_request::ScanRequest;
+
+use policing::Policing;
 
 /// How long an instance outlives its last holder.
 const GRACE_US: i64 = 30_000_000;
@@ -33,8 +38,6 @@ const GRACE_US: i64 = 30_000_000;
 const GAP_EVENTS_MAX: u64 = 50_000;
 /// A query that is re-run is run at most this often.
 const RERUN_EVERY_US: i64 = 1_000_000;
-/// How often it is tried again to maintain a query that had to fall back to re-running.
-const RETRY_EVERY_US: i64 = 60_000_000;
 /// How often the thread looks whether it should end.
 const IDLE: Duration = Duration::from_millis(100);
 
@@ -76,6 +79,7 @@ pub(crate) struct Core {
     changes: Vec<InstanceChange>,
     /// Queries whose answer is behind, because they had to wait for their turn.
     late: Vec<InstanceId>,
+    policing: Policing,
 }
 
 impl Core {
@@ -90,6 +94,7 @@ impl Core {
             versions: HashMap::new(),
             changes: Vec::new(),
             late: Vec::new(),
+            policing: Policing::new(),
         }
     }
 
@@ -151,6 +156,7 @@ impl Core {
         self.position = position;
         if new_second {
             self.advance_all();
+            self.police();
             self.start_reruns();
             self.stop_idle();
         }
@@ -195,6 +201,9 @@ impl Core {
         for id in touched {
             self.finish(id, false);
         }
+        if new_second {
+            self.police();
+        }
         self.start_reruns();
         if new_second {
             self.stop_idle();
@@ -210,7 +219,10 @@ impl Core {
             match &mut running.kind {
                 Kind::Maintained(maintained) => {
                     let advance = || maintained.query.advance(now).map_err(|error| QueryError::running(&error));
-                    match guarded(advance) {
+                    let started = Instant::now();
+                    let advanced = guarded(advance);
+                    running.cost += started.elapsed();
+                    match advanced {
                         Ok(Ok(())) => self.finish(id, true),
                         Ok(Err(_moved_back)) => self.replan(id, None),
                         Err(error) => self.fall_back(id, &error),
@@ -244,7 +256,10 @@ impl Core {
         if tick && maintained.query.wants_rebuild() {
             return self.replan(id, None);
         }
-        let delta = match guarded(|| maintained.finish()) {
+        let started = Instant::now();
+        let finished = guarded(|| maintained.finish());
+        running.cost += started.elapsed();
+        let delta = match finished {
             Ok(delta) => delta,
             Err(error) => return self.fall_back(id, &error),
         };
@@ -406,21 +421,6 @@ impl Core {
         }
     }
 
-    /// Data that a maintained query cannot compute with: run it as a whole, which says what is wrong, and try again to
-    /// maintain it when that works.
-    fn fall_back(&mut self, id: InstanceId, error: &QueryError) {
-        let now = self.position.clock;
-        let Some(running) = self.instances.get_mut(&id) else { return };
-        running.retry_at = Some(TimeUs(now.0 + RETRY_EVERY_US));
-        let streams = match plan_outcome(&running.spec, self.parts.history.as_ref(), &self.parts.config) {
-            Ok(Outcome::Maintained(plan)) => plan.streams(),
-            Ok(Outcome::Rerun { streams, .. }) => streams,
-            Ok(Outcome::Waiting { error } | Outcome::Failed { error }) | Err(error) => return self.fail(id, &error),
-        };
-        let reason = format!("maintaining it failed: {}", error.message);
-        self.begin(id, Outcome::Rerun { reason, streams, reads_clock: true }, None);
-    }
-
     fn fail(&mut self, id: InstanceId, error: &QueryError) {
         let (now, before) = (self.position.now(), self.before);
         let Some(running) = self.instances.get_mut(&id) else { return };
@@ -512,7 +512,7 @@ impl Core {
         let mut registry = self.parts.registry.lock();
         let mut stopped = Vec::new();
         registry.by_key.retain(|_, shared| {
-            let over = shared.holders == 0 && shared.idle_since.is_some_and(|since| now.0 - since.0 >= GRACE_US);
+            let over = !shared.is_held() && shared.idle_since.is_some_and(|since| now.0 - since.0 >= GRACE_US);
             if over {
                 stopped.push(shared.id);
             }

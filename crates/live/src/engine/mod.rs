@@ -6,9 +6,9 @@
 mod core;
 mod jobs;
 mod outcome;
+mod registry;
 mod running;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -16,19 +16,20 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use pulseboard_model::{InstanceId, Position, Step, TimeUs};
+use pulseboard_model::{InstanceId, Position, Step};
 use pulseboard_runtime::Tasks;
 use pulseboard_runtime::tasks::STACK_BYTES;
 use tokio::sync::{Semaphore, watch};
 
 use self::core::{Command, Core};
 use self::outcome::{Outcome, explain, plan_outcome};
+use self::registry::{Registry, ShareKey};
 use crate::api::{
     EngineConfig, Explain, ExplainRunning, History, OutputSink, QueryAnswer, QueryError, QueryErrorKind, QuerySpec,
+    User,
 };
 use crate::batch;
 use crate::range::{self, RangeAnswer, RangeSpec};
-use crate::sql::names::normalise;
 
 /// Steps and commands that may wait for the engine thread; senders wait when it is full.
 const COMMANDS_MAX: usize = 64;
@@ -41,6 +42,8 @@ const INSTANCES_MAX: usize = 5_000;
 /// How long an explanation waits for a running instance's figures.
 const EXPLAIN_WAIT: Duration = Duration::from_secs(2);
 
+pub use self::registry::InstanceRef;
+
 /// What to do about a stream or column that does not exist yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missing {
@@ -48,35 +51,6 @@ pub enum Missing {
     Refuse,
     /// Wait for it, with state `waiting`.
     Wait,
-}
-
-/// The same question asked twice.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct ShareKey {
-    sql: String,
-    timezone: &'static str,
-    params: String,
-}
-
-impl ShareKey {
-    fn of(spec: &QuerySpec) -> Self {
-        let params = format!("{:?}", spec.params);
-        Self { sql: normalise(&spec.sql), timezone: spec.timezone.name(), params }
-    }
-}
-
-#[derive(Debug)]
-struct Shared {
-    id: InstanceId,
-    holders: usize,
-    /// The engine clock when the last holder left.
-    idle_since: Option<TimeUs>,
-}
-
-/// Which instances there are and who holds them.
-#[derive(Debug, Default)]
-struct Registry {
-    by_key: HashMap<ShareKey, Shared>,
 }
 
 struct Inner {
@@ -132,40 +106,6 @@ impl Drop for Pool {
 #[derive(Debug, Clone)]
 pub struct Engine(Arc<Inner>);
 
-#[derive(Debug)]
-struct Hold {
-    id: InstanceId,
-    key: ShareKey,
-    registry: Arc<Mutex<Registry>>,
-    position: watch::Receiver<Position>,
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        let mut registry = self.registry.lock();
-        if let Some(shared) = registry.by_key.get_mut(&self.key)
-            && shared.id == self.id
-        {
-            shared.holders = shared.holders.saturating_sub(1);
-            if shared.holders == 0 {
-                shared.idle_since = Some(self.position.borrow().clock);
-            }
-        }
-    }
-}
-
-/// Keeps an instance running: it stops some grace time after the last of these is dropped.
-#[derive(Debug, Clone)]
-pub struct InstanceRef(Arc<Hold>);
-
-impl InstanceRef {
-    /// Which instance; the hub's outputs carry the same id.
-    #[must_use]
-    pub fn id(&self) -> InstanceId {
-        self.0.id
-    }
-}
-
 impl Engine {
     /// Starts the engine thread. It ends when `tasks` shut down. `sink` is called on it, in order.
     ///
@@ -213,8 +153,21 @@ impl Engine {
     /// # Errors
     /// [`QueryError`] for SQL that is refused, and when there are too many instances.
     pub fn acquire(&self, spec: &QuerySpec, missing: Missing) -> Result<InstanceRef, QueryError> {
+        self.acquire_for(None, spec, missing)
+    }
+
+    /// [`Engine::acquire`] on a user's account.
+    ///
+    /// # Errors
+    /// [`QueryError`] for SQL that is refused, and when there are too many instances, of this user or in all.
+    pub fn acquire_for(
+        &self,
+        user: Option<&User>,
+        spec: &QuerySpec,
+        missing: Missing,
+    ) -> Result<InstanceRef, QueryError> {
         let key = ShareKey::of(spec);
-        if let Some(held) = self.hold(&key) {
+        if let Some(held) = self.hold(&key, user) {
             return Ok(held);
         }
         // Planned outside the lock: two callers may both plan, one of them registers.
@@ -232,7 +185,7 @@ impl Engine {
             if registry.by_key.contains_key(&key) {
                 drop(registry);
                 return self
-                    .hold(&key)
+                    .hold(&key, user)
                     .ok_or_else(|| QueryError::new(QueryErrorKind::Internal, "the instance just ended"));
             }
             if registry.by_key.len() >= INSTANCES_MAX {
@@ -241,29 +194,31 @@ impl Engine {
                 );
                 return Err(QueryError::new(QueryErrorKind::LimitExceeded, message));
             }
+            let queries_max = self.0.config.live_limits.user.queries_max;
+            if user.is_some_and(|user| registry.count_of(user) >= queries_max) {
+                let message = format!(
+                    "you have {queries_max} live queries already, the most that one user may have: close some pages, or ask \
+                     with fewer different parameters"
+                );
+                return Err(QueryError::new(QueryErrorKind::LimitExceeded, message));
+            }
             let id = InstanceId(self.0.next_id.fetch_add(1, Ordering::Relaxed));
-            registry.by_key.insert(key.clone(), Shared { id, holders: 1, idle_since: None });
+            registry.insert(key.clone(), id, user);
             id
         };
-        let hold = self.holding(id, key);
+        let hold = self.holding(id, key, user);
         let registered = self.0.commands.send(Command::Register { id, spec: spec.clone(), outcome });
         registered.map_err(|_| QueryError::new(QueryErrorKind::Internal, "the engine has shut down"))?;
         Ok(hold)
     }
 
-    fn holding(&self, id: InstanceId, key: ShareKey) -> InstanceRef {
-        let (registry, position) = (self.0.registry.clone(), self.0.position.clone());
-        InstanceRef(Arc::new(Hold { id, key, registry, position }))
+    fn holding(&self, id: InstanceId, key: ShareKey, user: Option<&User>) -> InstanceRef {
+        InstanceRef::new(id, key, user.cloned(), self.0.registry.clone(), self.0.position.clone())
     }
 
-    fn hold(&self, key: &ShareKey) -> Option<InstanceRef> {
-        let mut registry = self.0.registry.lock();
-        let shared = registry.by_key.get_mut(key)?;
-        shared.holders += 1;
-        shared.idle_since = None;
-        let id = shared.id;
-        drop(registry);
-        Some(self.holding(id, key.clone()))
+    fn hold(&self, key: &ShareKey, user: Option<&User>) -> Option<InstanceRef> {
+        let id = self.0.registry.lock().hold(key, user)?;
+        Some(self.holding(id, key.clone(), user))
     }
 
     /// Follows where the live answers stand.

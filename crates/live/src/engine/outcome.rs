@@ -1,5 +1,6 @@
 //! What planning a query comes to: maintained, re-run, or waiting for something that does not exist yet.
 
+use pulseboard_model::limits::human_bytes;
 use pulseboard_model::{SchemaVersion, StreamName};
 
 use crate::api::{EngineConfig, Explain, History, QueryError, QueryErrorKind, QuerySpec};
@@ -107,6 +108,12 @@ pub(crate) fn explain(spec: &QuerySpec, history: &dyn History, config: &EngineCo
         }
         Err(reason) => (false, vec![format!("re-run at most once a second, because {}", reason.0)]),
     };
+    let mut reasons: Vec<String> = reasons;
+    if maintained {
+        let limits = &config.view_limits;
+        let most = format!("{} groups, or {} rows without groups", limits.groups_max, limits.rows_max);
+        reasons.push(format!("it may hold {most}, in {}", human_bytes(limits.state_bytes_max)));
+    }
     let plan = simplified.display_indent().to_string();
     Ok(Explain { maintained, reasons, warnings, streams, plan, running: None })
 }

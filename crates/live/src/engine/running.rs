@@ -139,6 +139,10 @@ pub(crate) struct Running {
     /// Rows that were older than every window when they came, since the instance was started.
     pub(crate) late_rows: u64,
     pub(crate) cost: Duration,
+    /// What `cost` was when the share of the engine's time was last measured.
+    pub(crate) cost_then: Duration,
+    /// That share, 0 to 1.
+    pub(crate) share: f64,
 }
 
 impl Running {
@@ -155,6 +159,8 @@ impl Running {
             events: 0,
             late_rows: 0,
             cost: Duration::ZERO,
+            cost_then: Duration::ZERO,
+            share: 0.0,
         }
     }
 
@@ -202,7 +208,14 @@ impl Running {
         };
         #[expect(clippy::cast_precision_loss, reason = "a mean for people to read")]
         let cost_per_event_ns = if self.events == 0 { 0.0 } else { self.cost.as_nanos() as f64 / self.events as f64 };
+        let reason = match &self.kind {
+            Kind::Rerun(rerun) => Some(rerun.reason.clone()),
+            _ => self.told.as_ref().and_then(|(state, _)| state.reason.clone()),
+        };
         ExplainRunning {
+            maintained: matches!(self.kind, Kind::Maintained(_) | Kind::Rebuilding { .. }),
+            reason,
+            engine_share: self.share,
             groups: groups as u64,
             state_bytes: state_bytes as u64,
             events: self.events,

@@ -1,5 +1,6 @@
 //! `pulseboard explain`: how the running server answers, or would answer, a query.
 
+use pulseboard_model::limits::human_bytes;
 use serde_json::Value;
 
 use super::Failure;
@@ -25,13 +26,20 @@ pub(super) async fn run(args: &ExplainArgs) -> Result<(), Failure> {
     }
     if let Some(running) = answer["running"].as_object() {
         let figure = |key: &str| running.get(key).map(ToString::to_string).unwrap_or_default();
+        let number = |key: &str| running.get(key).and_then(Value::as_f64).unwrap_or_default();
+        let bytes = running.get("state_bytes").and_then(Value::as_u64).unwrap_or_default();
         out += &format!(
-            "running: {} groups or rows, {} bytes of state, {} events, {} ns per event\n",
+            "running: {}, {} groups or rows, {} of state, {} events, {} per event, {:.1} % of the engine's time\n",
+            running.get("mode").and_then(Value::as_str).unwrap_or("?"),
             figure("groups"),
-            figure("state_bytes"),
+            human_bytes(usize::try_from(bytes).unwrap_or(usize::MAX)),
             figure("events"),
-            figure("cost_per_event_ns")
+            per_event(number("cost_per_event_ns")),
+            number("engine_percent"),
         );
+        if let Some(reason) = running.get("reason").and_then(Value::as_str) {
+            out += &format!("  {reason}\n");
+        }
         for (key, what) in [("late_rows", "rows came too late"), ("truncated_rows", "rows refused by a limit")] {
             if figure(key) != "0" {
                 out += &format!("  {} {what}\n", figure(key));
@@ -42,4 +50,9 @@ pub(super) async fn run(args: &ExplainArgs) -> Result<(), Failure> {
         out += &format!("\n{plan}\n");
     }
     print(&out).map(drop)
+}
+
+/// A mean cost as people read it.
+fn per_event(ns: f64) -> String {
+    if ns < 1_000.0 { format!("{ns:.0} ns") } else { format!("{:.1} µs", ns / 1_000.0) }
 }

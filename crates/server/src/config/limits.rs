@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pulseboard_hub::HubConfig;
-use pulseboard_model::limits::{IngestLimits, QueryLimits, ViewLimits};
+use pulseboard_model::limits::{IngestLimits, LiveLimits, QueryLimits, ViewLimits};
 
 use super::reader::{Problem, Reader};
 use super::values::{count_to, size_within, span_us};
@@ -28,6 +28,8 @@ pub struct Limits {
     pub ingest: IngestLimits,
     /// On each maintained query.
     pub views: ViewLimits,
+    /// On all maintained queries together, and on the ad-hoc ones of a user.
+    pub live: LiveLimits,
     /// On each query that is run once.
     pub queries: QueryLimits,
     /// The least time between two frames of a subscription.
@@ -39,6 +41,7 @@ impl Default for Limits {
         Self {
             ingest: IngestLimits::default(),
             views: ViewLimits::default(),
+            live: LiveLimits::default(),
             queries: QueryLimits::default(),
             frame_floor: HubConfig::default().floor,
         }
@@ -71,7 +74,19 @@ pub(super) fn read_limits(root: &mut Reader<'_>, file: &str, problems: &mut Vec<
         let memory = views.read("memory", problems, |value| size_within(value, &VIEW_KIB));
         set(&mut limits.views.state_bytes_max, memory);
         set(&mut limits.views.rows_max, views.read("rows", problems, |value| count_to(value, 10_000_000)));
+        let memory = views.read("total_memory", problems, |value| size_within(value, &VIEW_KIB));
+        set(&mut limits.live.state_bytes_max, memory);
         views.finish(problems);
+    }
+    if let Some(table) = reader.table("users", problems) {
+        let mut users = Reader::new(file, "limits.users", table);
+        let own = &mut limits.live.user;
+        set(&mut own.queries_max, users.read("live_queries", problems, |value| count_to(value, 100_000)));
+        set(&mut own.groups_max, users.read("groups", problems, |value| count_to(value, 1_000_000_000)));
+        set(&mut own.state_bytes_max, users.read("memory", problems, |value| size_within(value, &VIEW_KIB)));
+        let percent = users.read("cpu_percent", problems, |value| count_to(value, 100));
+        set(&mut own.cpu_percent_max, percent.map(|percent| u32::try_from(percent).unwrap_or(100)));
+        users.finish(problems);
     }
     if let Some(table) = reader.table("queries", problems) {
         let mut queries = Reader::new(file, "limits.queries", table);

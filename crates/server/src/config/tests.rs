@@ -217,6 +217,10 @@ fn limits_are_set_one_by_one() {
         [limits.views]
         groups = 5
         memory = "64MiB"
+        total_memory = "3GiB"
+        [limits.users]
+        live_queries = 7
+        cpu_percent = 20
         [limits.queries]
         time = "1500ms"
         memory = "1GiB"
@@ -229,6 +233,9 @@ fn limits_are_set_one_by_one() {
     expected.ingest.future_us_max = 2 * 86_400_000_000;
     expected.views.groups_max = 5;
     expected.views.state_bytes_max = 64 << 20;
+    expected.live.state_bytes_max = 3 << 30;
+    expected.live.user.queries_max = 7;
+    expected.live.user.cpu_percent_max = 20;
     expected.queries.time_ms_max = 1_500;
     expected.queries.memory_bytes_max = 1 << 30;
     assert_eq!(config.limits, expected);

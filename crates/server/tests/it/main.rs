@@ -11,6 +11,7 @@ mod crash;
 mod docs;
 mod faults;
 mod http;
+mod limits;
 mod parts;
 mod properties;
 mod resets;

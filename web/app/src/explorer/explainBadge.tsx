@@ -26,6 +26,9 @@ export function ExplainBadge({ explanation }: { readonly explanation: Explanatio
           {reasons.map((reason) => (
             <li key={reason}>{reason}</li>
           ))}
+          {running === null || running.mode === mode || running.reason === null ? null : (
+            <li className="text-warning">re-run now: {running.reason}</li>
+          )}
           {warnings.map((warning) => (
             <li key={warning} className="text-warning">
               {warning}
@@ -36,7 +39,7 @@ export function ExplainBadge({ explanation }: { readonly explanation: Explanatio
           Reads {streams.join(', ') || 'nothing'}
           {running === null
             ? ''
-            : ` · ${fixed(running.groups, 0)} groups or rows · ${unitText(running.state_bytes, 'bytes')} of state`}
+            : ` · ${fixed(running.groups, 0)} groups or rows · ${unitText(running.state_bytes, 'bytes')} of state · ${fixed(running.cost_per_event_ns, 0)} ns per event`}
           {running !== null && running.late_rows > 0 ? ` · ${fixed(running.late_rows, 0)} rows came too late` : ''}
           {running !== null && running.truncated_rows > 0
             ? ` · ${fixed(running.truncated_rows, 0)} rows refused by a limit`

@@ -104,10 +104,13 @@ export interface Explanation {
   readonly streams: readonly string[];
   readonly plan: string;
   readonly running: {
+    readonly mode: 'maintained' | 'rerun';
+    readonly reason: string | null;
     readonly groups: number;
     readonly state_bytes: number;
     readonly events: number;
     readonly cost_per_event_ns: number;
+    readonly engine_percent: number;
     readonly late_rows: number;
     readonly truncated_rows: number;
   } | null;
