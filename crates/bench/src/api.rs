@@ -57,6 +57,17 @@ pub(crate) async fn live_query(connection: &mut Connection, target: &Target, sql
     Ok(answer.channel)
 }
 
+/// What EXPLAIN says that a running query costs the engine for each event, in ns; `None` if it does not run.
+pub(crate) async fn cost_per_event_ns(
+    connection: &mut Connection,
+    target: &Target,
+    sql: &str,
+) -> Result<Option<f64>, BenchError> {
+    let request = post(target, "/api/v1/explain", "application/json", json!({"sql": sql}).to_string().as_bytes());
+    let answer: serde_json::Value = connection.ask(&request).await?.json("an explanation")?;
+    Ok(answer["running"]["cost_per_event_ns"].as_f64())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -50,6 +50,10 @@ pub enum Scenario {
     Batch,
     /// From commit to frame.
     Latency,
+    /// From commit to frame beside 200 views.
+    Views,
+    /// From commit to frame of a view with 100,000 groups.
+    Groups,
     /// A thousand readers of one channel.
     Fanout,
     /// The queries of Nexmark.

@@ -79,6 +79,16 @@ pub(crate) fn lane_body(lane: u64, seq: u64, rows: u64) -> String {
     format!("{event}\n").repeat(usize::try_from(rows).unwrap_or(0))
 }
 
+/// An NDJSON body of one event each for lanes that nothing is sent in later. Their mark is before every counted one.
+pub(crate) fn idle_lanes(lanes: std::ops::Range<u64>) -> String {
+    lanes.fold(String::new(), |mut body, lane| {
+        // Writing to a string cannot fail.
+        let _written =
+            writeln!(body, r#"{{"seq":{MARK_BASE},"lane":"idle-{lane:06}","status":200,"value":12.5,"text":"x"}}"#);
+        body
+    })
+}
+
 /// What a frame is searched for, to find the marks of [`tail_body`] in a tail.
 pub(crate) const TAIL_MARK: &str = "\"@";
 

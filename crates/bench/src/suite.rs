@@ -13,13 +13,15 @@ use crate::scenario::{engine, fanout, idle, ingest_batch, ingest_single, latency
 use crate::server::{Server, Setup};
 use crate::target::Target;
 
-const ALL: [Scenario; 8] = [
+const ALL: [Scenario; 10] = [
     Scenario::Batch,
     Scenario::Single,
     Scenario::Engine,
     Scenario::Nexmark,
     Scenario::Yahoo,
     Scenario::Latency,
+    Scenario::Views,
+    Scenario::Groups,
     Scenario::Fanout,
     Scenario::Idle,
 ];
@@ -111,6 +113,14 @@ async fn measure(scenario: Scenario, args: &SuiteArgs, binary: &Path, parent: &P
             options.duration_s = seconds.unwrap_or(options.duration_s);
             against(bare(None).await?, async |target| latency::run(target, &options).await).await
         }
+        Scenario::Views => {
+            let options = latency::Options { views: 200, ..many(seconds) };
+            against(bare(None).await?, async |target| latency::run(target, &options).await).await
+        }
+        Scenario::Groups => {
+            let options = latency::Options { groups: 100_000, ..many(seconds) };
+            against(bare(None).await?, async |target| latency::run(target, &options).await).await
+        }
         Scenario::Fanout => {
             let mut options: fanout::Options = defaults();
             options.duration_s = seconds.unwrap_or(options.duration_s);
@@ -119,6 +129,18 @@ async fn measure(scenario: Scenario, args: &SuiteArgs, binary: &Path, parent: &P
             let server = bare(apart.then_some(0)).await?;
             against(server, async |target| fanout::run(target, &options).await).await
         }
+    }
+}
+
+/// Ten thousand events a second in commits of some, for a few readers.
+fn many(seconds: Option<u64>) -> latency::Options {
+    let options: latency::Options = defaults();
+    latency::Options {
+        duration_s: seconds.unwrap_or(options.duration_s),
+        rate: 10_000,
+        rows: 20,
+        readers: 10,
+        ..options
     }
 }
 

@@ -1,6 +1,6 @@
-//! Queries by themselves, stepped through prepared commits as the engine's thread would step them, each timed alone.
+//! Queries by themselves, stepped through prepared commits as the engine's thread would step them, each measured alone.
 //!
-//! Behind the Nexmark and Yahoo scenarios. Commits are prepared before they are timed; the clock is that of the events.
+//! Behind the Nexmark and Yahoo scenarios. Commits are prepared before; the clock is that of the events.
 //! With [`MemoryLog`] keeping what it committed, the batch answer over the same events can be compared. Never starts a
 //! server.
 
@@ -14,6 +14,7 @@ use pulseboard_model::{StreamName, TimeUs};
 
 pub(crate) use log::{Columns, MemoryLog, Prepared, ints, texts, times};
 
+use crate::cpu::own_time;
 use crate::measured::count;
 
 /// A query that steps through commits, and what that took.
@@ -23,7 +24,7 @@ pub(crate) struct Stepper {
     /// Not there if it is not maintained, or failed; then `reason` says why.
     pub(crate) live: Option<LiveQuery>,
     pub(crate) reason: Option<String>,
-    /// What its steps took.
+    /// What its steps took of the processor: this process does nothing else then, and what others do does not count.
     pub(crate) spent: Duration,
     /// Events of the streams that it reads.
     pub(crate) events: u64,
@@ -63,23 +64,28 @@ impl Stepper {
 
     /// Steps through `commits` until `budget` is spent in all.
     pub(crate) fn step(&mut self, commits: &[Prepared], log: &MemoryLog, budget: Duration) {
+        if self.live.is_none() || self.stopped {
+            return;
+        }
+        let (began, before) = (Instant::now(), own_time());
         for commit in commits {
-            if self.spent >= budget {
+            if self.spent + began.elapsed() >= budget {
                 self.stopped = true;
-                return;
+                break;
             }
             if let Err(reason) = self.take(commit, log) {
                 self.live = None;
                 self.reason = Some(reason);
-                return;
+                break;
             }
         }
+        let took = before.and_then(|before| own_time()?.checked_sub(before));
+        self.spent += took.unwrap_or_else(|| began.elapsed());
     }
 
     fn take(&mut self, commit: &Prepared, log: &MemoryLog) -> Result<(), String> {
         let Some(live) = &mut self.live else { return Ok(()) };
         let said = |error: QueryError| error.to_string();
-        let started = Instant::now();
         let second = commit.clock.floor_to_second();
         if second != self.now {
             self.now = second;
@@ -92,7 +98,6 @@ impl Stepper {
             self.events += rows.num_rows() as u64;
         }
         let _delta = std::hint::black_box(live.finish().map_err(said)?);
-        self.spent += started.elapsed();
         Ok(())
     }
 
