@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::error::BenchError;
-use crate::scenario::{engine, fanout, idle, ingest_batch, ingest_single, latency, queries};
+use crate::scenario::{engine, fanout, idle, ingest_batch, ingest_single, latency, memory, queries, restart};
 use crate::target::Target;
 
 /// Measures a server. Without a scenario: all of them, each against a server of its own, as one table.
@@ -60,6 +60,10 @@ pub enum Scenario {
     Nexmark,
     /// The Yahoo streaming benchmark's campaign count.
     Yahoo,
+    /// Starting again with many events in open windows.
+    Restart,
+    /// Days of windows by a made-up clock.
+    Memory,
 }
 
 /// One scenario against a running server.
@@ -81,6 +85,10 @@ pub enum ScenarioArgs {
     Nexmark(queries::Options),
     /// The Yahoo streaming benchmark's campaign count in this process; no server needed.
     Yahoo(queries::Options),
+    /// Starting again with many events in open windows: a server of its own, killed, ended and without checkpoints.
+    Restart(restart::Options),
+    /// Days of sliding and calendar windows in this process, by a made-up clock; no server needed.
+    Memory(memory::Options),
 }
 
 /// A scenario's options and the server it runs against. Events go to streams of their own, `bench_…`, and stay there.

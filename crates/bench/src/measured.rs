@@ -13,6 +13,8 @@ pub enum Unit {
     Ms,
     /// Microseconds.
     Us,
+    /// Percent.
+    Percent,
     /// Percent of one core.
     PercentOfCore,
     /// Megabytes (10^6 bytes).
@@ -25,6 +27,7 @@ impl Unit {
             Self::PerSecond(things) => format!("{} {things}/s", grouped(value)),
             Self::Ms => format!("{value:.1} ms"),
             Self::Us => format!("{value:.1} µs"),
+            Self::Percent => format!("{value:.2} %"),
             Self::PercentOfCore => format!("{value:.1} % of a core"),
             Self::Mb => format!("{value:.0} MB"),
         }

@@ -17,16 +17,40 @@ use crate::target::Target;
 
 /// How long a start or a stop may take.
 const LIMIT: Duration = Duration::from_secs(30);
+/// The name of the configuration in its directory.
+const CONFIG: &str = "pulseboard.toml";
 /// How much of the error output is told when something fails.
 const SAID_BYTES: usize = 1_000;
 
 /// What the server does by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Setup {
     /// As a stranger starts it: the host source and the infra board.
     Default,
     /// Nothing but what is asked of it.
     Bare,
+    /// What this configuration names.
+    Views(String),
+}
+
+/// A server that has ended, with its data.
+#[derive(Debug)]
+pub(crate) struct Stopped {
+    binary: PathBuf,
+    directory: TempDir,
+    core: Option<usize>,
+}
+
+impl Stopped {
+    /// Starts it again and waits until it is ready.
+    pub(crate) async fn start(self) -> Result<Server, BenchError> {
+        Server::start_in(self.binary, self.directory, self.core).await
+    }
+
+    /// Removes a directory of its data.
+    pub(crate) fn remove(&self, name: &str) -> Result<(), BenchError> {
+        std::fs::remove_dir_all(self.directory.path().join(name)).map_err(BenchError::io("removing a directory"))
+    }
 }
 
 /// A running server.
@@ -38,6 +62,7 @@ pub(crate) struct Server {
     _stdout: BufReader<ChildStdout>,
     target: Target,
     directory: TempDir,
+    core: Option<usize>,
 }
 
 impl Server {
@@ -50,19 +75,28 @@ impl Server {
     ) -> Result<Self, BenchError> {
         let files = BenchError::io("making a data directory");
         let directory = tempfile::Builder::new().prefix("pulseboard-bench-").tempdir_in(parent).map_err(files)?;
-        let mut command = Command::new(binary);
+        let config = match setup {
+            Setup::Default => None,
+            Setup::Bare => Some("# A config runs only what it names.\n".to_owned()),
+            Setup::Views(config) => Some(config),
+        };
+        if let Some(config) = config {
+            std::fs::write(directory.path().join(CONFIG), config).map_err(BenchError::io("writing a config"))?;
+        }
+        Self::start_in(binary.to_owned(), directory, core).await
+    }
+
+    async fn start_in(binary: PathBuf, directory: TempDir, core: Option<usize>) -> Result<Self, BenchError> {
+        let mut command = Command::new(&binary);
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(directory.path().join("data"));
-        if setup == Setup::Bare {
-            let config = directory.path().join("pulseboard.toml");
-            std::fs::write(&config, "# A config runs only what it names.\n")
-                .map_err(BenchError::io("writing a config"))?;
+        let config = directory.path().join(CONFIG);
+        if config.exists() {
             command.arg("--config").arg(config);
         }
         let errors = std::fs::File::create(directory.path().join("stderr"));
         command.stdout(Stdio::piped()).stdin(Stdio::null()).kill_on_drop(true);
         command.stderr(errors.map_err(BenchError::io("making a file for the server's errors"))?);
-        let failed =
-            |what: String| BenchError::Server { binary: binary.to_owned(), what, said: said(directory.path()) };
+        let failed = |what: String| BenchError::Server { binary: binary.clone(), what, said: said(directory.path()) };
 
         let mut child = spawn_on(command, core).await?.map_err(|error| failed(format!("cannot be run: {error}")))?;
         let stdout = child.stdout.take().ok_or_else(|| failed("has no output".to_owned()))?;
@@ -79,19 +113,32 @@ impl Server {
             Ok(target) => target.map_err(failed)?,
             Err(_) => return Err(failed(format!("was not ready within {} s", LIMIT.as_secs()))),
         };
-        Ok(Self { binary: binary.to_owned(), child, _stdout: stdout, target, directory })
+        Ok(Self { binary, child, _stdout: stdout, target, directory, core })
     }
 
     pub(crate) fn target(&self) -> &Target {
         &self.target
     }
 
+    /// Kills it, as a failing machine would.
+    pub(crate) async fn kill(mut self) -> Result<Stopped, BenchError> {
+        self.child.kill().await.map_err(BenchError::io("killing the server"))?;
+        Ok(Stopped { binary: self.binary, directory: self.directory, core: self.core })
+    }
+
     /// Asks the server to end as an operator would, and waits for it.
-    pub(crate) async fn stop(mut self) -> Result<(), BenchError> {
+    pub(crate) async fn stop(self) -> Result<(), BenchError> {
+        self.end().await.map(drop)
+    }
+
+    /// The same, to start it again.
+    pub(crate) async fn end(mut self) -> Result<Stopped, BenchError> {
         terminate(&self.child);
         let ended = tokio::time::timeout(LIMIT, self.child.wait()).await;
         let what = match ended {
-            Ok(Ok(status)) if status.success() => return Ok(()),
+            Ok(Ok(status)) if status.success() => {
+                return Ok(Stopped { binary: self.binary, directory: self.directory, core: self.core });
+            }
             Ok(Ok(status)) => format!("ended with {status}"),
             Ok(Err(error)) => format!("cannot be waited for: {error}"),
             Err(_) => format!("had not ended {} s after SIGTERM", LIMIT.as_secs()),

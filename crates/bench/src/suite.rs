@@ -9,11 +9,11 @@ use crate::error::BenchError;
 use crate::generator::cores;
 use crate::machine;
 use crate::measured::{Measured, render};
-use crate::scenario::{engine, fanout, idle, ingest_batch, ingest_single, latency, queries};
+use crate::scenario::{engine, fanout, idle, ingest_batch, ingest_single, latency, memory, queries, restart};
 use crate::server::{Server, Setup};
 use crate::target::Target;
 
-const ALL: [Scenario; 10] = [
+const ALL: [Scenario; 12] = [
     Scenario::Batch,
     Scenario::Single,
     Scenario::Engine,
@@ -24,6 +24,8 @@ const ALL: [Scenario; 10] = [
     Scenario::Groups,
     Scenario::Fanout,
     Scenario::Idle,
+    Scenario::Restart,
+    Scenario::Memory,
 ];
 
 /// Runs what the command line asks for and prints what came out. An interrupt ends it and what it started.
@@ -51,6 +53,8 @@ async fn one(scenario: &ScenarioArgs) -> Result<Measured, BenchError> {
         ScenarioArgs::Engine(options) => engine::run(options).await,
         ScenarioArgs::Nexmark(options) => queries::nexmark(options).await,
         ScenarioArgs::Yahoo(options) => queries::yahoo(options).await,
+        ScenarioArgs::Restart(options) => restart::run(options).await,
+        ScenarioArgs::Memory(options) => memory::run(options).await,
         ScenarioArgs::Idle(args) => idle::run(&args.target.resolve().await?, &args.options).await,
         ScenarioArgs::Single(args) => ingest_single::run(&args.target.resolve().await?, &args.options).await,
         ScenarioArgs::Batch(args) => ingest_batch::run(&args.target.resolve().await?, &args.options).await,
@@ -92,6 +96,12 @@ async fn measure(scenario: Scenario, args: &SuiteArgs, binary: &Path, parent: &P
         }
         Scenario::Nexmark => queries::nexmark(&within(seconds)).await,
         Scenario::Yahoo => queries::yahoo(&within(seconds)).await,
+        Scenario::Restart => {
+            let options: restart::Options = defaults();
+            let (server, dir) = (Some(binary.to_owned()), Some(parent.to_owned()));
+            restart::run(&restart::Options { server, dir, ..options }).await
+        }
+        Scenario::Memory => memory::run(&defaults::<memory::Options>()).await,
         Scenario::Idle => {
             let mut options: idle::Options = defaults();
             options.duration_s = seconds.unwrap_or(options.duration_s);

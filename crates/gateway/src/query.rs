@@ -1,6 +1,7 @@
 //! `POST /api/v1/query` and `/explain`: SQL answered once, as JSON, CSV or Arrow.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::csv::WriterBuilder;
@@ -10,7 +11,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use chrono_tz::Tz;
-use pulseboard_journal::PositionCheck;
+use pulseboard_journal::{AtError, position_of};
 use pulseboard_live::{Explain, QueryAnswer, QuerySpec};
 use pulseboard_model::{Mode, Position, Status, ViewState};
 use pulseboard_protocol::change::{write_columns, write_row, write_state};
@@ -66,19 +67,36 @@ pub(crate) fn wait_of(text: Option<&str>) -> Result<Option<Duration>, ApiError> 
 /// # Errors
 /// [`Code::BadPosition`], [`Code::OtherEpoch`] or [`Code::Ahead`].
 pub(crate) fn known_position(deps: &Deps, text: &str) -> Result<Position, ApiError> {
-    let position = Position::from_str(text).map_err(|error| ApiError::new(Code::BadPosition, error.to_string()))?;
-    match deps.log.check(&position) {
-        PositionCheck::OtherEpoch => Err(ApiError::new(
-            Code::OtherEpoch,
-            "the position is of another epoch of the log: the log lost or changed events since",
-        )),
-        PositionCheck::Ahead => Err(ApiError::new(Code::Ahead, "the position is beyond the end of the log")),
-        // An offset we have, at a time we have not come to.
-        PositionCheck::Known | PositionCheck::Gap if position.clock > deps.log.head().clock => {
-            Err(ApiError::new(Code::Ahead, "the position is of a later time than the log has come to"))
+    let _position = Position::from_str(text).map_err(|error| ApiError::new(Code::BadPosition, error.to_string()))?;
+    position_of(deps.log.as_ref(), text).map_err(|error| at_error(&error))
+}
+
+/// The position that an `at` names: itself, or where log and clock stood at a time.
+///
+/// # Errors
+/// As [`known_position`], and for a time that the log does not reach to.
+pub(crate) async fn moment(deps: &Deps, text: &str) -> Result<Position, ApiError> {
+    let (log, text) = (Arc::clone(&deps.log), text.to_owned());
+    // Finding a time reads a little of the log.
+    let found = tokio::task::spawn_blocking(move || position_of(log.as_ref(), &text)).await;
+    let found = found.map_err(|error| {
+        tracing::error!(%error, "looking for a position panicked");
+        ApiError::new(Code::Internal, "the position could not be found by a fault of the server")
+    })?;
+    found.map_err(|error| at_error(&error))
+}
+
+fn at_error(error: &AtError) -> ApiError {
+    let code = match error {
+        AtError::Unreadable(_) | AtError::Before(_) | AtError::Dropped(_) => Code::BadPosition,
+        AtError::OtherEpoch => Code::OtherEpoch,
+        AtError::Ahead | AtError::AheadOfClock | AtError::Future(_) => Code::Ahead,
+        AtError::Log(error) => {
+            tracing::error!(%error, "the log cannot be read");
+            return ApiError::new(Code::Internal, "the log could not be read by a fault of the server");
         }
-        PositionCheck::Known | PositionCheck::Gap => Ok(position),
-    }
+    };
+    ApiError::new(code, error.to_string())
 }
 
 /// Waits until the live answers include `position`.
@@ -108,11 +126,8 @@ pub(crate) async fn post_query(
         reach(&deps, &position, wait).await?;
     }
     let at = match &request.at {
-        Some(text) => {
-            let position = known_position(&deps, text)?;
-            // A position just given by an acknowledgement may be ahead of the engine, not of the log.
-            Some(position)
-        }
+        // A position just given by an acknowledgement may be ahead of the engine, not of the log.
+        Some(text) => Some(moment(&deps, text).await?),
         None => None,
     };
     // Where the readers of channels stand, so that an answer and a frame of the same position are of the same events.

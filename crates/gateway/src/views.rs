@@ -23,7 +23,7 @@ use crate::connections::Connections;
 use crate::deps::Deps;
 use crate::error::{HttpResult, query_error};
 use crate::live::{timezone_of, user_of};
-use crate::query::{WAIT_DEFAULT, known_position, spec_of, wait_of, write_answer};
+use crate::query::{WAIT_DEFAULT, known_position, moment, spec_of, wait_of, write_answer};
 
 /// How long a view that was not running yet may take before it is answered without rows.
 const FIRST_ANSWER_MAX: Duration = Duration::from_secs(1);
@@ -58,8 +58,8 @@ pub(crate) async fn get_view(
         wanted = Some(known_position(&deps, text)?);
     }
     if let Some(text) = query.get("at") {
-        let position = known_position(&deps, text)?;
-        let answer = deps.engine.query(&spec, position).await.map_err(|error| query_error(&error))?;
+        let position = moment(&deps, text).await?;
+        let answer = deps.engine.view_at(&spec, position).await.map_err(|error| query_error(&error))?;
         return Ok(past(&answer));
     }
 

@@ -3,11 +3,14 @@
 //! [`Log`] is the seam; [`embedded`] keeps it in SQLite files. Nothing here knows SQL queries, HTTP or where events come
 //! from.
 
+mod at;
 pub mod embedded;
 pub mod log;
+mod past_steps;
 #[cfg(feature = "testsuite")]
 pub mod testsuite;
 
+pub use at::{AtError, position_of};
 pub use embedded::{
     Archived, CommitMark, EmbeddedConfig, EmbeddedLog, HeldStream, Keep, LiveQuery, MetaStore, Owner, ReadOnlyLog,
     Retention, SealedSegment, read_owner,
@@ -16,3 +19,4 @@ pub use log::{
     AppendError, AppendRequest, Appended, DeclareError, IdempotencyKey, Log, LogError, LogHealth, LogIncident,
     PositionCheck, Scan, StreamInfo, Tail, TailItem,
 };
+pub use past_steps::PastSteps;

@@ -11,6 +11,8 @@ use pulseboard_model::{Cell, Column, Position, Row, StepOutput, StreamName, Stre
 
 use crate::scan_request::ScanRequest;
 
+use crate::checkpoint::Checkpoints;
+
 /// On whose account live queries are: a token, a client's address.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct User(Arc<str>);
@@ -170,4 +172,6 @@ pub struct EngineConfig {
     pub query_limits: QueryLimits,
     /// Limits of all maintained queries together, and of those of one user.
     pub live_limits: LiveLimits,
+    /// How the state of live queries is kept over a restart; `None` rebuilds each from the log.
+    pub checkpoints: Option<Checkpoints>,
 }

@@ -7,11 +7,13 @@
 mod api;
 mod batch;
 mod cells;
+mod checkpoint;
 mod engine;
 mod input;
 mod live_query;
 mod maintain;
 mod range;
+mod replay;
 mod row_key;
 mod scan_request;
 mod sql;
@@ -21,9 +23,11 @@ pub use api::{
     QueryErrorKind, QuerySpec, User,
 };
 pub use batch::query_once;
+pub use checkpoint::{CheckpointError, CheckpointStore, Checkpoints, Question};
 pub use engine::{Engine, InstanceRef, Missing};
 pub use live_query::LiveQuery;
 pub use range::{Downsample, POINTS_MAX as RANGE_POINTS_MAX, RangeAnswer, RangeSpec};
+pub use replay::{Replay, Replayed};
 pub use scan_request::ScanRequest;
 pub use sql::names::{check_sql, normalise as normalise_sql};
 

@@ -4,12 +4,13 @@
 
 use arrow::record_batch::RecordBatch;
 use pulseboard_model::limits::{QueryLimits, ViewLimits};
-use pulseboard_model::{Column, Delta, Snapshot, StreamName, StreamSchema, TimeUs};
+use pulseboard_model::{Column, Delta, LogOffset, Position, Snapshot, StreamName, StreamSchema, TimeUs};
 
 use crate::api::{History, QueryError, QueryErrorKind, QuerySpec};
 use crate::batch::runtime;
 use crate::maintain::compose::compose;
 use crate::maintain::query::{Query, Refused};
+use crate::scan_request::ScanRequest;
 use crate::sql::clock::ClockCell;
 use crate::sql::planning::{self, Rows};
 
@@ -25,7 +26,33 @@ impl LiveQuery {
     /// # Errors
     /// [`QueryError`] for text that is refused, and [`QueryErrorKind::NotYet`] for a query that is not maintained.
     pub fn new(spec: &QuerySpec, history: &dyn History, limits: &ViewLimits) -> Result<Self, QueryError> {
-        let now = history.head().now();
+        Self::at(spec, history, limits, history.head().now())
+    }
+
+    /// The same as the log was at `position`: it has seen every event up to there. Reads the log: it blocks.
+    ///
+    /// # Errors
+    /// As [`LiveQuery::new`], and when the log cannot be read.
+    pub fn past(
+        spec: &QuerySpec,
+        history: &dyn History,
+        limits: &ViewLimits,
+        position: Position,
+    ) -> Result<Self, QueryError> {
+        let mut live = Self::at(spec, history, limits, position.now())?;
+        for stream in live.query.streams() {
+            let from = live.query.time_from(&stream);
+            let request = ScanRequest::new(stream.clone(), LogOffset::START, position.offset).from_time(from);
+            for batch in history.scan(&request) {
+                let batch = batch.map_err(|error| QueryError::new(QueryErrorKind::Internal, error.to_string()))?;
+                live.query.push_past(&stream, &batch).map_err(refused)?;
+            }
+        }
+        live.finish()?;
+        Ok(live)
+    }
+
+    fn at(spec: &QuerySpec, history: &dyn History, limits: &ViewLimits, now: TimeUs) -> Result<Self, QueryError> {
         let clock = ClockCell::new(now);
         let query_limits = QueryLimits::default();
         let memory = Some(runtime(&query_limits)?);

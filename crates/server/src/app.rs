@@ -10,7 +10,7 @@ use std::time::Duration;
 use pulseboard_gateway::{Catalog, Deps, Figures, Gateway, GatewayConfig, StreamConfigs};
 use pulseboard_hub::{Hub, HubConfig};
 use pulseboard_journal::{Archived, EmbeddedConfig, EmbeddedLog, Log};
-use pulseboard_live::{Engine, EngineConfig};
+use pulseboard_live::{Checkpoints, Engine, EngineConfig};
 use pulseboard_model::rejects::{self, REJECTED};
 use pulseboard_runtime::{Clock, Shutdown, Tasks};
 use pulseboard_sources::{HostConfig, HostSource, QUEUE_BATCHES};
@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{error, warn};
 
+use crate::checkpoint_files::CheckpointFiles;
 use crate::config::ServerConfig;
 use crate::feeder::{self, Feeder};
 use crate::log_history::LogHistory;
@@ -114,8 +115,16 @@ impl App {
         let hub = Hub::start(hub_config, head, log.newest(), history.clone(), &tasks);
         let sink_hub = hub.clone();
         let sink = Box::new(move |output| sink_hub.apply(&output));
-        let engine_config =
-            EngineConfig { view_limits: limits.views, query_limits: limits.queries, live_limits: limits.live };
+        let store = CheckpointFiles::open(&config.data_dir, config.checkpoints.bytes_max).map_err(|error| {
+            StartError::one(format!("opening the checkpoints of `{}`: {error}", config.data_dir.display()))
+        })?;
+        let checkpoints = Checkpoints { every_us: config.checkpoints.every_us, ..Checkpoints::new(Arc::new(store)) };
+        let engine_config = EngineConfig {
+            view_limits: limits.views,
+            query_limits: limits.queries,
+            live_limits: limits.live,
+            checkpoints: Some(checkpoints),
+        };
         let engine = Engine::start(engine_config, history, &tasks, sink)
             .map_err(|error| StartError::one(format!("starting the engine: {error}")))?;
         let feeder = feeder::spawn(log.as_ref(), head.offset, engine.clone(), hub.clone(), &tasks)

@@ -4,6 +4,7 @@
 
 pub mod app;
 mod archive;
+mod checkpoint_files;
 pub mod cli;
 pub mod config;
 mod feeder;

@@ -23,7 +23,7 @@ use crate::generator::on_own_thread;
 use crate::measured::{Bound, Figure, Measured, Unit, count, grouped};
 use crate::views::{filter_group_window, ten_views};
 
-const STREAM: &str = "events";
+pub(super) const STREAM: &str = "events";
 /// The made-up clock starts here, on a whole second.
 const START_US: i64 = 1_700_000_000_000_000;
 const STEP_US: i64 = 4_000;
@@ -104,7 +104,7 @@ impl Stepped {
 
 /// Steps views through batches of `rows` until `duration` was spent in them.
 fn step_for(duration: Duration, rows: usize, sql: &[String]) -> Result<Stepped, BenchError> {
-    let mut feed = Feed::new(rows);
+    let mut feed = Feed::new(rows, STEP_US);
     let mut views = Vec::new();
     for sql in sql {
         let spec = QuerySpec { sql: sql.clone(), timezone: chrono_tz::UTC, params: Default::default() };
@@ -137,23 +137,24 @@ fn step_until(views: &mut [LiveQuery], feed: &mut Feed, duration: Duration) -> R
 }
 
 /// A micro-batch, and the second that begins with it, if one does.
-struct Step {
-    new_second: Option<TimeUs>,
-    rows: RecordBatch,
+pub(super) struct Step {
+    pub(super) new_second: Option<TimeUs>,
+    pub(super) rows: RecordBatch,
 }
 
 /// Prepares micro-batches of reference events. The user columns repeat, time and offsets go on.
-struct Feed {
+pub(super) struct Feed {
     past: Empty,
     columns: Vec<Vec<ArrayRef>>,
     rows: usize,
     next: usize,
+    step_us: i64,
     clock_us: i64,
     offset: i64,
 }
 
 impl Feed {
-    fn new(rows: usize) -> Self {
+    pub(super) fn new(rows: usize, step_us: i64) -> Self {
         let field = |name: &str, field_type| StreamField { name: name.into(), field_type, declared: false };
         let fields = vec![
             field("service", FieldType::String),
@@ -164,18 +165,31 @@ impl Feed {
         ];
         let past = Empty { schema: Arc::new(StreamSchema { version: SchemaVersion(1), fields }) };
         let columns = (0..PREPARED).map(|batch| user_columns(batch * rows, rows)).collect();
-        Self { past, columns, rows, next: 0, clock_us: START_US, offset: 0 }
+        Self { past, columns, rows, next: 0, step_us, clock_us: START_US, offset: 0 }
     }
 
     fn prepare(&mut self) -> Result<Vec<Step>, BenchError> {
-        (0..PREPARED).map(|_| self.step()).collect::<Result<_, _>>().map_err(|error: ArrowError| {
-            BenchError::BadAnswer(format!("a prepared batch does not fit its schema: {error}"))
-        })
+        (0..PREPARED).map(|_| self.one()).collect()
+    }
+
+    /// The next micro-batch.
+    pub(super) fn one(&mut self) -> Result<Step, BenchError> {
+        self.step().map_err(|error| BenchError::BadAnswer(format!("a prepared batch does not fit its schema: {error}")))
+    }
+
+    /// The log that it feeds.
+    pub(super) fn past(&self) -> &dyn History {
+        &self.past
+    }
+
+    /// The schema of its batches.
+    pub(super) fn schema(&self) -> &StreamSchema {
+        &self.past.schema
     }
 
     fn step(&mut self) -> Result<Step, ArrowError> {
         let before = TimeUs(self.clock_us).floor_to_second();
-        self.clock_us += STEP_US;
+        self.clock_us += self.step_us;
         let now = TimeUs(self.clock_us).floor_to_second();
         let rows = i64::try_from(self.rows).unwrap_or(i64::MAX);
         let times = |values: Vec<Option<i64>>| -> ArrayRef {
@@ -241,7 +255,7 @@ mod tests {
 
     #[test]
     fn every_view_of_the_bench_is_maintained_and_sees_every_event() {
-        let mut feed = Feed::new(10);
+        let mut feed = Feed::new(10, STEP_US);
         let queries = ten_views(STREAM).into_iter().chain([filter_group_window(STREAM)]);
         let mut views: Vec<LiveQuery> = queries
             .map(|sql| {

@@ -6,4 +6,6 @@ pub mod idle;
 pub mod ingest_batch;
 pub mod ingest_single;
 pub mod latency;
+pub mod memory;
 pub mod queries;
+pub mod restart;

@@ -1,11 +1,14 @@
 //! The log's clock: never back, whole seconds as steps, pauses logged.
 
+use std::sync::Arc;
+
 use pulseboard_model::time::SECOND_US;
 use pulseboard_model::{LogOffset, Position, Step, TimeUs};
 
 use super::TestBed;
 use super::rows::{all, eventually, next_step, numbers, offsets};
 use crate::log::Log;
+use crate::past_steps::PastSteps;
 
 /// A wall clock that is set back does not set the log back, not even over a restart.
 pub async fn the_clock_never_goes_back(bed: &mut impl TestBed) {
@@ -134,4 +137,49 @@ fn check_moments(log: &dyn Log, steps: &[Position]) {
     let last = *steps.last().expect("steps");
     assert_eq!(log.position_at(last.clock), Ok(last));
     assert_eq!(log.position_at(TimeUs(i64::MAX)), Ok(log.head()));
+}
+
+/// The past steps as the present did: commits, ticks and pauses, from anywhere, and the same after reopening.
+pub async fn the_past_steps_as_the_present_did(bed: &mut impl TestBed) {
+    let log = bed.open();
+    let mut steps = vec![log.head()];
+    let mut tail = log.tail(LogOffset::START).expect("a tail");
+    let advances = [
+        0,
+        300_000,
+        2 * SECOND_US + 7,
+        0,
+        4 * SECOND_US,
+        600 * SECOND_US,
+        1,
+        59 * SECOND_US,
+        3_600 * SECOND_US + 5,
+        40,
+    ];
+    for (n, advance) in (0..).zip(advances) {
+        bed.clock().advance(advance);
+        let appended = log.append(numbers("s", n > 0, n..=n + n % 3)).await.expect("appended").position;
+        while steps.last() != Some(&appended) {
+            steps.push(next_step(tail.as_mut(), true).position());
+        }
+    }
+    drop(tail);
+    // From the first event on: before it there is nothing that a query could see.
+    let steps: Vec<Position> = steps.into_iter().filter(|step| step.offset > LogOffset::START).collect();
+    check_past(&log, &steps);
+    bed.close(log);
+
+    let log = bed.open();
+    check_past(&log, &steps);
+    bed.close(log);
+}
+
+fn check_past(log: &Arc<dyn Log>, steps: &[Position]) {
+    for from in (0..steps.len()).step_by(5) {
+        for to in [from, (from + 1).min(steps.len() - 1), steps.len() / 2, steps.len() - 1] {
+            let past = PastSteps::new(log.clone(), steps[from], steps[to.max(from)]).expect("a past");
+            let past: Vec<Position> = past.map(|step| step.expect("read").position()).collect();
+            assert_eq!(past, &steps[from + 1..=to.max(from)], "from {} to {}", steps[from], steps[to.max(from)]);
+        }
+    }
 }

@@ -51,6 +51,7 @@ macro_rules! log_conformance {
             a_pause_is_one_step_that_is_logged
             the_head_is_the_last_step
             a_moment_leads_to_the_step_before_it
+            the_past_steps_as_the_present_did
             a_schema_grows_and_old_rows_follow
             nested_fields_grow_too
             an_unchanged_request_follows_a_schema_that_moved

@@ -1,9 +1,12 @@
 //! The engine thread: takes one command after another and answers each step with everything it changed.
 //!
 //! It owns all instances; nothing else touches them. It never runs a query over the log, reads it only to close the small gap
-//! between a rebuild and now, and never waits for a job.
+//! between a rebuild and now, and never waits for a job. `keeping` makes its checkpoints,
+//! `reruns` starts what is run again.
 
+mod keeping;
 mod policing;
+mod reruns;
 
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,7 +24,7 @@ use pulseboard_runtime::Shutdown;
 use tokio::sync::watch;
 
 use super::Pool;
-use super::jobs::{Asker, Rebuilt, rebuild, refused, rerun, schema_moved};
+use super::jobs::{Asker, Begin, Job, Rebuilt, refused, schema_moved};
 use super::outcome::{Outcome, Plan, plan_outcome};
 use super::registry::Registry;
 use super::running::{Kind, Maintained, Rerun, Running, state_of};
@@ -31,13 +34,14 @@ use crate::api::{
 use crate::scan_request::ScanRequest;
 
 use policing::Policing;
+use reruns::rerun_reason;
+
+pub(crate) use keeping::{Kept, Saved};
 
 /// How long an instance outlives its last holder.
 const GRACE_US: i64 = 30_000_000;
 /// A rebuild that is further behind than this many events is sent on another round.
 const GAP_EVENTS_MAX: u64 = 50_000;
-/// A query that is re-run is run at most this often.
-const RERUN_EVERY_US: i64 = 1_000_000;
 /// How often the thread looks whether it should end.
 const IDLE: Duration = Duration::from_millis(100);
 
@@ -51,6 +55,7 @@ pub(crate) enum Command {
     Progress { id: InstanceId, generation: u64, progress: Progress },
     Rebuilt { id: InstanceId, generation: u64, plan: Plan, result: Result<Rebuilt, QueryError> },
     Reran { id: InstanceId, generation: u64, result: Result<QueryAnswer, QueryError> },
+    Saved { of: Vec<(InstanceId, u64, Saved)> },
     Figures { ids: Vec<InstanceId>, reply: SyncSender<Vec<Option<ExplainRunning>>> },
 }
 
@@ -80,6 +85,10 @@ pub(crate) struct Core {
     /// Queries whose answer is behind, because they had to wait for their turn.
     late: Vec<InstanceId>,
     policing: Policing,
+    /// Whether checkpoints are under way.
+    keeping: bool,
+    /// When it was last looked for checkpoints that nobody asks for.
+    swept: Option<TimeUs>,
 }
 
 impl Core {
@@ -95,6 +104,8 @@ impl Core {
             changes: Vec::new(),
             late: Vec::new(),
             policing: Policing::new(),
+            keeping: false,
+            swept: None,
         }
     }
 
@@ -103,7 +114,7 @@ impl Core {
             let wait = if self.late.is_empty() { IDLE } else { LATE };
             match commands.recv_timeout(wait) {
                 Ok(command) => self.take(command),
-                Err(RecvTimeoutError::Timeout) if shutdown.is_triggered() => return,
+                Err(RecvTimeoutError::Timeout) if shutdown.is_triggered() => return self.keep_all(),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -131,6 +142,7 @@ impl Core {
             Command::Progress { id, generation, progress } => self.progress(id, generation, progress),
             Command::Rebuilt { id, generation, plan, result } => self.rebuilt(id, generation, &plan, result),
             Command::Reran { id, generation, result } => self.reran(id, generation, result),
+            Command::Saved { of } => self.saved(of),
             Command::Figures { ids, reply } => {
                 let figures = ids.iter().map(|id| self.instances.get(id).map(Running::figures)).collect();
                 // Whoever asked may have stopped waiting.
@@ -159,6 +171,7 @@ impl Core {
             self.police();
             self.start_reruns();
             self.stop_idle();
+            self.keep_checkpoints();
         }
     }
 
@@ -207,6 +220,7 @@ impl Core {
         self.start_reruns();
         if new_second {
             self.stop_idle();
+            self.keep_checkpoints();
         }
     }
 
@@ -224,7 +238,7 @@ impl Core {
                     running.cost += started.elapsed();
                     match advanced {
                         Ok(Ok(())) => self.finish(id, true),
-                        Ok(Err(_moved_back)) => self.replan(id, None),
+                        Ok(Err(_moved_back)) => self.replan_from_log(id),
                         Err(error) => self.fall_back(id, &error),
                     }
                 }
@@ -254,7 +268,7 @@ impl Core {
         let Some(running) = self.instances.get_mut(&id) else { return };
         let Kind::Maintained(maintained) = &mut running.kind else { return };
         if tick && maintained.query.wants_rebuild() {
-            return self.replan(id, None);
+            return self.replan_from_log(id);
         }
         let started = Instant::now();
         let finished = guarded(|| maintained.finish());
@@ -328,6 +342,7 @@ impl Core {
             }
             Outcome::Maintained(plan) => {
                 running.kind = Kind::Rebuilding { reset };
+                let begin = if std::mem::take(&mut running.from_log) { Begin::Log } else { Begin::Checkpoint };
                 let progress = Progress { done: 0, total: position.offset.to_u64() };
                 let state =
                     ViewState { progress: Some(progress), ..ViewState::new(Status::Backfilling, Mode::Maintained) };
@@ -335,28 +350,31 @@ impl Core {
                 let state = running.told.is_some().then(|| running.tell(state, position.now(), true));
                 self.emit(id, Delta::default(), state.flatten());
                 self.remember_streams(id, &plan.streams());
-                self.send_rebuild(id, plan, None);
+                self.send_rebuild(id, plan, begin);
             }
         }
     }
 
-    fn send_rebuild(&self, id: InstanceId, plan: Plan, earlier: Option<Rebuilt>) {
+    fn send_rebuild(&self, id: InstanceId, plan: Plan, begin: Begin) {
         let Some(running) = self.instances.get(&id) else { return };
-        let asker = Asker { id, generation: running.generation, commands: self.parts.commands.clone() };
-        let (spec, history) = (running.spec.clone(), self.parts.history.clone());
-        let (limits, to) = (self.parts.config.view_limits.clone(), self.position);
+        let job = Job {
+            asker: Asker { id, generation: running.generation, commands: self.parts.commands.clone() },
+            spec: running.spec.clone(),
+            plan,
+            to: self.position,
+            history: self.parts.history.clone(),
+            limits: self.parts.config.view_limits.clone(),
+            checkpoints: self.parts.config.checkpoints.clone(),
+        };
         self.parts.pool.handle().spawn_blocking(move || {
-            let work = || rebuild(&asker, &spec, &plan, earlier, to, history.as_ref(), &limits);
-            if guarded(|| {
-                work();
+            let work = || {
+                job.rebuild(begin);
                 Ok(())
-            })
-            .is_err()
-            {
-                let report =
-                    Command::Rebuilt { id, generation: asker.generation, plan: plan.clone(), result: Err(panicked()) };
+            };
+            if guarded(work).is_err() {
+                let Job { asker: Asker { id, generation, commands }, plan, .. } = job;
                 // A closed queue means that the engine has ended.
-                let _ended = asker.commands.send(report).is_err();
+                let _ended = commands.send(Command::Rebuilt { id, generation, plan, result: Err(panicked()) }).is_err();
             }
         });
     }
@@ -386,12 +404,12 @@ impl Core {
         }
         let gap = position.offset.to_u64().saturating_sub(rebuilt.upto.to_u64());
         if gap > GAP_EVENTS_MAX {
-            return self.send_rebuild(id, plan.clone(), Some(rebuilt));
+            return self.send_rebuild(id, plan.clone(), Begin::Earlier(Box::new(rebuilt)));
         }
         let caught_up = guarded(|| catch_up(&mut rebuilt, plan, self.parts.history.as_ref(), position));
         match caught_up {
             Ok(true) => {}
-            Ok(false) => return self.replan(id, None),
+            Ok(false) => return self.replan_from_log(id),
             Err(error) if error == schema_moved() => return self.replan(id, Some(ResetReason::Schema)),
             Err(error) => return self.fall_back(id, &error),
         }
@@ -407,7 +425,8 @@ impl Core {
         });
         running.told = None;
         running.stands = None;
-        running.since = plan.streams().iter().filter_map(|stream| self.parts.history.complete_from(stream)).max();
+        running.since = rebuilt.since;
+        running.kept = Kept::of(rebuilt.kept, running.events);
         let state = running.tell(state, position.now(), true);
         self.changes.push(InstanceChange { instance: id, update: InstanceUpdate::Snapshot(snapshot, reset), state });
     }
@@ -419,6 +438,14 @@ impl Core {
             Ok(outcome) => self.begin(id, outcome, reset),
             Err(error) => self.fail(id, &error),
         }
+    }
+
+    /// The same for a window that moved back and for room under a limit: a checkpoint has what the instance has.
+    fn replan_from_log(&mut self, id: InstanceId) {
+        if let Some(running) = self.instances.get_mut(&id) {
+            running.from_log = true;
+        }
+        self.replan(id, None);
     }
 
     fn fail(&mut self, id: InstanceId, error: &QueryError) {
@@ -448,61 +475,6 @@ impl Core {
                     self.replan(id, Some(ResetReason::Schema));
                 }
                 _ => {}
-            }
-        }
-    }
-
-    fn start_reruns(&mut self) {
-        let position = self.position;
-        for (id, running) in &mut self.instances {
-            let Kind::Rerun(rerun_state) = &mut running.kind else { continue };
-            let due = rerun_state.last_run.is_none_or(|last| position.clock.0 - last.0 >= RERUN_EVERY_US);
-            if rerun_state.running || !rerun_state.dirty || !due {
-                continue;
-            }
-            rerun_state.running = true;
-            rerun_state.dirty = false;
-            rerun_state.last_run = Some(position.clock);
-            let asker = Asker { id: *id, generation: running.generation, commands: self.parts.commands.clone() };
-            let limits = self.parts.config.query_limits.clone();
-            let job = rerun(asker, running.spec.clone(), position, self.parts.history.clone(), limits);
-            self.parts.pool.handle().spawn(job);
-        }
-    }
-
-    fn reran(&mut self, id: InstanceId, generation: u64, result: Result<QueryAnswer, QueryError>) {
-        let (now, clock) = (self.position.now(), self.position.clock);
-        let Some(running) = self.instances.get_mut(&id).filter(|running| running.generation == generation) else {
-            return;
-        };
-        let Kind::Rerun(rerun_state) = &mut running.kind else { return };
-        rerun_state.running = false;
-        match result {
-            Ok(answer) => {
-                running.stands = Some(answer.position);
-                let reason = Some(rerun_reason(&rerun_state.reason));
-                let update = rerun_state.update(&answer);
-                let state = ViewState { reason, ..ViewState::new(Status::Rerun, Mode::Rerun) };
-                let state = running.tell(state, now, true);
-                let retry = running.retry_at.is_some_and(|at| at <= clock);
-                if retry {
-                    running.retry_at = None;
-                }
-                match update {
-                    InstanceUpdate::State => self.emit(id, Delta::default(), state),
-                    update => self.changes.push(InstanceChange { instance: id, update, state }),
-                }
-                if retry {
-                    self.replan(id, None);
-                }
-            }
-            Err(error) if matches!(error.kind, QueryErrorKind::UnknownStream | QueryErrorKind::UnknownColumn) => {
-                self.replan(id, None);
-            }
-            Err(error) => {
-                let state = ViewState { reason: Some(error.message), ..ViewState::new(Status::Error, Mode::Rerun) };
-                let state = running.tell(state, now, true);
-                self.emit(id, Delta::default(), state);
             }
         }
     }
@@ -548,10 +520,6 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, QueryError>) -> Result<T, QueryEr
 
 fn panicked() -> QueryError {
     QueryError::new(QueryErrorKind::Internal, "computing it failed by a fault of the server, which is logged")
-}
-
-fn rerun_reason(reason: &str) -> String {
-    format!("re-run at most once a second: {reason}")
 }
 
 /// Brings a rebuilt instance from where it stands to the engine's position; false if a bound moved back meanwhile.

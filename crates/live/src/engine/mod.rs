@@ -6,7 +6,9 @@
 mod core;
 mod jobs;
 mod outcome;
+mod past;
 mod registry;
+mod restore;
 mod running;
 
 use std::fmt;

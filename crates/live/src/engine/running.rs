@@ -7,6 +7,7 @@ use pulseboard_model::{
 };
 use std::sync::Arc;
 
+use super::core::Kept;
 use super::outcome::Plan;
 use crate::api::{ExplainRunning, QueryAnswer, QueryError, QuerySpec};
 use crate::maintain::query::{Query, Refused};
@@ -143,6 +144,10 @@ pub(crate) struct Running {
     pub(crate) cost_then: Duration,
     /// That share, 0 to 1.
     pub(crate) share: f64,
+    /// Whether its next rebuild reads the whole log, whatever checkpoints there are.
+    pub(crate) from_log: bool,
+    /// Its newest checkpoint.
+    pub(crate) kept: Kept,
 }
 
 impl Running {
@@ -161,6 +166,8 @@ impl Running {
             cost: Duration::ZERO,
             cost_then: Duration::ZERO,
             share: 0.0,
+            from_log: false,
+            kept: Kept::default(),
         }
     }
 

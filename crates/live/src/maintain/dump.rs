@@ -1,15 +1,16 @@
 //! State as bytes and back: what a checkpoint, a hand-over or a rewind needs.
 //!
 //! Layout: magic, format version, instance clock, truncated flag, what the window remembers of rows it does not hold,
-//! kind, then for groups one Arrow IPC stream per pane part (keys, then states, with the part's stay and times) and for
-//! rows each stored row, those of a step not finished yet included. Partial states are DataFusion's and not
+//! kind, then for groups the stay, times and length of each pane part and one Arrow IPC stream of them all (keys, then
+//! states), and for rows each stored row, those of a step not finished yet included. Partial states are DataFusion's and not
 //! stable over its versions: whoever stores a dump stores the engine version and the query's fingerprint beside it and
 //! rebuilds from the log when they differ. Anything that does not read back whole is an error, never a guess.
 
 use std::io::Cursor;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
+use arrow::compute::{concat, take_arrays};
 use arrow::datatypes::{Field, Schema};
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
@@ -26,9 +27,13 @@ use super::watch::Spans;
 use super::window::{Memory, Stay, Window};
 
 const MAGIC: &[u8; 4] = b"PBLS";
-const FORMAT: u8 = 2;
+/// Raised whenever the layout changes: a dump of another format is not read.
+pub(crate) const FORMAT: u8 = 3;
 const KIND_GROUPS: u8 = 1;
 const KIND_ROWS: u8 = 2;
+
+/// Parts are joined into batches of about this many rows.
+const BATCH_ROWS: usize = 65_536;
 
 fn damaged() -> DataFusionError {
     exec_datafusion_err!("the stored state is damaged or of another format")
@@ -47,11 +52,14 @@ pub(crate) fn dump(instance: &mut Instance) -> Result<Vec<u8>> {
             out.push(KIND_GROUPS);
             let parts = groups.parts()?;
             write_len(&mut out, parts.len());
+            let mut pieces = Vec::with_capacity(parts.len());
             for (stay, spans, keys, states) in parts {
                 write_stay(&mut out, stay, &spans);
                 let columns: Vec<ArrayRef> = keys.into_iter().chain(states.into_iter().flatten()).collect();
-                write_bytes(&mut out, &columns_to_ipc(columns)?);
+                write_len(&mut out, rows_of(&columns));
+                pieces.push(columns);
             }
+            write_bytes(&mut out, &pieces_to_ipc(&pieces)?);
         }
         State::Rows(rows) => {
             out.push(KIND_ROWS);
@@ -87,10 +95,18 @@ pub(crate) fn restore(shape: &Arc<Shape>, limits: &ViewLimits, bytes: &[u8]) -> 
         (State::Groups(groups), KIND_GROUPS) => {
             let keys = shape.aggregate.as_ref().map_or(0, |aggregate| aggregate.keys.len());
             let calls = shape.aggregate.as_ref().map_or(&[][..], |aggregate| &aggregate.calls);
-            for _ in 0..input.len()? {
-                let (stay, spans) = input.stay()?;
-                let (columns, rows) = ipc_to_columns(input.sized()?)?;
-                let mut columns = columns.into_iter();
+            let parts: Vec<(Stay, Spans, usize)> = (0..input.len()?)
+                .map(|_| {
+                    let (stay, spans) = input.stay()?;
+                    Ok((stay, spans, input.len()?))
+                })
+                .collect::<Result<_>>()?;
+            let mut pieces = Pieces::new(input.sized()?)?;
+            for (stay, spans, rows) in parts {
+                if rows == 0 {
+                    continue;
+                }
+                let mut columns = pieces.take(rows)?.into_iter();
                 let keys: Vec<ArrayRef> = columns.by_ref().take(keys).collect();
                 let mut states = Vec::with_capacity(calls.len());
                 for call in calls {
@@ -124,21 +140,68 @@ pub(crate) fn restore(shape: &Arc<Shape>, limits: &ViewLimits, bytes: &[u8]) -> 
     Ok(instance)
 }
 
-fn columns_to_ipc(columns: Vec<ArrayRef>) -> Result<Vec<u8>> {
-    let rows = columns.first().map_or(0, |column| column.len());
+fn rows_of(columns: &[ArrayRef]) -> usize {
+    columns.first().map_or(0, |column| column.len())
+}
+
+/// One stream of all pieces, each whole in one batch.
+fn pieces_to_ipc(pieces: &[Vec<ArrayRef>]) -> Result<Vec<u8>> {
+    let Some(first) = pieces.first() else { return Ok(Vec::new()) };
     let field = |(number, column): (usize, &ArrayRef)| Field::new(number.to_string(), column.data_type().clone(), true);
-    let schema = Arc::new(Schema::new(columns.iter().enumerate().map(field).collect::<Vec<_>>()));
-    let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    let batch = RecordBatch::try_new_with_options(schema.clone(), columns, &options)?;
+    let schema = Arc::new(Schema::new(first.iter().enumerate().map(field).collect::<Vec<_>>()));
     let mut writer = StreamWriter::try_new(Vec::new(), &schema)?;
-    writer.write(&batch)?;
+    let mut from = 0;
+    while from < pieces.len() {
+        let (mut to, mut rows) = (from, 0);
+        while to < pieces.len() && (rows == 0 || rows + rows_of(&pieces[to]) <= BATCH_ROWS) {
+            rows += rows_of(&pieces[to]);
+            to += 1;
+        }
+        let column = |number: usize| -> Result<ArrayRef> {
+            let arrays: Vec<&dyn Array> = pieces[from..to].iter().map(|piece| piece[number].as_ref()).collect();
+            Ok(concat(&arrays)?)
+        };
+        let columns = (0..first.len()).map(column).collect::<Result<_>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        writer.write(&RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)?;
+        from = to;
+    }
     Ok(writer.into_inner()?)
 }
 
-fn ipc_to_columns(bytes: &[u8]) -> Result<(Vec<ArrayRef>, usize)> {
-    let mut reader = StreamReader::try_new(Cursor::new(bytes), None)?;
-    let batch = reader.next().ok_or_else(damaged)??;
-    Ok((batch.columns().to_vec(), batch.num_rows()))
+/// Gives the pieces back in their order.
+struct Pieces<'a> {
+    reader: Option<StreamReader<Cursor<&'a [u8]>>>,
+    batch: Option<RecordBatch>,
+    at: usize,
+}
+
+impl<'a> Pieces<'a> {
+    fn new(bytes: &'a [u8]) -> Result<Self> {
+        let reader = if bytes.is_empty() { None } else { Some(StreamReader::try_new(Cursor::new(bytes), None)?) };
+        Ok(Self { reader, batch: None, at: 0 })
+    }
+
+    fn take(&mut self, rows: usize) -> Result<Vec<ArrayRef>> {
+        loop {
+            if let Some(batch) = self.batch.as_ref().filter(|batch| self.at < batch.num_rows()) {
+                if batch.num_rows() - self.at < rows {
+                    return Err(damaged());
+                }
+                if rows == batch.num_rows() {
+                    self.at = rows;
+                    return Ok(batch.columns().to_vec());
+                }
+                // Copied: a slice would hold, and count, the memory of all its neighbours for as long as it lives.
+                let range = |at: usize| u32::try_from(at).map_err(|_| damaged());
+                let picked = UInt32Array::from_iter_values(range(self.at)?..range(self.at + rows)?);
+                self.at += rows;
+                return Ok(take_arrays(batch.columns(), &picked, None)?);
+            }
+            let next = self.reader.as_mut().and_then(Iterator::next).ok_or_else(damaged)??;
+            (self.batch, self.at) = (Some(next), 0);
+        }
+    }
 }
 
 fn write_len(out: &mut Vec<u8>, len: usize) {

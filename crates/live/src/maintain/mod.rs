@@ -7,6 +7,7 @@
 pub(crate) mod bound;
 pub(crate) mod compose;
 pub(crate) mod dump;
+pub(crate) mod form;
 pub(crate) mod groups;
 mod held_rows;
 pub(crate) mod instance;

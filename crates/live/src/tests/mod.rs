@@ -7,6 +7,8 @@ mod differential;
 mod earlier;
 mod grammar;
 mod memory;
+mod replay;
+mod restart;
 mod sessions;
 pub(crate) mod world;
 mod worlds;

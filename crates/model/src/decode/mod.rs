@@ -26,4 +26,4 @@ mod tests;
 
 pub use api::{BodyError, BodyFormat, Decoded, RowError, StreamConfig};
 pub use body::decode;
-pub use times::check_format;
+pub use times::{check_format, read_time};

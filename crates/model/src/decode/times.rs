@@ -41,6 +41,12 @@ pub fn check_format(format: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// A time as a person or program writes it: RFC 3339, or an epoch by its magnitude; UTC if it says no zone.
+#[must_use]
+pub fn read_time(text: &str) -> Option<TimeUs> {
+    from_text(text, Tz::UTC, None)
+}
+
 /// A whole-number epoch.
 pub(super) fn from_int(epoch: i64) -> TimeUs {
     #[expect(clippy::cast_precision_loss, reason = "only the magnitude matters here")]

@@ -158,8 +158,8 @@ pub struct QueryArgs {
     /// Print the answer again with each change, until Ctrl-C. Needs a running server.
     #[arg(long)]
     pub live: bool,
-    /// A position that an earlier answer gave: the answer as of then.
-    #[arg(long, value_name = "POSITION", conflicts_with = "live")]
+    /// A position that an earlier answer gave, or a time such as 2026-03-01T12:00:00Z: the answer as of then.
+    #[arg(long, value_name = "POSITION|TIME", conflicts_with = "live")]
     pub at: Option<String>,
     /// The zone local days and hours are meant in [default: the server's, else UTC].
     #[arg(long, value_name = "ZONE")]

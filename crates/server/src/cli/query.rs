@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use chrono_tz::Tz;
 use pulseboard_archive::{Archive, ArchivedLog};
-use pulseboard_journal::{Log, PositionCheck, ReadOnlyLog};
+use pulseboard_journal::{Log, ReadOnlyLog, position_of};
 use pulseboard_live::{History, QuerySpec, query_once};
 use pulseboard_model::limits::QueryLimits;
-use pulseboard_model::{Cell, Column, Position};
+use pulseboard_model::{Cell, Column};
 use pulseboard_protocol::value::write_cell;
 use pulseboard_runtime::{SystemClock, Tasks};
 use serde_json::{Value, json};
@@ -62,9 +62,8 @@ async fn read_directory(args: &QueryArgs) -> Result<(Vec<Heading>, Vec<Vec<Value
     let archived = archive.map(|archive| ArchivedLog::read_only(log.clone(), Arc::new(archive)));
     let at = match &args.at {
         Some(text) => {
-            let position = text.parse::<Position>().map_err(|error| Failure::refused(error.to_string()))?;
-            known(log.check(&position)).map_err(Failure::refused)?;
-            position
+            let whole: &dyn Log = archived.as_ref().map_or(log.as_ref(), |archived| archived);
+            position_of(whole, text).map_err(|error| Failure::refused(error.to_string()))?
         }
         None => log.head(),
     };
@@ -85,17 +84,6 @@ async fn read_directory(args: &QueryArgs) -> Result<(Vec<Heading>, Vec<Vec<Value
     Ok((answer.columns.iter().map(heading).collect(), rows))
 }
 
-/// Says why a position cannot be asked, in the server's words.
-fn known(check: PositionCheck) -> Result<(), &'static str> {
-    match check {
-        PositionCheck::OtherEpoch => {
-            Err("the position is of another epoch of the log: the log lost or changed events since")
-        }
-        PositionCheck::Ahead => Err("the position is beyond the end of the log"),
-        PositionCheck::Known | PositionCheck::Gap => Ok(()),
-    }
-}
-
 /// A cell as clients see it.
 fn cell_json(cell: &Cell) -> Value {
     let mut out = Vec::new();
@@ -105,6 +93,8 @@ fn cell_json(cell: &Cell) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use pulseboard_model::Position;
+
     use super::*;
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod archive;
 mod board;
+mod checkpoints;
 mod limits;
 mod reader;
 mod streams;
@@ -21,12 +22,14 @@ use pulseboard_model::ViewName;
 use toml::Table;
 
 pub use archive::ArchiveSettings;
+pub use checkpoints::CheckpointConfig;
 pub use limits::Limits;
 pub use reader::Problem;
 
 use crate::sql_text::sentence;
 use archive::read_archive;
 use board::read_board;
+use checkpoints::read_checkpoints;
 use limits::read_limits;
 use reader::Reader;
 use streams::read_streams;
@@ -60,6 +63,8 @@ pub struct ServerConfig {
     pub archive: ArchiveSettings,
     /// What may be sent in, held and asked.
     pub limits: Limits,
+    /// How the state of live queries is kept over a restart.
+    pub checkpoints: CheckpointConfig,
     /// Named views, those of boards included.
     pub views: Vec<NamedView>,
     /// Boards.
@@ -124,6 +129,7 @@ fn build(
     let (streams, retention) = read_streams(&mut root, host_source, problems);
     let archive = read_archive(&mut root, file, problems);
     let limits = read_limits(&mut root, file, problems);
+    let checkpoints = read_checkpoints(&mut root, file, problems);
     let mut views = views(&mut root, zone, problems);
     if root.take("alerts").is_some() {
         root.problem("alerts", "alerts are not part of this version yet", problems);
@@ -163,6 +169,7 @@ fn build(
         retention,
         archive,
         limits,
+        checkpoints,
         views,
         boards,
     })

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{TOTALS, server};
 use crate::support::api::read;
+use crate::support::cli::pulseboard;
 use crate::support::compare::held;
 use crate::support::connection::Transport;
 use crate::support::follower::Follower;
@@ -127,4 +128,32 @@ async fn an_ad_hoc_query_has_a_channel_that_survives_a_restart() {
     let mut connection = follower.connect(server.address, Transport::Sse).await.expect("connected");
     follower.take_until(&mut connection, |follower| follower.is_live(&channel)).await.expect("connected");
     assert_eq!(held(follower.channel(&channel)), ["[2]"]);
+}
+
+#[tokio::test]
+async fn a_time_is_the_last_step_at_or_before_it() {
+    let (home, server, position) = server().await;
+    let clock: i64 = position.rsplit(':').next().unwrap().parse().unwrap();
+    let sql = "SELECT count(*) AS n, now() AS clock FROM events";
+    let then = server.api.query_at(sql, &position).await;
+    server.api.accepted("events", &json!({"v": 3, "kind": "later"})).await;
+    server.api.settle().await;
+    let at_clock = server.api.query_at(sql, &clock.to_string()).await;
+    assert_eq!((&at_clock["position"], &at_clock["rows"]), (&then["position"], &then["rows"]));
+    // Just before the first event was there, the log had none.
+    let before = json!({"sql": sql, "at": (clock - 86_400_000_000).to_string()});
+    assert!(server.api.post("/api/v1/query", &before).await.refused(400, "bad_position").message.contains("before"));
+    let future = json!({"sql": sql, "at": "2199-01-01T00:00:00Z"});
+    assert!(server.api.post("/api/v1/query", &future).await.refused(409, "ahead").message.contains("future"));
+    let nonsense = json!({"sql": sql, "at": "yesterday"});
+    server.api.post("/api/v1/query", &nonsense).await.refused(400, "bad_position");
+    // The same on views, and on the command line, with and without a server.
+    let view = server.api.get(&format!("/api/v1/views/totals?at={clock}")).await.ok();
+    assert_eq!(view["position"], then["position"]);
+    let (dir, text) = (home.data_dir().display().to_string(), clock.to_string());
+    let args =
+        ["query", "SELECT count(*) AS n FROM events", "--at", &text, "--format", "csv", "--data-dir", dir.as_str()];
+    assert_eq!(pulseboard(args).await.ok().trim().lines().last(), Some("2"));
+    server.stop().await;
+    assert_eq!(pulseboard(args).await.ok().trim().lines().last(), Some("2"));
 }

@@ -62,9 +62,20 @@ impl Home {
 
     /// Starts a server and waits until it listens.
     pub(crate) async fn start(&self) -> Server {
+        self.started(self.serve_command()).await
+    }
+
+    /// The same with a variable of the environment.
+    pub(crate) async fn start_with(&self, variable: &str, value: &str) -> Server {
+        let mut command = self.serve_command();
+        command.env(variable, value);
+        self.started(command).await
+    }
+
+    async fn started(&self, mut command: Command) -> Server {
         let log = self.file("stderr");
         let errors = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let mut child = self.serve_command().stdout(Stdio::piped()).stderr(errors).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(errors).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         within("the line with the URL", stdout.read_line(&mut line)).await.unwrap();
