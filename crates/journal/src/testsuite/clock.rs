@@ -144,18 +144,8 @@ pub async fn the_past_steps_as_the_present_did(bed: &mut impl TestBed) {
     let log = bed.open();
     let mut steps = vec![log.head()];
     let mut tail = log.tail(LogOffset::START).expect("a tail");
-    let advances = [
-        0,
-        300_000,
-        2 * SECOND_US + 7,
-        0,
-        4 * SECOND_US,
-        600 * SECOND_US,
-        1,
-        59 * SECOND_US,
-        3_600 * SECOND_US + 5,
-        40,
-    ];
+    let advances =
+        [0, 300_000, 2 * SECOND_US + 7, 0, 4 * SECOND_US, 600 * SECOND_US, 1, 5 * SECOND_US, 3_600 * SECOND_US + 5, 40];
     for (n, advance) in (0..).zip(advances) {
         bed.clock().advance(advance);
         let appended = log.append(numbers("s", n > 0, n..=n + n % 3)).await.expect("appended").position;
@@ -164,6 +154,7 @@ pub async fn the_past_steps_as_the_present_did(bed: &mut impl TestBed) {
         }
     }
     drop(tail);
+    // Never more ticks at once than a small ring holds: a tail that is behind gets none of them.
     // From the first event on: before it there is nothing that a query could see.
     let steps: Vec<Position> = steps.into_iter().filter(|step| step.offset > LogOffset::START).collect();
     check_past(&log, &steps);

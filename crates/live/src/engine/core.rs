@@ -426,7 +426,10 @@ impl Core {
         running.told = None;
         running.stands = None;
         running.since = rebuilt.since;
-        running.kept = Kept::of(rebuilt.kept, running.events);
+        // A rebuild that began with none may have made one on its way.
+        if rebuilt.kept.is_some() {
+            running.kept = Kept::of(rebuilt.kept, running.events);
+        }
         let state = running.tell(state, position.now(), true);
         self.changes.push(InstanceChange { instance: id, update: InstanceUpdate::Snapshot(snapshot, reset), state });
     }
