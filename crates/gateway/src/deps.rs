@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono_tz::Tz;
+use parking_lot::RwLock;
 use pulseboard_hub::Hub;
 use pulseboard_journal::{Log, MetaStore};
 use pulseboard_live::Engine;
 use pulseboard_model::StreamName;
 use pulseboard_model::decode::StreamConfig;
 use pulseboard_model::limits::IngestLimits;
+use pulseboard_model::rejects;
 use pulseboard_runtime::{Clock, Tasks};
 use serde_json::Value;
 
@@ -36,6 +38,8 @@ pub struct GatewayConfig {
     pub body_timeout: Duration,
     /// The most connections that follow channels.
     pub connections_max: usize,
+    /// Streams that the server writes itself, with what writes them: clients may not.
+    pub owned_streams: BTreeMap<StreamName, String>,
 }
 
 impl GatewayConfig {
@@ -50,6 +54,7 @@ impl GatewayConfig {
             decodes_max: 4,
             body_timeout: Duration::from_secs(30),
             connections_max: 20_000,
+            owned_streams: BTreeMap::from([(rejects::stream(), "what was rejected".to_owned())]),
         }
     }
 }
@@ -71,6 +76,23 @@ impl StreamConfigs {
     }
 }
 
+/// What each source says of itself, by name. Shared: who runs a source tells here what has become of it.
+#[derive(Debug, Clone, Default)]
+pub struct SourceList(Arc<RwLock<BTreeMap<String, Value>>>);
+
+impl SourceList {
+    /// From now on `name` says so.
+    pub fn tell(&self, name: &str, says: Value) {
+        self.0.write().insert(name.to_owned(), says);
+    }
+
+    /// What all of them say, by name.
+    #[must_use]
+    pub fn all(&self) -> Vec<Value> {
+        self.0.read().values().cloned().collect()
+    }
+}
+
 /// Everything the gateway stands on. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Deps {
@@ -89,7 +111,7 @@ pub struct Deps {
     /// Named views, boards and ad-hoc queries.
     pub catalog: Catalog,
     /// What the sources say of themselves, as `GET /api/v1/sources` answers.
-    pub sources: Arc<Vec<Value>>,
+    pub sources: SourceList,
     /// Counters since the start.
     pub figures: Arc<Figures>,
     /// What time it is.

@@ -16,7 +16,6 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use pulseboard_journal::{AppendError, AppendRequest, Appended, IdempotencyKey};
 use pulseboard_model::decode::{BodyError, BodyFormat, Decoded, decode};
-use pulseboard_model::rejects::REJECTED;
 use pulseboard_model::{StreamName, TimeUs};
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::http::{IngestAnswer, RowError};
@@ -57,7 +56,7 @@ pub(crate) async fn post_events(
     headers: HeaderMap,
     body: Body,
 ) -> HttpResult {
-    let stream = sendable(&stream)?;
+    let stream = sendable(&deps, &stream)?;
     let read = body::read(&headers, body, deps.config.ingest.body_bytes_max, &decodes.room);
     let (body, _share) = tokio::time::timeout(deps.config.body_timeout, read)
         .await
@@ -70,10 +69,10 @@ pub(crate) async fn post_events(
 }
 
 /// The stream of that name, if clients may send to it.
-pub(crate) fn sendable(stream: &str) -> Result<StreamName, ApiError> {
+pub(crate) fn sendable(deps: &Deps, stream: &str) -> Result<StreamName, ApiError> {
     let stream = StreamName::new(stream).map_err(|error| ApiError::new(Code::BadRequest, error.to_string()))?;
-    if stream.as_str() == REJECTED {
-        let message = format!("stream `{REJECTED}` is written by the server alone: send to another stream");
+    if let Some(what) = deps.config.owned_streams.get(&stream) {
+        let message = format!("stream `{stream}` holds {what}, and only the server writes it: send to another stream");
         return Err(ApiError::new(Code::BadRequest, message));
     }
     Ok(stream)

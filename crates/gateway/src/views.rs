@@ -209,7 +209,7 @@ pub(crate) async fn get_board(State(deps): State<Deps>, Path(id): Path<String>) 
 
 /// `GET /api/v1/sources`.
 pub(crate) async fn get_sources(State(deps): State<Deps>) -> Json<Value> {
-    Json(json!({ "sources": *deps.sources }))
+    Json(json!({ "sources": deps.sources.all() }))
 }
 
 /// `GET /api/v1/connections`.

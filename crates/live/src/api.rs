@@ -57,6 +57,11 @@ pub trait History: Send + Sync + fmt::Debug + 'static {
     /// the columns that are not asked for. Blocks; dropping the batches ends the reading.
     fn scan(&self, request: &ScanRequest) -> Batches;
 
+    /// The field by which the latest rows of a stream are a table, if they are: `ref.NAME` then stands for that table.
+    fn key(&self, _stream: &StreamName) -> Option<String> {
+        None
+    }
+
     /// From when the stream is complete, if retention dropped older events; `None` if all are there.
     fn complete_from(&self, stream: &StreamName) -> Option<TimeUs>;
 }

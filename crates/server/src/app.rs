@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pulseboard_gateway::{Catalog, Deps, Figures, Gateway, GatewayConfig, StreamConfigs};
+use pulseboard_gateway::{Catalog, Deps, Figures, Gateway, GatewayConfig, SourceList, StreamConfigs};
 use pulseboard_hub::{Hub, HubConfig};
 use pulseboard_journal::{Archived, EmbeddedConfig, EmbeddedLog, Log};
 use pulseboard_live::{Checkpoints, Engine, EngineConfig};
@@ -23,7 +23,7 @@ use crate::checkpoint_files::CheckpointFiles;
 use crate::config::ServerConfig;
 use crate::feeder::{self, Feeder};
 use crate::log_history::LogHistory;
-use crate::{archive, source_sink, web};
+use crate::{archive, references, source_sink, web};
 
 /// How long the whole end may take. Who waits for us (systemd, a container) kills after ten seconds.
 const STOP_MAX: Duration = Duration::from_millis(9_500);
@@ -106,10 +106,11 @@ impl App {
         };
         declare(log.as_ref(), &config.streams, config.host_source).await?;
 
-        let history = Arc::new(match archived {
+        let history = match archived {
             Some(archived) => LogHistory::with_archive(archived),
             None => LogHistory::new(log.clone()),
-        });
+        };
+        let history = Arc::new(history.with_keys(references::keys(&config.references)));
         let head = log.head();
         let hub_config = HubConfig { floor: limits.frame_floor, ..HubConfig::default() };
         let hub = Hub::start(hub_config, head, log.newest(), history.clone(), &tasks);
@@ -129,20 +130,25 @@ impl App {
             .map_err(|error| StartError::one(format!("starting the engine: {error}")))?;
         let feeder = feeder::spawn(log.as_ref(), head.offset, engine.clone(), hub.clone(), &tasks)
             .map_err(|error| StartError::one(error.to_string()))?;
-        let mut sources = Vec::new();
+        let sources = SourceList::default();
         if config.host_source {
             let (sender, batches) = tokio::sync::mpsc::channel(QUEUE_BATCHES);
             source_sink::spawn(log.clone(), batches, &tasks);
             HostSource::new(HostConfig::default(), clock.clone())
                 .spawn(&tasks, sender)
                 .map_err(|error| StartError::one(error.to_string()))?;
-            sources.push(json!({"name": "host", "kind": "host", "every_ms": 1_000}));
+            sources.tell("host", json!({"name": "host", "kind": "host", "every_ms": 1_000}));
         }
 
         let meta = embedded.meta_store();
         let catalog =
             Catalog::start(config.views, config.boards, engine.clone(), log.clone(), meta.clone(), clock.clone());
+        let streams = Arc::new(config.streams);
+        let base = GatewayConfig::new(address);
+        let owned_streams = base.owned_streams.into_iter().chain(references::owned(&config.references)).collect();
+        references::spawn(config.references, &streams, &log, &clock, &sources, &tasks);
         let gateway_config = GatewayConfig {
+            owned_streams,
             allowed_origins: config.allowed_origins,
             timezone: config.timezone,
             ingest: limits.ingest,
@@ -150,13 +156,13 @@ impl App {
         };
         let deps = Deps {
             config: Arc::new(gateway_config),
-            streams: Arc::new(config.streams),
+            streams,
             log,
             meta,
             engine,
             hub,
             catalog,
-            sources: Arc::new(sources),
+            sources,
             figures: Arc::new(Figures::default()),
             clock,
             tasks: tasks.clone(),

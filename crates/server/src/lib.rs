@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 mod feeder;
 mod log_history;
+mod references;
 mod source_sink;
 mod sql_text;
 mod web;

@@ -1,5 +1,6 @@
 //! The log as the engine and the hub read it. Joins crates that do not know each other; decides nothing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
@@ -14,19 +15,27 @@ use pulseboard_model::{LogOffset, Position, StreamName, StreamSchema, TimeUs};
 pub(crate) struct LogHistory {
     log: Arc<dyn Log>,
     archived: Option<ArchivedLog>,
+    /// By which fields the latest rows of some streams are tables.
+    keys: Arc<BTreeMap<StreamName, String>>,
 }
 
 impl LogHistory {
     /// Reads `log` alone.
     #[must_use]
     pub(crate) fn new(log: Arc<dyn Log>) -> Self {
-        Self { log, archived: None }
+        Self { log, archived: None, keys: Arc::default() }
     }
 
     /// Reads a log and its archive.
     #[must_use]
     pub(crate) fn with_archive(archived: ArchivedLog) -> Self {
-        Self { log: Arc::new(archived.clone()), archived: Some(archived) }
+        Self { log: Arc::new(archived.clone()), archived: Some(archived), keys: Arc::default() }
+    }
+
+    /// The same, where the latest rows of some streams are tables, by those keys.
+    #[must_use]
+    pub(crate) fn with_keys(self, keys: BTreeMap<StreamName, String>) -> Self {
+        Self { keys: Arc::new(keys), ..self }
     }
 }
 
@@ -63,6 +72,10 @@ impl History for LogHistory {
             let batch = batch.map_err(|error| HistoryError(error.to_string()))?;
             request.project(&batch).map_err(|error| HistoryError(error.to_string()))
         }))
+    }
+
+    fn key(&self, stream: &StreamName) -> Option<String> {
+        self.keys.get(stream).cloned()
     }
 
     fn complete_from(&self, stream: &StreamName) -> Option<TimeUs> {

@@ -4,6 +4,7 @@
 //! The server appends them to the log; a source knows neither the log nor who reads its streams.
 
 pub mod host;
+pub mod reference;
 
 mod batch;
 

@@ -310,7 +310,7 @@ impl Connection {
 
 /// Makes events durable that came as a message.
 async fn publish(live: &LiveDeps, stream: &str, events: &str, key: Option<String>) -> Result<Published, ApiError> {
-    let stream = sendable(stream)?;
+    let stream = sendable(&live.deps, stream)?;
     let body = Bytes::copy_from_slice(events.as_bytes());
     let key = key.map(|key| {
         let text = format!("{stream}\0{key}");

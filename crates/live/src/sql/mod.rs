@@ -18,6 +18,7 @@ mod narrowing;
 pub(crate) mod params;
 pub(crate) mod planning;
 mod reach;
+mod references;
 pub(crate) mod reserved;
 mod scopes;
 pub(crate) mod session;

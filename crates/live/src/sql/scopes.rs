@@ -16,6 +16,7 @@ use pulseboard_model::{StreamName, StreamSchema};
 
 use super::expressions::Expressions;
 use super::reach::{ColumnName, Relation, Scope, folded, meaning, member, renamed, untyped};
+use super::references;
 use super::stars;
 use super::weights::{WEIGHT_MAX, weigh};
 use crate::api::{History, QueryError, QueryErrorKind};
@@ -197,6 +198,11 @@ impl<'h> Resolver<'h> {
 
     /// Something in FROM: settles it and adds what it is to `scope`.
     pub(super) fn factor(&mut self, factor: &mut TableFactor, scope: &mut Scope) {
+        if let Some(table) = references::written_out(factor, self.history, &self.existing) {
+            // Its columns are those that the stream has now, as a `*` would be.
+            self.has_wildcard = true;
+            *factor = table;
+        }
         match factor {
             TableFactor::Table { name, alias, args, .. } => {
                 let mut relation = self.table(name, args.is_some());

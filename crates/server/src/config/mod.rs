@@ -8,6 +8,7 @@ mod board;
 mod checkpoints;
 mod limits;
 mod reader;
+mod references;
 mod streams;
 mod values;
 
@@ -16,9 +17,10 @@ use std::path::{Path, PathBuf};
 
 use chrono_tz::Tz;
 use pulseboard_gateway::{Board, NamedView, StreamConfigs};
-use pulseboard_journal::Retention;
+use pulseboard_journal::{Keep, Retention};
 use pulseboard_live::{Params, QuerySpec, check_sql};
 use pulseboard_model::ViewName;
+use pulseboard_sources::reference::ReferenceConfig;
 use toml::Table;
 
 pub use archive::ArchiveSettings;
@@ -32,6 +34,7 @@ use board::read_board;
 use checkpoints::read_checkpoints;
 use limits::read_limits;
 use reader::Reader;
+use references::read_references;
 use streams::read_streams;
 use values::{timezone, wrong};
 
@@ -69,6 +72,8 @@ pub struct ServerConfig {
     pub views: Vec<NamedView>,
     /// Boards.
     pub boards: Vec<Board>,
+    /// Reference tables.
+    pub references: Vec<ReferenceConfig>,
 }
 
 /// What the command line says above the file.
@@ -126,7 +131,12 @@ fn build(
         problems.push(Problem { file: file.to_owned(), key: "server.listen".to_owned(), what });
     }
     let host_source = sources(&mut root, problems) || is_default;
-    let (streams, retention) = read_streams(&mut root, host_source, problems);
+    let (streams, mut retention) = read_streams(&mut root, host_source, problems);
+    let references = read_references(&mut root, dir, &streams, problems);
+    for reference in &references {
+        // A row that is never changed is as old as its first load, and still part of the table.
+        retention.streams.insert(reference.stream.clone(), Keep { keep_us: i64::MAX, max_bytes: u64::MAX });
+    }
     let archive = read_archive(&mut root, file, problems);
     let limits = read_limits(&mut root, file, problems);
     let checkpoints = read_checkpoints(&mut root, file, problems);
@@ -172,6 +182,7 @@ fn build(
         checkpoints,
         views,
         boards,
+        references,
     })
 }
 

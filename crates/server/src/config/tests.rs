@@ -286,3 +286,40 @@ fn a_board_file_replaces_the_shipped_one_with_its_views() {
     let names: Vec<&str> = config.views.iter().map(|view| view.name.as_str()).collect();
     assert_eq!((config.boards.len(), names.as_slice()), (1, ["infra.p"].as_slice()));
 }
+
+#[test]
+fn a_reference_is_a_file_with_a_key_and_its_stream_is_kept_whole() {
+    let config = loaded("[references.products]\nfile = \"data/products.csv\"\nkey = \"id\"\n", &[]).expect("right");
+    let [reference] = config.references.as_slice() else { panic!("{:?}", config.references) };
+    assert!(reference.file.ends_with("data/products.csv") && reference.file.is_absolute(), "{reference:?}");
+    assert_eq!((reference.stream.as_str(), reference.key.as_str()), ("ref_products", "id"));
+    assert_eq!(config.retention.of(&reference.stream).keep_us, i64::MAX);
+    assert_problems(
+        r#"
+        [references.a]
+        file = "a.json"
+        keys = "id"
+        [references.b]
+        file = "b.csv"
+        key = "_deleted"
+        [references."c d"]
+        file = "c.parquet"
+        key = "id"
+        [references.d]
+        file = "d.csv"
+        key = "id"
+        [streams.ref_d]
+        time_field = "at"
+        fields = { _deleted = "bool" }
+        "#,
+        &[
+            ("references.a.file", "must end in `.csv` or `.parquet`"),
+            ("references.a.key", "is missing"),
+            ("references.a.keys", "did you mean `key`"),
+            ("references.b.key", "must be the name of a column"),
+            ("references.c d", "is not a valid stream name"),
+            ("references.d", "`streams.ref_d.time_field` has no use"),
+            ("references.d", "`streams.ref_d.fields._deleted` cannot be declared"),
+        ],
+    );
+}

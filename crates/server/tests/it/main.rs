@@ -15,6 +15,7 @@ mod http;
 mod limits;
 mod parts;
 mod properties;
+mod references;
 mod resets;
 mod resume;
 mod sse;

@@ -4,6 +4,7 @@ mod chains;
 mod meaning;
 mod narrowing;
 mod parameters;
+mod references;
 mod refusals;
 
 use std::collections::BTreeMap;
@@ -58,6 +59,10 @@ impl History for Empty {
 
     fn scan(&self, _request: &ScanRequest) -> Batches {
         Box::new(std::iter::empty())
+    }
+
+    fn key(&self, stream: &StreamName) -> Option<String> {
+        stream.as_str().starts_with("ref_").then(|| "id".to_owned())
     }
 
     fn complete_from(&self, _stream: &StreamName) -> Option<TimeUs> {
