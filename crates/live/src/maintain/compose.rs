@@ -19,6 +19,7 @@ use super::shape::{Shape, Unmaintained, simplified_plan, take_apart, take_apart_
 use super::top::{Held, Top};
 use crate::cells::column_type;
 use crate::sql::planning::{Planned, plan_reads_clock};
+use crate::sql::sessions;
 
 /// How a query is kept current.
 #[derive(Debug, Clone)]
@@ -42,7 +43,7 @@ pub(crate) fn compose(planned: &Planned) -> Result<Composition, Unmaintained> {
         Ok(shape) => return Ok(Composition { parts: vec![Arc::new(shape)], top: None }),
         Err(reason) => reason,
     };
-    let plan = simplified_plan(planned, push_into_joins(planned.plan.clone())?)?;
+    let plan = simplified_plan(planned, push_into_joins(planned.marked.clone())?)?;
     if has_subquery(&plan) {
         return Err(Unmaintained("it has a subquery inside an expression".into()));
     }
@@ -54,6 +55,7 @@ pub(crate) fn compose(planned: &Planned) -> Result<Composition, Unmaintained> {
     if split.parts.is_empty() {
         return Err(straight);
     }
+    let above = sessions::expand(above, &planned.state)?;
     let keys = key_columns(&above, &split.parts);
     let schema = above.schema().as_arrow().clone();
     let columns: Vec<Column> = crate::cells::columns(&schema)

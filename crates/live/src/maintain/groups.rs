@@ -26,6 +26,10 @@ use super::window::{MovedBack, Stay, Window};
 use crate::cells::cells;
 use crate::row_key::key_text;
 
+mod sessions;
+
+use sessions::Sessions;
+
 /// A key that found no place because the group limit was hit.
 const NO_GROUP: GroupId = GroupId::MAX;
 
@@ -67,6 +71,10 @@ pub(crate) struct Groups {
     partial_by_pane: Partial,
     window: Window,
     panes: Option<Panes>,
+    /// How the groups, which are fragments then, make sessions.
+    sessions: Option<Sessions>,
+    /// Whether groups came from a dump that the sessions have not seen.
+    unseen: bool,
     /// Set when the group limit refuses a group. From then on no new one is taken, even if there is room again: its
     /// earlier rows may be among those refused. Cleared once all that was refused would have left the window.
     truncated: bool,
@@ -111,6 +119,8 @@ impl Groups {
             partial_by_pane: Partial::new(&keys_by_pane, &aggregate.calls)?,
             panes: if window.is_bounded() { Some(Panes::new(&aggregate.calls)?) } else { None },
             window,
+            sessions: aggregate.session.map(|session| Sessions::new(aggregate, session)).transpose()?,
+            unseen: false,
             truncated: false,
             shape: shape.clone(),
         };
@@ -160,7 +170,8 @@ impl Groups {
         let ids = (self.free.capacity() + self.resting.capacity() + self.dirty.capacity()) * size_of::<GroupId>();
         let groups = self.groups.capacity() * size_of::<Group>() + self.ids.capacity() * ID_BYTES;
         let panes = self.panes.as_ref().map_or(0, Panes::size_bytes);
-        self.meter.measured(self.keys_bytes + groups + totals + ids + panes);
+        let sessions = self.sessions.as_ref().map_or(0, Sessions::size_bytes);
+        self.meter.measured(self.keys_bytes + groups + totals + ids + panes + sessions);
     }
 
     /// Takes a batch in the layout of the shape's input.
@@ -178,7 +189,10 @@ impl Groups {
         }
         let evaluate =
             |expr: &Arc<dyn datafusion::physical_expr::PhysicalExpr>| expr.evaluate(&batch)?.into_array(rows);
-        let keys = aggregate.keys.iter().map(evaluate).collect::<Result<Vec<_>>>()?;
+        let mut keys = aggregate.keys.iter().map(evaluate).collect::<Result<Vec<_>>>()?;
+        if self.sessions.is_some() {
+            self.assign_sessions(&mut keys)?;
+        }
         let mut args = Vec::with_capacity(aggregate.calls.len());
         let mut filters = Vec::with_capacity(aggregate.calls.len());
         for call in &aggregate.calls {
@@ -413,6 +427,9 @@ impl Groups {
     /// The groups that changed since the last call, with their rows.
     pub(crate) fn take_changes(&mut self) -> Result<ChangedGroups> {
         let dirty = std::mem::take(&mut self.dirty);
+        if self.sessions.is_some() {
+            return self.take_sessions(&dirty);
+        }
         let (mut gone, mut keys, mut ids) = (Vec::new(), Vec::new(), Vec::with_capacity(dirty.len()));
         for id in dirty {
             let group = &mut self.groups[id as usize];
@@ -431,6 +448,9 @@ impl Groups {
 
     /// The aggregate's output for all groups that are there.
     pub(crate) fn live_rows(&mut self) -> Result<RecordBatch> {
+        if self.sessions.is_some() {
+            return self.session_rows();
+        }
         let live: Vec<GroupId> = (0u32..).zip(&self.groups).filter(|(_, group)| group.live).map(|(id, _)| id).collect();
         self.rows_of(&live)
     }
@@ -519,6 +539,7 @@ impl Groups {
             return Ok(());
         }
         let states = PartialStates { keys: Vec::new(), states, groups: rows };
+        self.unseen = true;
         self.file(stay, spans, keys, &states)
     }
 

@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use arrow::compute::SortOptions;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::common::{DFSchema, DataFusionError};
+use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
 use datafusion::logical_expr::logical_plan::{Aggregate, FetchType, SkipType};
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::utils::{AggregateOrderSensitivity, split_conjunction};
@@ -16,7 +17,7 @@ use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::optimizer::replace_distinct_aggregate::ReplaceDistinctWithAggregate;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::optimizer::{Optimizer, OptimizerRule};
-use datafusion::physical_expr::aggregate::{AggregateFunctionExpr, LoweredAggregateBuilder};
+use datafusion::physical_expr::aggregate::{AggregateExprBuilder, AggregateFunctionExpr, LoweredAggregateBuilder};
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use pulseboard_model::schema::OFFSET;
 use pulseboard_model::{Column, StreamName};
@@ -26,6 +27,7 @@ use super::rowwise::RowStep;
 use crate::cells::columns;
 use crate::sql::clock::ClockCell;
 use crate::sql::planning::{Planned, reads_clock};
+use crate::sql::{sessions, spans};
 
 /// Why a query is not maintained, in a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,12 +48,26 @@ pub(crate) struct AggregateCall {
     pub(crate) filter: Option<Arc<dyn PhysicalExpr>>,
 }
 
+/// One of an aggregate's keys is a session: the start of the rows that follow each other closely.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SessionKey {
+    /// Which of the keys. Its expression gives the time of a row.
+    pub(crate) key: usize,
+    pub(crate) gap_us: i64,
+}
+
+impl SessionKey {
+    /// How many of the aggregate's last calls are not shown: the first and the last time of what is held.
+    pub(crate) const TIMES: usize = 2;
+}
+
 /// The lowest aggregate.
 #[derive(Debug, Clone)]
 pub(crate) struct AggregateShape {
     pub(crate) keys: Vec<Arc<dyn PhysicalExpr>>,
     pub(crate) key_fields: Vec<Field>,
     pub(crate) calls: Vec<AggregateCall>,
+    pub(crate) session: Option<SessionKey>,
     /// The aggregate's output: keys, then results.
     pub(crate) schema: SchemaRef,
 }
@@ -89,7 +105,7 @@ pub(crate) struct Shape {
 
 /// The analysed and lightly optimised plan: DISTINCT as aggregates, unused columns gone, no rewrite that adds a level.
 pub(crate) fn simplified(planned: &Planned) -> Result<LogicalPlan, DataFusionError> {
-    simplified_plan(planned, planned.plan.clone())
+    simplified_plan(planned, planned.marked.clone())
 }
 
 /// As [`simplified`], for a rewritten form of the plan.
@@ -174,6 +190,9 @@ pub(crate) fn take_apart_plan(planned: &Planned, plan: &LogicalPlan) -> Result<S
         return Err(Unmaintained("it has no aggregate".into()));
     };
     let aggregate = builder.aggregate(aggregate_plan)?;
+    if aggregate.session.is_some() && !sessions_leave_from_the_front(aggregate_plan, &bounds) {
+        return Err(Unmaintained("it groups by sessions in a window that is not one of their time".into()));
+    }
     for plan in upper_source.iter().rev() {
         builder.upper(plan)?;
     }
@@ -242,6 +261,16 @@ fn describe(plan: &LogicalPlan) -> &'static str {
     }
 }
 
+/// Whether what leaves a window is always the first of a session.
+fn sessions_leave_from_the_front(aggregate: &Aggregate, bounds: &[Bound]) -> bool {
+    let time = aggregate.group_expr.iter().find_map(|expr| match sessions::marked(expr) {
+        Some((Expr::Column(time), _)) => Some(time),
+        _ => None,
+    });
+    let Some(origin) = time.and_then(|time| origin(&aggregate.input, time)) else { return bounds.is_empty() };
+    bounds.iter().all(|bound| bound.is_lower() && bound.scan_column.as_ref() == Some(&origin))
+}
+
 /// Steps up to the last bound are the lower ones: rows that are out of the window are dropped before the rest runs.
 fn split_at_keep(mut steps: Vec<RowStep>, bounds: usize) -> (Vec<RowStep>, Vec<RowStep>) {
     if bounds == 0 {
@@ -299,6 +328,22 @@ fn mark_keys(columns: &mut [Column], upper: &[&LogicalPlan], aggregate: &Aggrega
     for (column, key) in columns.iter_mut().zip(is_key) {
         column.key = key;
     }
+}
+
+/// The first and the last of `time`.
+fn first_and_last(time: &Arc<dyn PhysicalExpr>, input: &DFSchema) -> Result<[AggregateCall; 2], Unmaintained> {
+    let schema: SchemaRef = Arc::new(input.as_arrow().clone());
+    let is_fit = matches!(time.data_type(&schema)?, DataType::Timestamp(TimeUnit::Microsecond, _));
+    if !is_fit || time.nullable(&schema)? {
+        return Err(Unmaintained("its sessions go by a time that may be null".into()));
+    }
+    let call = |function| -> Result<AggregateCall, Unmaintained> {
+        let args = vec![Arc::clone(time)];
+        let built =
+            AggregateExprBuilder::new(function, args.clone()).schema(schema.clone()).alias("__session").build()?;
+        Ok(AggregateCall { function: Arc::new(built), args, filter: None })
+    };
+    Ok([call(min_udaf())?, call(max_udaf())?])
 }
 
 struct Builder<'a> {
@@ -413,7 +458,8 @@ impl Builder<'_> {
         if aggregate.group_expr.iter().chain(&aggregate.aggr_expr).any(reads_clock) {
             return Err(Unmaintained("it reads the clock inside its GROUP BY or an aggregate".into()));
         }
-        let keys = aggregate.group_expr.iter().map(|expr| self.physical(expr, input)).collect::<Result<Vec<_>, _>>()?;
+        let key = |expr| self.physical(sessions::marked(expr).map_or(expr, |(time, _)| time), input);
+        let keys = aggregate.group_expr.iter().map(key).collect::<Result<Vec<_>, _>>()?;
         let schema = aggregate.schema.as_arrow();
         let key_fields = schema.fields().iter().take(keys.len()).map(|field| field.as_ref().clone()).collect();
         let mut calls = Vec::with_capacity(aggregate.aggr_expr.len());
@@ -435,6 +481,16 @@ impl Builder<'_> {
             args.extend(function.order_bys().iter().map(|sort| sort.expr.clone()));
             calls.push(AggregateCall { function, args, filter: lowered.filter });
         }
-        Ok(AggregateShape { keys, key_fields, calls, schema: Arc::new(schema.clone()) })
+        let marked =
+            aggregate.group_expr.iter().enumerate().find_map(|(key, expr)| Some((key, sessions::marked(expr)?)));
+        let session = match marked {
+            Some((key, (_, gap))) => {
+                let gap_us = sessions::gap_us(spans::positive(gap, sessions::SESSION, &self.planned.state)?)?;
+                calls.extend(first_and_last(&keys[key], input)?);
+                Some(SessionKey { key, gap_us })
+            }
+            None => None,
+        };
+        Ok(AggregateShape { keys, key_fields, calls, session, schema: Arc::new(schema.clone()) })
     }
 }

@@ -23,7 +23,7 @@ pub(crate) mod reserved;
 mod scopes;
 pub(crate) mod session;
 pub(crate) mod sessions;
-mod spans;
+pub(crate) mod spans;
 mod stars;
 pub(crate) mod table;
 pub(crate) mod ties;

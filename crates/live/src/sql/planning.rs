@@ -25,6 +25,8 @@ const OTHER_CLOCKS: [&str; 1] = ["current_time"];
 pub(crate) struct Planned {
     pub(crate) state: SessionState,
     pub(crate) plan: LogicalPlan,
+    /// The plan with the keys of sessions as they are written: what is taken apart.
+    pub(crate) marked: LogicalPlan,
     pub(crate) query: ResolvedQuery,
     pub(crate) clock: ClockCell,
 }
@@ -78,10 +80,11 @@ pub(crate) fn plan(
     let plan = ties::settle(plan).map_err(|error| located(QueryError::planning(&error), &spec.sql, &state))?;
     let plan = ago::rewrite(plan, &state)
         .map_err(|error| QueryError { at: names::place_of(&spec.sql, ago::AGO), ..QueryError::planning(&error) })?;
+    let marked = plan.clone();
     let plan = sessions::expand(plan, &state).map_err(|error| QueryError::planning(&error))?;
     refuse_mistyped(&plan).map_err(|error| located(error, &spec.sql, &state))?;
     refuse_unsteady(&plan, &spec.sql)?;
-    Ok(Planned { state, plan, query, clock: clock.clone() })
+    Ok(Planned { state, plan, marked, query, clock: clock.clone() })
 }
 
 /// Adds to an error of planning what the text and the session know: places, and functions that are called alike.

@@ -2,7 +2,7 @@
 //!
 //! `session(time, gap)` in GROUP BY is the start of the session that a row belongs to, among the rows that share the other
 //! keys. It is a marker: [`expand`] puts the window function `session_start(time, gap)` in its place, which is the only
-//! definition of a session in batch, and may be written by itself. Live sessions are kept by `maintain/sessions`. Here
+//! definition of a session in batch, and may be written by itself. Live sessions are kept by `maintain/groups/sessions`. Here
 //! nothing is held.
 
 use std::sync::Arc;
@@ -146,6 +146,18 @@ pub(crate) fn gap_us(gap: IntervalMonthDayNano) -> Result<i64> {
 /// Whether `expr` is the key of sessions.
 pub(crate) fn is_marker(expr: &Expr) -> bool {
     matches!(expr, Expr::ScalarFunction(call) if call.func.name() == SESSION)
+}
+
+/// The time and the gap of `expr` if it is the key of sessions.
+pub(crate) fn marked(expr: &Expr) -> Option<(&Expr, &Expr)> {
+    match expr {
+        Expr::Alias(alias) => marked(&alias.expr),
+        Expr::ScalarFunction(call) if call.func.name() == SESSION => match call.args.as_slice() {
+            [time, gap] => Some((time, gap)),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// Checks that sessions stand where they mean something. Gives the name of the function at fault with the error.

@@ -16,7 +16,7 @@ use super::planning::reads_clock;
 ///
 /// # Errors
 /// If it is not a constant above zero.
-pub(super) fn positive(expr: &Expr, function: &str, state: &SessionState) -> Result<IntervalMonthDayNano> {
+pub(crate) fn positive(expr: &Expr, function: &str, state: &SessionState) -> Result<IntervalMonthDayNano> {
     if !expr.column_refs().is_empty() || reads_clock(expr) {
         return plan_err!("the interval of `{function}` must be a constant, not `{expr}`");
     }

@@ -6,6 +6,7 @@ mod composed;
 mod differential;
 mod earlier;
 mod grammar;
+mod guide;
 mod memory;
 mod replay;
 mod restart;

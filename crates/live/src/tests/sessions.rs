@@ -29,20 +29,13 @@ const QUERIES: [&str; 10] = [
     "SELECT kind, session(time, interval '30 seconds') AS s, min(price) AS a, stddev(n) AS b FROM events WHERE flag GROUP BY 1, 2",
     "SELECT max(a) AS a, count(*) AS b FROM (SELECT kind, session(time, interval '30 seconds') AS s, count(*) AS a FROM events GROUP BY 1, 2)",
 ];
-/// Those before this one see a window, those from it on all rows.
-const WINDOWED: usize = 6;
-
-fn maintained() -> &'static [&'static str] {
-    &QUERIES[..WINDOWED]
-}
-
 #[test]
 fn sessions_equal_batch() {
     let config = Config { cases: CASES, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let zone = prop::sample::select(&worlds::ZONES[..]);
     let start = prop::sample::select(&worlds::STARTS_US[..]);
-    let case = (prop::sample::select(maintained()), zone, start, prop::collection::vec(happens(), 1..9));
+    let case = (prop::sample::select(&QUERIES[..]), zone, start, prop::collection::vec(happens(), 1..9));
     if let Err(error) = runner.run(&case, |(sql, zone, start, happenings)| run(sql, zone, start, &happenings)) {
         panic!("{error}");
     }
@@ -51,7 +44,7 @@ fn sessions_equal_batch() {
 #[test]
 fn every_session_query_is_maintained() {
     let world = World::starting_at(START_US);
-    for sql in maintained() {
+    for sql in QUERIES {
         worlds::live(sql, Tz::UTC, &world).unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 }
