@@ -75,8 +75,8 @@ struct Wanted<'a> {
 pub(crate) struct Panes {
     /// Inside now, by leave instant and the bound that makes them leave.
     inside: BTreeMap<(i64, u16), Pane>,
-    /// Not yet inside, by stay.
-    waiting: HashMap<Stay, Pane>,
+    /// Not yet inside, by when they enter and their stay: a comparison with last week has a week of them.
+    waiting: BTreeMap<(i64, Stay), Pane>,
     /// How many states of each group are waiting.
     waiting_states: HashMap<GroupId, u32>,
     /// Per level, the merged states of all inside panes whose leave instants fall into one block, and what came since.
@@ -90,7 +90,7 @@ impl Panes {
         let key = Field::new("group", DataType::UInt32, false);
         Ok(Self {
             inside: BTreeMap::new(),
-            waiting: HashMap::new(),
+            waiting: BTreeMap::new(),
             waiting_states: HashMap::new(),
             blocks: Default::default(),
             merger: Partial::new(&[key], calls)?,
@@ -107,7 +107,7 @@ impl Panes {
         let pane = if stay.is_inside() {
             self.inside.entry((stay.leave_us, stay.leaves_by)).or_default()
         } else {
-            self.waiting.entry(stay).or_default()
+            self.waiting.entry((stay.enter_us, stay)).or_default()
         };
         let joined = pane.spans.joined(spans);
         if joined != pane.spans {
@@ -142,11 +142,13 @@ impl Panes {
             window.let_go(Stay { leave_us, enter_us: ALWAYS_US, leaves_by, waits_for: 0 }, &pane.spans);
             crossed.left.extend(pane.parts);
         }
-        // Ordered, so that a replay merges in the same order.
-        let mut entering: Vec<Stay> = self.waiting.keys().filter(|stay| stay.enter_us <= now.0).copied().collect();
-        entering.sort_unstable();
-        for stay in entering {
-            let Some(pane) = self.waiting.remove(&stay) else { continue };
+        // In one order, so that a replay merges alike.
+        while let Some(entry) = self.waiting.first_entry() {
+            let (enter_us, stay) = *entry.key();
+            if enter_us > now.0 {
+                break;
+            }
+            let pane = entry.remove();
             pane.parts.iter().for_each(|part| uncount_waiting(&mut self.waiting_states, part));
             if stay.leave_us <= now.0 {
                 window.let_go(stay, &pane.spans);
@@ -268,8 +270,7 @@ impl Panes {
     pub(crate) fn all(&self) -> Vec<PlacedPart> {
         let stay = |leave_us, leaves_by| Stay { leave_us, enter_us: ALWAYS_US, leaves_by, waits_for: 0 };
         let inside = self.inside.iter().map(|((leave_us, by), pane)| (stay(*leave_us, *by), pane));
-        let mut waiting: Vec<_> = self.waiting.iter().map(|(stay, pane)| (*stay, pane)).collect();
-        waiting.sort_unstable_by_key(|(stay, _)| *stay);
+        let waiting = self.waiting.iter().map(|((_, stay), pane)| (*stay, pane));
         let parts = |(stay, pane): (Stay, &Pane)| {
             pane.parts.iter().map(|part| (stay, pane.spans.clone(), part.clone())).collect::<Vec<_>>()
         };

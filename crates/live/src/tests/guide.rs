@@ -233,7 +233,8 @@ fn every_example_of_the_page_answers_what_it_says() {
                 if told != table {
                     wrong.push(format!("{fence}\nsays\n{told}\nis\n{table}"));
                 }
-                write!(written, "\n{table}").expect("text takes text");
+                let end = if told.is_empty() { "\n" } else { "" };
+                write!(written, "\n{table}{end}").expect("text takes text");
             }
             _ => {}
         }

@@ -1,11 +1,13 @@
 //! The main test of the engine: live equals batch at the same position, whatever the query, the split, the clock, the
 //! zone and the restarts.
 
+mod calendar;
 mod cases;
 mod composed;
 mod differential;
 mod earlier;
 mod grammar;
+mod growth;
 mod guide;
 mod memory;
 mod replay;

@@ -102,7 +102,7 @@ pub(super) fn live(sql: &str, timezone: Tz, world: &Arc<World>) -> Result<LiveQu
 }
 
 /// The query live, from the log.
-fn replayed(sql: &str, timezone: Tz, world: &Arc<World>) -> Result<LiveQuery, TestCaseError> {
+pub(super) fn replayed(sql: &str, timezone: Tz, world: &Arc<World>) -> Result<LiveQuery, TestCaseError> {
     let mut live = live(sql, timezone, world).map_err(fail)?;
     let stream = StreamName::new(STREAM).map_err(fail)?;
     for batch in world.scan(&ScanRequest::new(stream, LogOffset::START, world.head().offset)) {
