@@ -21,7 +21,7 @@ use datafusion::logical_expr::{
 };
 
 use super::bounds::RELATIONS_MAX;
-use super::{event_time, sessions, spans};
+use super::{event_time, reserved, sessions, spans};
 
 /// The function's name.
 pub(crate) const AGO: &str = "ago";
@@ -149,6 +149,9 @@ impl Span {
     /// `expr` with the clock set back.
     fn set_back(self, expr: Expr, state: &SessionState) -> Result<Transformed<Expr>> {
         expr.transform_up(|expr| {
+            if reserved::as_end(&expr).is_some() {
+                return Ok(Transformed::yes(self.before(expr)));
+            }
             let Expr::ScalarFunction(call) = &expr else { return Ok(Transformed::no(expr)) };
             match call.func.name() {
                 "now" => Ok(Transformed::yes(self.before(expr))),

@@ -122,6 +122,9 @@ pub(crate) fn bind(
                         refused.get_or_insert_with(|| (id.to_owned(), expected));
                         ScalarValue::Null
                     });
+                    if reserved::is_end(id) {
+                        return Ok(Transformed::yes(reserved::end(value)));
+                    }
                     let place = format!("{id}@{}", values.len());
                     values.insert(place.clone(), value.into());
                     Ok(Transformed::yes(Expr::Placeholder(Placeholder { id: format!("${place}"), field })))

@@ -14,7 +14,7 @@ use super::params;
 use super::session::{SessionTable, session};
 use super::table::{ScanRange, stream_table};
 use super::ties;
-use super::{ago, sessions};
+use super::{ago, reserved, sessions};
 use crate::api::{History, QueryError, QueryErrorKind, QuerySpec};
 
 /// Functions of DataFusion that read the machine's clock when a query is planned.
@@ -80,6 +80,11 @@ pub(crate) fn plan(
     let plan = ties::settle(plan).map_err(|error| located(QueryError::planning(&error), &spec.sql, &state))?;
     let plan = ago::rewrite(plan, &state)
         .map_err(|error| QueryError { at: names::place_of(&spec.sql, ago::AGO), ..QueryError::planning(&error) })?;
+    let plan = if places.keys().any(|name| reserved::is_end(name)) {
+        reserved::forget_ends(plan).map_err(|error| QueryError::planning(&error))?
+    } else {
+        plan
+    };
     let marked = plan.clone();
     let plan = sessions::expand(plan, &state).map_err(|error| QueryError::planning(&error))?;
     refuse_mistyped(&plan).map_err(|error| located(error, &spec.sql, &state))?;

@@ -3,13 +3,15 @@
 //! They mean the same in a range query and in a live one. Without values a query is of the last hour, open at its end, in
 //! buckets of a minute. `$from` may move with the clock (`-24h`); a range query makes it a fixed time.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalUnit, TimeUnit};
 use chrono_tz::Tz;
-use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::expr::{BinaryExpr, ScalarFunction};
-use datafusion::logical_expr::{Expr, Operator, ScalarUDF};
+use datafusion::logical_expr::{Expr, LogicalPlan, Operator, ScalarUDF};
 use pulseboard_model::Cell;
 
 /// The range's begin, inclusive.
@@ -29,6 +31,41 @@ pub(crate) const OPEN_END_US: i64 = 7_258_118_400_000_000;
 /// Whether `name` is one of them.
 pub(crate) fn is(name: &str) -> bool {
     [FROM, TO, BUCKET].contains(&name)
+}
+
+/// Whether `name` is one of the range's ends.
+pub(crate) fn is_end(name: &str) -> bool {
+    [FROM, TO].contains(&name)
+}
+
+/// What says of a constant that it is an end of the range.
+const END: &str = "pulseboard:end";
+
+/// An end of the range that does not move, known as one until [`forget_ends`].
+pub(crate) fn end(value: ScalarValue) -> Expr {
+    let mark = BTreeMap::from([(END.to_owned(), String::new())]);
+    Expr::Literal(value, Some(mark.into()))
+}
+
+/// The constant of an end of the range.
+pub(crate) fn as_end(expr: &Expr) -> Option<Expr> {
+    match expr {
+        Expr::Literal(value, Some(metadata)) if metadata.inner().contains_key(END) => {
+            Some(Expr::Literal(value.clone(), None))
+        }
+        _ => None,
+    }
+}
+
+/// Makes the ends of the range constants like any other.
+pub(crate) fn forget_ends(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let forgotten = plan.transform_up_with_subqueries(|plan| {
+        let plain = plan.map_expressions(|expr| {
+            expr.transform_up(|expr| Ok(as_end(&expr).map_or_else(|| Transformed::no(expr), Transformed::yes)))
+        })?;
+        if plain.transformed { plain.map_data(LogicalPlan::recompute_schema) } else { Ok(plain) }
+    })?;
+    Ok(forgotten.data)
 }
 
 /// What stands in the place of such a parameter.

@@ -6,8 +6,13 @@ use chrono_tz::Tz;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
+use pulseboard_model::Cell;
+use pulseboard_model::limits::QueryLimits;
+
 use super::world::World;
 use super::worlds::{self, Happens, SECOND_US, START_US, event, happens, holds, rows, run};
+use crate::api::{History, QuerySpec};
+use crate::batch;
 
 const CASES: u32 = 200;
 const HOUR_US: i64 = 3_600 * SECOND_US;
@@ -166,6 +171,25 @@ fn dates_are_those_of_the_zone() {
     );
     let sql = "SELECT count(*) AS a FROM events WHERE time >= current_date AND time < date '2026-01-16'";
     assert_eq!(worlds::text(sql, Tz::America__New_York, &world), "4");
+}
+
+#[test]
+fn a_range_is_set_back_too() {
+    let sql = "SELECT date_trunc('hour', time) AS h, count(*) AS a, ago(count(*), interval '1 day') AS b FROM events \
+               WHERE time >= $from AND time < $to GROUP BY 1 ORDER BY h";
+    let noon = 1_780_056_000_000_000;
+    let world = World::starting_at(noon);
+    let events: Vec<_> = (0..60).map(|number| worlds::plain(-number * HOUR_US, "a", number)).collect();
+    world.commit(noon, 0, &events);
+    // From two hours ago to now, which is the end of the range.
+    let params = [("from", noon - 2 * HOUR_US), ("to", noon)].map(|(name, us)| (name.to_owned(), Cell::Time(us)));
+    let spec = QuerySpec { sql: sql.to_owned(), timezone: Tz::UTC, params: params.into_iter().collect() };
+    let history: Arc<dyn History> = world.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let answer = runtime.block_on(batch::run(&spec, &history, world.head(), &QueryLimits::default()));
+    let answer = answer.expect("is answered").rows;
+    let counts: Vec<_> = answer.iter().map(|row| row[1..].to_vec()).collect();
+    assert_eq!(counts, vec![vec![Cell::Int(1), Cell::Int(1)]; 2]);
 }
 
 #[test]
