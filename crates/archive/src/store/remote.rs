@@ -6,13 +6,14 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
 use futures::future::BoxFuture;
 use object_store::aws::AmazonS3Builder;
 use object_store::path::Path as ObjectPath;
-use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, WriteMultipart};
+use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, RetryConfig, WriteMultipart};
 use pulseboard_runtime::Tasks;
 use tokio::runtime::Handle;
 
@@ -20,6 +21,10 @@ use crate::error::ArchiveError;
 
 /// A file up to this size is put in one request, a larger one in parts of it.
 const PART_BYTES: usize = 8 << 20;
+/// How often a request is tried again at once,
+const RETRIES: usize = 3;
+/// and for how long.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most parts of one file on their way.
 const PARTS_AT_ONCE: usize = 4;
 
@@ -55,7 +60,9 @@ impl Remote {
         let plain_http = ["AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"]
             .iter()
             .any(|name| std::env::var(name).is_ok_and(|endpoint| endpoint.starts_with("http://")));
-        let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
+        // Whoever waits for an answer is told soon; the archive's thread tries again for ever.
+        let retry = RetryConfig { max_retries: RETRIES, retry_timeout: RETRY_TIMEOUT, ..RetryConfig::default() };
+        let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(retry);
         if plain_http {
             builder = builder.with_allow_http(true);
         }

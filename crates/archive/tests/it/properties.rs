@@ -23,7 +23,7 @@ fn cases() -> u64 {
 }
 
 /// Every kind of reading gives what the log without an archive gives.
-fn assert_same(world: &World, random: &mut StdRng, seed: u64) {
+pub(crate) fn assert_same(world: &World, random: &mut StdRng, seed: u64) {
     let end = world.plain.head().offset.to_u64();
     for name in STREAMS {
         assert_eq!(everything(&world.archived, name), everything(&world.plain, name), "seed {seed}, stream {name}");
@@ -93,7 +93,7 @@ fn assert_same(world: &World, random: &mut StdRng, seed: u64) {
     assert_eq!(position(&world.archived), position(&world.plain), "seed {seed}, at {at:?}");
 }
 
-fn assert_same_commits(world: &World, seed: u64) {
+pub(crate) fn assert_same_commits(world: &World, seed: u64) {
     let end = world.plain.head().offset;
     let found: Vec<_> = world.archived.commits(LogOffset::START, end).flat_map(Result::unwrap).collect();
     let mut due = Vec::new();
