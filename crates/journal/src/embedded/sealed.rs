@@ -102,12 +102,14 @@ pub(super) fn marks_after(catalog: &RwLock<Catalog>, after: u64) -> Result<Vec<C
         return Ok(Vec::new());
     }
     let start = segment.start;
+    // What a failed write left behind the segment's end is not part of the log.
+    let end = segment.contents.read().summary.last_commit;
     let reader = SegmentReader::open(segment)?;
     let mut marks: Vec<CommitMark> = Vec::new();
     // Where the first one begins is not known: it is taken as it is, and everything after must follow on it.
     let mut sequence: Option<Sequence> =
         (after + 1 == start.first_commit).then(|| Sequence::after(after, start.first_offset, i64::MIN));
-    for header in reader.headers(after, MARKS)? {
+    for header in reader.headers(after, MARKS)?.into_iter().take_while(|header| header.commit <= end) {
         let sequence = sequence.get_or_insert_with(|| Sequence::after(after, header.first_offset, i64::MIN));
         sequence
             .admit(&header)
