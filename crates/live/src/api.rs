@@ -9,6 +9,7 @@ use chrono_tz::Tz;
 use pulseboard_model::limits::{LiveLimits, QueryLimits, ViewLimits};
 use pulseboard_model::{Cell, Column, Position, Row, StepOutput, StreamName, StreamSchema, TimeUs};
 
+use crate::rollup::Partials;
 use crate::scan_request::ScanRequest;
 
 use crate::checkpoint::Checkpoints;
@@ -60,6 +61,11 @@ pub trait History: Send + Sync + fmt::Debug + 'static {
     /// The field by which the latest rows of a stream are a table, if they are: `ref.NAME` then stands for that table.
     fn key(&self, _stream: &StreamName) -> Option<String> {
         None
+    }
+
+    /// The states of a rollup that are kept under `name`, each of a piece of the past; none unless somebody keeps them.
+    fn partials(&self, _stream: &StreamName, _name: &str) -> Vec<Partials> {
+        Vec::new()
     }
 
     /// From when the stream is complete, if retention dropped older events; `None` if all are there.

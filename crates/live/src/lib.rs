@@ -14,6 +14,7 @@ mod live_query;
 mod maintain;
 mod range;
 mod replay;
+mod rollup;
 mod row_key;
 mod scan_request;
 mod sql;
@@ -28,6 +29,7 @@ pub use engine::{Engine, InstanceRef, Missing};
 pub use live_query::LiveQuery;
 pub use range::{Downsample, POINTS_MAX as RANGE_POINTS_MAX, RangeAnswer, RangeSpec};
 pub use replay::{Replay, Replayed};
+pub use rollup::{Partials, Rollup, RollupLevel};
 pub use scan_request::ScanRequest;
 pub use sql::names::{check_sql, normalise as normalise_sql};
 

@@ -18,7 +18,8 @@ use super::output::{Output, Placed};
 use super::rows::{Rows, Sorter, cut_of};
 use super::rowwise;
 use super::shape::Shape;
-use super::window::{MovedBack, Window};
+use super::watch::Spans;
+use super::window::{MovedBack, Stay, Window};
 use crate::cells::cells;
 
 #[derive(Debug)]
@@ -158,6 +159,15 @@ impl Instance {
             }
             State::Rows(rows) => rows.advance(now),
         }
+    }
+
+    /// Takes partial states of groups in that are inside for good. Only for a query with an aggregate and without bounds.
+    pub(crate) fn merge(&mut self, keys: &[ArrayRef], states: Vec<Vec<ArrayRef>>, rows: usize) -> Result<()> {
+        if let State::Groups(groups) = &mut self.state {
+            self.touched = true;
+            groups.restore(Stay::FOREVER, &Spans::default(), keys, states, rows)?;
+        }
+        Ok(())
     }
 
     /// Ends the step: what changed for readers since the last one.

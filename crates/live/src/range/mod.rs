@@ -9,6 +9,7 @@ mod thin;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::datatypes::DataType;
 use chrono_tz::Tz;
@@ -21,6 +22,7 @@ use pulseboard_model::{Cell, Position, TimeUs};
 use crate::api::{History, Params, QueryAnswer, QueryError, QueryErrorKind, QuerySpec};
 use crate::batch::{self, Batches, within};
 use crate::cells::columns;
+use crate::rollup::{Asked, Rollup, answer};
 use crate::sql::buckets::Step;
 use crate::sql::reserved::{self, BUCKET, FROM, OPEN_END_US, TO};
 use crate::sql::{local, names, params};
@@ -123,14 +125,15 @@ pub(crate) async fn run(
     let statement = names::parse(&spec.query.sql, limits.sql_bytes_max)?;
     let used: BTreeSet<String> = params::names(&statement).into_iter().filter(|name| reserved::is(name)).collect();
     let mut query = spec.query.clone();
-    let mut bucket = None;
+    let mut step = None;
     if used.contains(BUCKET) && !query.params.contains_key(BUCKET) {
         let step = steps::step_for(from.0, end.0, spec.points, zone);
         query.params.insert(BUCKET.into(), Cell::Str(step.text().into()));
     }
     if let Some(given) = query.params.get(BUCKET) {
-        bucket = Some(checked_bucket(given, from, end, spec.points, zone)?);
+        step = Some(checked_bucket(given, from, end, spec.points, zone)?);
     }
+    let bucket = step.map(Step::text);
     let mut live = query.params.clone();
     if used.contains(FROM) {
         query.params.insert(FROM.into(), Cell::Time(from.0));
@@ -143,7 +146,17 @@ pub(crate) async fn run(
         live.insert(TO.into(), text(to));
     }
     if used.contains(BUCKET) {
-        let answer = batch::run(&query, history, at, limits).await?;
+        let kept = match step.filter(|_| used.len() == 3) {
+            Some(step) => {
+                let asked = Asked { at, step, from_us: from.0, to_us: to.map_or(OPEN_END_US, |to| to.0) };
+                within(limits, out_of_states(&spec.query, asked, history, limits)).await?
+            }
+            None => None,
+        };
+        let answer = match kept {
+            Some(answer) => answer,
+            None => batch::run(&query, history, at, limits).await?,
+        };
         let answer = QueryAnswer { batches: Vec::new(), ..answer };
         return Ok(RangeAnswer { answer, from, to, bucket, downsampled: None, live });
     }
@@ -160,7 +173,7 @@ fn text(at: TimeUs) -> Cell {
 }
 
 /// A width that was asked for, if it leaves no more buckets than there may be points at all.
-fn checked_bucket(given: &Cell, from: TimeUs, end: TimeUs, points: usize, zone: Tz) -> Result<String, QueryError> {
+fn checked_bucket(given: &Cell, from: TimeUs, end: TimeUs, points: usize, zone: Tz) -> Result<Step, QueryError> {
     let expected = || bad("`$bucket` must be a width such as `15m`, `1 hour`, `1 day` or `1 month`");
     let Cell::Str(text) = given else { return Err(expected()) };
     let step = reserved::span_of(text).and_then(|span| Step::of(span).ok()).ok_or_else(expected)?;
@@ -168,7 +181,32 @@ fn checked_bucket(given: &Cell, from: TimeUs, end: TimeUs, points: usize, zone: 
     if step.count(from.0, end.0, zone, most).is_none() {
         return Err(bad(format!("buckets of {} are more than {most} in this range: choose a wider one", step.text())));
     }
-    Ok(step.text())
+    Ok(step)
+}
+
+/// Ends what runs on another thread when nobody waits for it any more.
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The answer out of states that are kept of the query, if there are any.
+async fn out_of_states(
+    query: &QuerySpec,
+    asked: Asked,
+    history: &Arc<dyn History>,
+    limits: &QueryLimits,
+) -> Result<Option<QueryAnswer>, QueryError> {
+    let stop = StopOnDrop(Arc::default());
+    let (query, history, limits, stopped) = (query.clone(), history.clone(), limits.clone(), stop.0.clone());
+    let answered = tokio::task::spawn_blocking(move || match Rollup::of(&query, history.as_ref(), &limits)? {
+        Some(rollup) => answer(&rollup, &asked, &history, &limits, &stopped),
+        None => Ok(None),
+    });
+    answered.await.map_err(|error| QueryError::new(QueryErrorKind::Internal, format!("the query ended: {error}")))?
 }
 
 /// What is cut out of a result.

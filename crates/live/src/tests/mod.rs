@@ -2,6 +2,7 @@
 //! zone and the restarts.
 
 mod calendar;
+mod cancelled;
 mod cases;
 mod composed;
 mod differential;
