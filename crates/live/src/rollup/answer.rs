@@ -153,7 +153,7 @@ impl Merging<'_> {
                 if self.stop.load(Ordering::Relaxed) {
                     return Err(QueryError::new(QueryErrorKind::Failed, "nobody waits for the answer any more"));
                 }
-                let batch = batch.map_err(unread)?;
+                let batch = batch.map_err(|error| unread(&error))?;
                 let batch = within(&batch, *from, *to).map_err(|error| QueryError::internal(&error))?;
                 let moved = || QueryError::new(QueryErrorKind::Internal, "the schema of the stream changed meanwhile");
                 let input = self.cut.layout.apply_by_name(&batch).ok_or_else(moved)?;

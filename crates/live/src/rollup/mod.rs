@@ -185,7 +185,7 @@ impl Rollup {
         let mut groups = Groups::new(&cut.shape, &view_limits(limits), TimeUs(0)).map_err(failed)?;
         let mut count = 0;
         for batch in rows {
-            let batch = batch.map_err(unread)?;
+            let batch = batch.map_err(|error| unread(&error))?;
             count += batch.num_rows();
             let Some(input) = cut.layout.apply_by_name(&batch) else { return Ok(None) };
             groups.push(input).map_err(failed)?;
@@ -203,7 +203,7 @@ impl Rollup {
     }
 }
 
-fn unread(error: HistoryError) -> QueryError {
+fn unread(error: &HistoryError) -> QueryError {
     QueryError::new(QueryErrorKind::Internal, error.to_string())
 }
 

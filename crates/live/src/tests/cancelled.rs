@@ -85,10 +85,13 @@ fn dropping_a_query_ends_its_scan() {
         let limits = QueryLimits { memory_bytes_max: 4 << 30, ..QueryLimits::default() };
         runtime.block_on(async {
             let at = history.head();
-            let query = tokio::spawn(async move { crate::batch::run(&spec, &history, at, &limits).await });
-            until("the query reads", || read.load(Ordering::SeqCst) > 20).await;
-            assert!(!ended.load(Ordering::SeqCst) && !query.is_finished(), "{sql}");
-            query.abort();
+            tokio::select! {
+                answered = crate::batch::run(&spec, &history, at, &limits) => panic!("{sql} has no end: {answered:?}"),
+                () = until("the query reads", || read.load(Ordering::SeqCst) > 20) => {
+                    assert!(!ended.load(Ordering::SeqCst), "{sql}");
+                }
+            }
+            // The query was dropped.
             until("the scan ends", || ended.load(Ordering::SeqCst)).await;
         });
     }
