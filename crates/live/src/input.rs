@@ -10,11 +10,11 @@ use chrono_tz::Tz;
 use pulseboard_model::{SchemaVersion, StreamSchema};
 use std::sync::Arc;
 
-use crate::maintain::shape::Shape;
+use crate::maintain::branches::Branch;
 use crate::sql::session::in_timezone;
 use crate::sql::table::relabel_array;
 
-/// Where a shape's input columns are in the event layout of one schema version.
+/// Where the columns of one of a shape's inputs are in the event layout of one schema version.
 #[derive(Debug, Clone)]
 pub(crate) struct InputLayout {
     pub(crate) version: SchemaVersion,
@@ -24,17 +24,17 @@ pub(crate) struct InputLayout {
 
 impl InputLayout {
     /// None if a column is missing or has another type now: the query must be planned again.
-    pub(crate) fn new(shape: &Shape, schema: &StreamSchema, timezone: Tz) -> Option<Self> {
+    pub(crate) fn new(branch: &Branch, schema: &StreamSchema, timezone: Tz) -> Option<Self> {
         let available = in_timezone(&schema.event_schema(), timezone);
-        let mut columns = Vec::with_capacity(shape.input.len());
-        for wanted in &shape.input {
+        let mut columns = Vec::with_capacity(branch.input.len());
+        for wanted in &branch.input {
             let (index, field) = available.column_with_name(wanted.name())?;
             if field.data_type() != wanted.data_type() {
                 return None;
             }
             columns.push(index);
         }
-        Some(Self { version: schema.version, columns, schema: Arc::new(Schema::new(shape.input.clone())) })
+        Some(Self { version: schema.version, columns, schema: Arc::new(Schema::new(branch.input.clone())) })
     }
 
     /// The input columns of an event batch of any version that has them with these types.

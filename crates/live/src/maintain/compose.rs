@@ -85,7 +85,8 @@ impl Splitter<'_> {
                 Ok(Transformed::new(replaced, true, TreeNodeRecursion::Jump))
             }
             Ok(shape) if matches!(node, LogicalPlan::TableScan(_)) => {
-                let reason = format!("it needs all rows of `{}`, which grow without end", shape.stream);
+                let stream = &shape.branches[0].stream;
+                let reason = format!("it needs all rows of `{stream}`, which grow without end");
                 self.refused = Some(Unmaintained(reason));
                 Ok(Transformed::new(node, false, TreeNodeRecursion::Stop))
             }
@@ -125,7 +126,7 @@ impl Splitter<'_> {
 /// Whether what a part holds is bounded by more than the row limit.
 fn is_small(shape: &Shape) -> bool {
     shape.aggregate.is_some()
-        || shape.bounds.iter().any(super::bound::Bound::is_lower)
+        || shape.lets_all_leave()
         || shape.order.as_ref().is_some_and(|order| order.fetch.is_some())
 }
 

@@ -19,6 +19,7 @@ use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
 use pulseboard_model::limits::ViewLimits;
 use pulseboard_model::{Cell, RowKey, TimeUs};
 
+use super::branches::RowId;
 use super::instance::{Instance, State};
 use super::output::Placed;
 use super::rows::StoredRow;
@@ -28,7 +29,7 @@ use super::window::{Memory, Stay, Window};
 
 const MAGIC: &[u8; 4] = b"PBLS";
 /// Raised whenever the layout changes: a dump of another format is not read.
-pub(crate) const FORMAT: u8 = 3;
+pub(crate) const FORMAT: u8 = 4;
 const KIND_GROUPS: u8 = 1;
 const KIND_ROWS: u8 = 2;
 
@@ -122,12 +123,12 @@ pub(crate) fn restore(shape: &Arc<Shape>, limits: &ViewLimits, bytes: &[u8]) -> 
             for _ in 0..input.len()? {
                 let (stay, spans) = input.stay()?;
                 let key = String::from_utf8(input.sized()?.to_vec()).map_err(|_| damaged())?;
-                let offset: i64 = key.parse().map_err(|_| damaged())?;
+                let id = RowId::of_key(&key).ok_or_else(damaged)?;
                 let sort = Arc::from(input.sized()?);
                 let width = input.len()?;
                 let row = (0..width).map(|_| input.cell()).collect::<Result<Vec<_>>>()?;
                 let placed = Placed { row: row.into(), sort };
-                rows.place(offset, StoredRow { key: RowKey::new(key), placed, stay, spans });
+                rows.place(id, StoredRow { key: RowKey::new(key), placed, stay, spans });
             }
             rows.set_truncated(truncated);
             rows.window_mut().remember(&memory);

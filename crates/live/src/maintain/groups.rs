@@ -3,6 +3,7 @@
 //! A batch is aggregated (`partial`), its keys become dense group ids, its partial states are merged into the long-lived
 //! totals and, with a window, filed in panes. Only groups that changed are evaluated again.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::AsArray;
@@ -174,12 +175,13 @@ impl Groups {
         self.meter.measured(self.keys_bytes + groups + totals + ids + panes + sessions);
     }
 
-    /// Takes a batch in the layout of the shape's input.
-    pub(crate) fn push(&mut self, batch: RecordBatch) -> Result<()> {
+    /// Takes a batch in the layout of one of the shape's inputs.
+    pub(crate) fn push(&mut self, branch: usize, batch: RecordBatch) -> Result<()> {
         let shape = self.shape.clone();
         let aggregate = aggregate_of(&shape);
-        let stepped = rowwise::run(&shape.lower, batch, Vec::new())?;
-        let (batch, stays) = self.stays(stepped.batch, &stepped.kept)?;
+        let branch = &shape.branches[branch];
+        let stepped = rowwise::run(&branch.lower, batch, Vec::new())?;
+        let (batch, stays) = self.stays(&branch.bounds, stepped.batch, &stepped.kept)?;
         let rows = batch.num_rows();
         if rows == 0 {
             return Ok(());
@@ -246,23 +248,28 @@ impl Groups {
     }
 
     /// Drops the rows that are outside for good and says when the others are inside.
-    fn stays(&mut self, batch: RecordBatch, times: &[ArrayRef]) -> Result<(RecordBatch, Stays)> {
-        if !self.window.is_bounded() {
+    fn stays(
+        &mut self,
+        bounds: &Range<usize>,
+        batch: RecordBatch,
+        times: &[ArrayRef],
+    ) -> Result<(RecordBatch, Stays)> {
+        if bounds.is_empty() {
             return Ok((batch, Stays::One(Stay::FOREVER, Spans::default())));
         }
         let mut distinct: Vec<(Stay, Spans)> = Vec::new();
         let mut numbers: HashMap<Stay, usize> = HashMap::new();
         let mut per_row = Vec::with_capacity(batch.num_rows());
         let mut last: Option<(Stay, usize)> = None;
-        let batch = stays_of_rows(&mut self.window, batch, times, |stay, times| {
+        let batch = stays_of_rows(&mut self.window, bounds.start, batch, times, |stay, times| {
             let number = match last {
                 Some((known, number)) if known == stay => number,
                 _ => *numbers.entry(stay).or_insert_with(|| {
-                    distinct.push((stay, Spans::of(times)));
+                    distinct.push((stay, Spans::of(bounds.start, times)));
                     distinct.len() - 1
                 }),
             };
-            distinct[number].1.add(times);
+            distinct[number].1.add(bounds.start, times);
             last = Some((stay, number));
             per_row.push(i64::try_from(number).unwrap_or(i64::MAX));
         })?;
@@ -562,9 +569,11 @@ fn aggregate_of(shape: &Shape) -> &AggregateShape {
     shape.aggregate.as_ref().expect("a group state is only made for a shape with an aggregate")
 }
 
-/// Keeps the rows that are inside now or later; `each` is told the stay and the times of each.
+/// Keeps the rows that are inside now or later by the bounds from number `first` on; `each` is told the stay and the times
+/// of each.
 pub(crate) fn stays_of_rows(
     window: &mut Window,
+    first: usize,
     batch: RecordBatch,
     times: &[ArrayRef],
     mut each: impl FnMut(Stay, &[i64]),
@@ -582,7 +591,7 @@ pub(crate) fn stays_of_rows(
         of_row.clear();
         of_row.extend(columns.iter().map(|column| column.value(row)));
         if known.as_ref() != Some(&of_row) {
-            known_stay = window.stay(&of_row)?;
+            known_stay = window.stay(first, &of_row)?;
             known = Some(of_row.clone());
         }
         let stay = known_stay;

@@ -81,9 +81,9 @@ impl Instance {
         }
     }
 
-    /// Events before this time cannot matter now or later.
+    /// Events before this time cannot matter now or later, whichever input they come by.
     pub(crate) fn time_from(&self) -> Option<TimeUs> {
-        self.window().time_from()
+        self.shape.time_from(self.window())
     }
 
     /// Whether the passing of time alone can change the answer.
@@ -125,16 +125,16 @@ impl Instance {
     }
 
     /// Takes rows in, in the layout of the shape's input.
-    pub(crate) fn push(&mut self, batch: RecordBatch) -> Result<()> {
+    pub(crate) fn push(&mut self, branch: usize, batch: RecordBatch) -> Result<()> {
         self.touched = true;
         match &mut self.state {
             State::Groups(groups) => {
                 groups.holding(self.output.size_bytes());
-                groups.push(batch)
+                groups.push(branch, batch)
             }
             State::Rows(rows) => {
                 rows.holding(self.output.size_bytes());
-                rows.push(batch)
+                rows.push(branch, batch)
             }
         }
     }

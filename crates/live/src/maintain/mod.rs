@@ -1,10 +1,11 @@
 //! What keeps a query current: the plan taken apart, and the state that each part holds.
 //!
-//! `shape` splits the plan at its aggregate. Below it, `rowwise` runs on every micro-batch and `window` says when a row
+//! `shape` splits the plan at its aggregate, `branches` at the unions below. There, `rowwise` runs on every micro-batch and `window` says when a row
 //! enters and leaves, `watch` notices when that was wrong; `partial` aggregates the batch, `totals` holds long-lived groups, `panes` what can still leave.
 //! Above it, `output` orders what changed and says how. `instance` ties them together; `dump` writes state as bytes.
 
 pub(crate) mod bound;
+pub(crate) mod branches;
 pub(crate) mod compose;
 pub(crate) mod dump;
 pub(crate) mod form;

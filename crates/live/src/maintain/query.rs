@@ -11,6 +11,7 @@ use datafusion::common::{DataFusionError, Result};
 use pulseboard_model::limits::{ViewLimits, human_bytes};
 use pulseboard_model::{Cell, Column, Delta, Row, RowKey, Snapshot, StreamName, StreamSchema, TimeUs};
 
+use super::branches::Branch;
 use super::compose::Composition;
 use super::dump;
 use super::instance::Instance;
@@ -24,7 +25,8 @@ use crate::input::InputLayout;
 struct Part {
     shape: Arc<Shape>,
     instance: Instance,
-    layout: InputLayout,
+    /// Per input of the shape.
+    layouts: Vec<InputLayout>,
 }
 
 /// What is above the parts, with the answer as last told.
@@ -90,9 +92,9 @@ impl Query {
         let limits = ViewLimits { state_bytes_max: bytes_max / composition.parts.len().max(1), ..limits.clone() };
         let mut parts = Vec::with_capacity(composition.parts.len());
         for shape in &composition.parts {
-            let schema = schema(&shape.stream).ok_or(Refused::SchemaMoved)?;
-            let layout = InputLayout::new(shape, &schema, timezone).ok_or(Refused::SchemaMoved)?;
-            parts.push(Part { shape: shape.clone(), instance: Instance::new(shape.clone(), &limits, now)?, layout });
+            let layout = |branch: &Branch| InputLayout::new(branch, schema(&branch.stream)?.as_ref(), timezone);
+            let layouts = shape.branches.iter().map(layout).collect::<Option<_>>().ok_or(Refused::SchemaMoved)?;
+            parts.push(Part { shape: shape.clone(), instance: Instance::new(shape.clone(), &limits, now)?, layouts });
         }
         let above = composition.top.clone().map(|top| {
             let told = Snapshot { columns: top.columns().to_vec(), ..Snapshot::default() };
@@ -111,7 +113,8 @@ impl Query {
 
     /// The streams it reads, each once.
     pub(crate) fn streams(&self) -> Vec<StreamName> {
-        let mut streams: Vec<StreamName> = self.parts.iter().map(|part| part.shape.stream.clone()).collect();
+        let branches = self.parts.iter().flat_map(|part| &part.shape.branches);
+        let mut streams: Vec<StreamName> = branches.map(|branch| branch.stream.clone()).collect();
         streams.sort_unstable();
         streams.dedup();
         streams
@@ -119,8 +122,10 @@ impl Query {
 
     /// Events of `stream` before this time cannot matter now or later.
     pub(crate) fn time_from(&self, stream: &StreamName) -> Option<TimeUs> {
-        let parts = self.parts.iter().filter(|part| part.shape.stream == *stream);
-        parts.map(|part| part.instance.time_from()).reduce(|a, b| Some(a?.min(b?))).flatten()
+        let branches = self.parts.iter().flat_map(|part| {
+            part.shape.branches_of(stream).map(|(_, branch)| part.instance.window().time_from(branch.bounds.clone()))
+        });
+        branches.reduce(|a, b| Some(a?.min(b?))).flatten()
     }
 
     /// The earliest event that matters to any part.
@@ -135,25 +140,35 @@ impl Query {
         rows: &RecordBatch,
         schema: &StreamSchema,
     ) -> std::result::Result<u64, Refused> {
-        // What is too old for one part may be what another asks for: late is what none has.
+        // What is too old for one input may be what another asks for: late is what none has.
         let mut late_rows = None;
-        for part in self.parts.iter_mut().filter(|part| part.shape.stream == *stream) {
-            if part.layout.version != schema.version {
-                part.layout = InputLayout::new(&part.shape, schema, self.timezone).ok_or(Refused::SchemaMoved)?;
+        for part in &mut self.parts {
+            for (number, branch) in part.shape.branches_of(stream) {
+                let layout = &mut part.layouts[number];
+                if layout.version != schema.version {
+                    *layout = InputLayout::new(branch, schema, self.timezone).ok_or(Refused::SchemaMoved)?;
+                }
+                let rows = layout.apply(rows).map_err(DataFusionError::from)?;
+                part.instance.push(number, rows)?;
+                let late = part.instance.take_late_rows();
+                late_rows = Some(late_rows.map_or(late, |known: u64| known.min(late)));
             }
-            let rows = part.layout.apply(rows).map_err(DataFusionError::from)?;
-            part.instance.push(rows)?;
-            let late = part.instance.take_late_rows();
-            late_rows = Some(late_rows.map_or(late, |known: u64| known.min(late)));
         }
         Ok(late_rows.unwrap_or(0))
     }
 
     /// Takes rows out of the log in, in the layout of any version that has the columns it reads.
     pub(crate) fn push_past(&mut self, stream: &StreamName, rows: &RecordBatch) -> std::result::Result<(), Refused> {
-        for part in self.parts.iter_mut().filter(|part| part.shape.stream == *stream) {
-            let rows = part.layout.apply_by_name(rows).ok_or(Refused::SchemaMoved)?;
-            part.instance.push(rows)?;
+        for part in &mut self.parts {
+            let mut pushed = false;
+            for (number, _) in part.shape.branches_of(stream) {
+                let rows = part.layouts[number].apply_by_name(rows).ok_or(Refused::SchemaMoved)?;
+                part.instance.push(number, rows)?;
+                pushed = true;
+            }
+            if !pushed {
+                continue;
+            }
             // Old rows of the log were not late when they came, or were counted then.
             part.instance.take_late_rows();
             // What a limit drops is dropped on the way, not at the end.

@@ -15,6 +15,7 @@ use pulseboard_model::limits::ViewLimits;
 use pulseboard_model::schema::OFFSET;
 use pulseboard_model::{RowKey, TimeUs};
 
+use super::branches::RowId;
 use super::groups::stays_of_rows;
 use super::output::{Cut, Placed, SortKey};
 use super::rowwise;
@@ -103,9 +104,9 @@ pub(crate) struct Rows {
     sorter: Sorter,
     /// How many rows at the front are ever needed, if that is known.
     needed: Option<usize>,
-    /// Inside, if there is a window: when each row leaves, with its offset to keep the order fixed.
-    leaving: BTreeMap<(i64, i64), Leaving>,
-    waiting: BTreeMap<(i64, i64), StoredRow>,
+    /// Inside, if there is a window: when each row leaves, with its identity to keep the order fixed.
+    leaving: BTreeMap<(i64, RowId), Leaving>,
+    waiting: BTreeMap<(i64, RowId), StoredRow>,
     changes: Vec<(RowKey, Option<Placed>)>,
     /// Rows inside, including those in `changes`.
     inside: usize,
@@ -174,30 +175,32 @@ impl Rows {
         self.needed.is_some()
     }
 
-    /// Takes a batch in the layout of the shape's input.
-    pub(crate) fn push(&mut self, batch: RecordBatch) -> Result<()> {
+    /// Takes a batch in the layout of one of the shape's inputs.
+    pub(crate) fn push(&mut self, number: usize, batch: RecordBatch) -> Result<()> {
         let offsets = batch
             .column_by_name(OFFSET)
             .cloned()
             .ok_or_else(|| internal_datafusion_err!("a batch came without offsets"))?;
         let shape = self.shape.clone();
-        let stepped = rowwise::run(&shape.lower, batch, vec![offsets])?;
+        let branch = &shape.branches[number];
+        let first = branch.bounds.start;
+        let stepped = rowwise::run(&branch.lower, batch, vec![offsets])?;
         let offsets = stepped.kept[0].clone();
         let numbered = with_numbers(&stepped.batch, &offsets)?;
         let mut stays: Vec<(Stay, Spans)> = Vec::new();
-        let place = |stay, times: &[i64]| stays.push((stay, Spans::of(times)));
-        let numbered = stays_of_rows(&mut self.window, numbered, &stepped.kept[1..], place)?;
+        let place = |stay, times: &[i64]| stays.push((stay, Spans::of(first, times)));
+        let numbered = stays_of_rows(&mut self.window, first, numbered, &stepped.kept[1..], place)?;
         let offsets = numbered.column(numbered.num_columns() - 1).clone();
         let mut batch = numbered;
         batch.remove_column(batch.num_columns() - 1);
 
         let numbers: ArrayRef = Arc::new((0..i64::try_from(batch.num_rows()).unwrap_or(0)).collect::<Int64Array>());
-        let mut stepped = rowwise::run(&shape.upper, batch, vec![offsets, numbers])?;
-        let offset_bytes = |offsets: &ArrayRef| -> Vec<[u8; 8]> {
-            offsets.as_primitive::<Int64Type>().values().iter().map(|offset| offset.to_be_bytes()).collect()
-        };
-        let bytes = offset_bytes(&stepped.kept[0]);
-        let mut sort_keys = self.sorter.keys(&stepped.kept[2..], bytes.iter().map(<[u8; 8]>::as_slice))?;
+        let mut stepped = rowwise::run(&branch.rest, batch, vec![offsets, numbers])?;
+        let branch = u32::try_from(number).unwrap_or(u32::MAX);
+        let id = |offset: &i64| RowId { offset: *offset, branch, place: 0 };
+        let mut ids: Vec<RowId> = stepped.kept[0].as_primitive::<Int64Type>().values().iter().map(id).collect();
+        let bytes: Vec<[u8; 20]> = ids.iter().map(|id| id.bytes()).collect();
+        let mut sort_keys = self.sorter.keys(&stepped.kept[2..], bytes.iter().map(<[u8; 20]>::as_slice))?;
         if let Some(needed) = self.needed
             && sort_keys.len() > needed
         {
@@ -207,6 +210,7 @@ impl Rows {
             order.truncate(needed);
             order.sort_unstable();
             sort_keys = order.iter().map(|row| sort_keys[*row as usize].clone()).collect();
+            ids = order.iter().map(|row| ids[*row as usize]).collect();
             let picked = UInt32Array::from(order);
             stepped.batch = take_record_batch(&stepped.batch, &picked)?;
             for kept in &mut stepped.kept {
@@ -214,21 +218,18 @@ impl Rows {
             }
         }
         let columns: Vec<_> = stepped.batch.columns().iter().map(cells).collect();
-        let offsets = stepped.kept[0].as_primitive::<Int64Type>();
         let numbers = stepped.kept[1].as_primitive::<Int64Type>();
-        for (number, sort) in sort_keys.into_iter().enumerate() {
-            let offset = offsets.value(number);
+        for (number, (id, sort)) in ids.into_iter().zip(sort_keys).enumerate() {
             let stay = usize::try_from(numbers.value(number)).ok().and_then(|n| stays.get(n)).cloned();
             let (stay, spans) = stay.unwrap_or((Stay::FOREVER, Spans::default()));
             let row = columns.iter().map(|column| column[number].clone()).collect();
-            let key = RowKey::new(offset.to_string());
-            self.place(offset, StoredRow { key, placed: Placed { row, sort }, stay, spans });
+            self.place(id, StoredRow { key: id.key(), placed: Placed { row, sort }, stay, spans });
         }
         Ok(())
     }
 
     /// Takes one row in, inside or waiting.
-    pub(crate) fn place(&mut self, offset: i64, stored: StoredRow) {
+    pub(crate) fn place(&mut self, id: RowId, stored: StoredRow) {
         let full = self.inside + self.waiting.len() >= self.rows_max || self.bytes >= self.bytes_max;
         if self.needed.is_none() && full {
             self.truncated = true;
@@ -240,17 +241,17 @@ impl Rows {
         let bytes = stored.size_bytes();
         self.bytes += bytes;
         if stored.stay.is_inside() {
-            self.take_inside(offset, stored);
+            self.take_inside(id, stored);
         } else {
             self.waiting_bytes += bytes;
-            self.waiting.insert((stored.stay.enter_us, offset), stored);
+            self.waiting.insert((stored.stay.enter_us, id), stored);
         }
     }
 
-    fn take_inside(&mut self, offset: i64, stored: StoredRow) {
+    fn take_inside(&mut self, id: RowId, stored: StoredRow) {
         let StoredRow { key, placed, stay, spans } = stored;
         if self.window.is_bounded() {
-            self.leaving.insert((stay.leave_us, offset), Leaving { key: key.clone(), stay, spans });
+            self.leaving.insert((stay.leave_us, id), Leaving { key: key.clone(), stay, spans });
         }
         self.inside += 1;
         self.changes.push((key, Some(placed)));
@@ -272,7 +273,7 @@ impl Rows {
             self.changes.push((key, None));
         }
         while let Some(entry) = self.waiting.first_entry() {
-            let (enter_us, offset) = *entry.key();
+            let (enter_us, id) = *entry.key();
             if enter_us > now_us {
                 break;
             }
@@ -286,7 +287,7 @@ impl Rows {
             self.window.release(stored.stay, &stored.spans);
             stored.stay = stored.stay.entered();
             self.window.hold(stored.stay, &stored.spans);
-            self.take_inside(offset, stored);
+            self.take_inside(id, stored);
         }
         if self.window.outlived_refused() {
             self.truncated = false;

@@ -1,8 +1,9 @@
-//! Takes an analysed plan apart: row-wise steps, at most one aggregate, row-wise steps, order, limit.
+//! Takes an analysed plan apart: row-wise steps over one input or several, at most one aggregate, row-wise steps, order, limit.
 //!
 //! What does not fit this shape is not maintained; the reason is a sentence for the author of the query. Nothing here
 //! holds state: a [`Shape`] is shared by every rebuild of its instance.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::compute::SortOptions;
@@ -12,7 +13,7 @@ use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
 use datafusion::logical_expr::logical_plan::{Aggregate, FetchType, SkipType};
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::utils::{AggregateOrderSensitivity, split_conjunction};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlan as Plan};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlan as Plan, TableScan};
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::optimizer::replace_distinct_aggregate::ReplaceDistinctWithAggregate;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
@@ -20,10 +21,12 @@ use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::physical_expr::aggregate::{AggregateExprBuilder, AggregateFunctionExpr, LoweredAggregateBuilder};
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use pulseboard_model::schema::OFFSET;
-use pulseboard_model::{Column, StreamName};
+use pulseboard_model::{Column, StreamName, TimeUs};
 
 use super::bound::{Bound, bound_of, origin};
+use super::branches::{Branch, straight};
 use super::rowwise::RowStep;
+use super::window::Window;
 use crate::cells::columns;
 use crate::sql::clock::ClockCell;
 use crate::sql::planning::{Planned, reads_clock};
@@ -83,14 +86,12 @@ pub(crate) struct OrderShape {
 /// A query taken apart.
 #[derive(Debug)]
 pub(crate) struct Shape {
-    pub(crate) stream: StreamName,
-    /// The columns of the event layout that the steps start from.
-    pub(crate) input: Vec<Field>,
-    /// Below the aggregate. Its `Keep` steps take aside what `bounds` compare, in their order.
-    pub(crate) lower: Vec<RowStep>,
+    /// Where its rows come from: one input, or each side of a union.
+    pub(crate) branches: Vec<Branch>,
+    /// The bounds of all inputs, one after the other.
     pub(crate) bounds: Vec<Bound>,
     pub(crate) aggregate: Option<AggregateShape>,
-    /// Above the aggregate, or the rest of the steps if there is none.
+    /// Above the aggregate.
     pub(crate) upper: Vec<RowStep>,
     pub(crate) order: Option<OrderShape>,
     pub(crate) columns: Vec<Column>,
@@ -101,6 +102,24 @@ pub(crate) struct Shape {
     pub(crate) tail_is_final: bool,
     /// What the plan's clock functions read. Set by whoever runs the steps.
     pub(crate) clock: ClockCell,
+}
+
+impl Shape {
+    /// The inputs that read `stream`, with their numbers.
+    pub(crate) fn branches_of(&self, stream: &StreamName) -> impl Iterator<Item = (usize, &Branch)> {
+        self.branches.iter().enumerate().filter(move |(_, branch)| branch.stream == *stream)
+    }
+
+    /// Events before this time cannot matter now or later to any input.
+    pub(crate) fn time_from(&self, window: &Window) -> Option<TimeUs> {
+        let branches = self.branches.iter().map(|branch| window.time_from(branch.bounds.clone()));
+        branches.reduce(|a, b| Some(a?.min(b?))).flatten()
+    }
+
+    /// Whether every input has a bound that its rows leave by.
+    pub(crate) fn lets_all_leave(&self) -> bool {
+        self.branches.iter().all(|branch| self.bounds[branch.bounds.clone()].iter().any(Bound::is_lower))
+    }
 }
 
 /// The analysed and lightly optimised plan: DISTINCT as aggregates, unused columns gone, no rewrite that adds a level.
@@ -133,80 +152,58 @@ pub(crate) fn take_apart(planned: &Planned) -> Result<Shape, Unmaintained> {
 /// # Errors
 /// [`Unmaintained`] with the reason.
 pub(crate) fn take_apart_plan(planned: &Planned, plan: &LogicalPlan) -> Result<Shape, Unmaintained> {
-    let mut builder = Builder { planned, steps: Vec::new(), order: None, order_keeps: Vec::new(), reads_clock: false };
-    let (upper_plans, aggregate_plan, lower_plans, scan) = split(plan)?;
-
-    let Plan::TableScan(scan) = scan else {
-        return Err(Unmaintained(format!("it reads {}, not one stream", describe(scan))));
-    };
-    let stream = StreamName::new(scan.table_name.table())
-        .map_err(|error| Unmaintained(format!("it does not read a stream: {error}")))?;
-    let mut input: Vec<Field> = scan.projected_schema.fields().iter().map(|field| field.as_ref().clone()).collect();
-
-    // A result without aggregate is one row per event: its keys are offsets, so the scan must give them.
-    let rows_only = aggregate_plan.is_none();
-    if rows_only && !input.iter().any(|field| field.name() == OFFSET) {
-        input.push(Field::new(OFFSET, DataType::Int64, false));
-    }
-
-    let mut bounds = Vec::new();
-    let (lower_source, upper_source): (Vec<&LogicalPlan>, Vec<&LogicalPlan>) =
-        if rows_only { (upper_plans, Vec::new()) } else { (lower_plans, upper_plans) };
-    for plan in lower_source.iter().rev() {
-        builder.lower(plan, &mut bounds)?;
-    }
-    let lower = std::mem::take(&mut builder.steps);
-    if rows_only {
-        if builder.reads_clock {
-            return Err(Unmaintained(
-                "its columns read the clock without an aggregate, so every row changes each second".into(),
-            ));
+    let (upper_plans, aggregate_plan, _) = split(plan)?;
+    let (mut bounds, mut branches, mut order) = (Vec::new(), Vec::new(), None);
+    let sides = straight(aggregate_plan.map_or(plan, |aggregate| aggregate.input.as_ref()))?;
+    let mut tail_is_final = true;
+    for side in &sides {
+        let (steps, scan) = line(side)?;
+        let mut builder = Builder::new(planned);
+        let first = bounds.len();
+        for node in steps.iter().rev() {
+            builder.lower(node, &mut bounds)?;
         }
-        let (lower, upper) = split_at_keep(lower, bounds.len());
-        let order = builder.order.take();
-        let tail_is_final = bounds.is_empty() || order_follows_bounds(plan, &bounds);
-        let schema: SchemaRef = Arc::new(plan.schema().as_arrow().clone());
+        if builder.reads_clock {
+            return Err(Unmaintained(match aggregate_plan {
+                Some(_) => "it reads the clock below its aggregate in another way than as a bound on a time column".into(),
+                None => "its columns read the clock without an aggregate, so every row changes each second".into(),
+            }));
+        }
+        // A result without aggregate has the same order, whichever side its rows come from.
+        order = builder.order.take();
+        tail_is_final &= sides.len() == 1 && order_follows_bounds(side, &bounds);
+        branches.push(branch(scan, builder.steps, first..bounds.len(), aggregate_plan.is_none())?);
+    }
+    let schema: SchemaRef = Arc::new(plan.schema().as_arrow().clone());
+    let mut columns = columns(&schema);
+    let Some(aggregate_plan) = aggregate_plan else {
         return Ok(Shape {
-            stream,
-            input,
-            lower,
-            bounds,
+            branches,
             aggregate: None,
-            upper,
+            upper: Vec::new(),
             order,
-            columns: columns(&schema),
+            columns,
             upper_reads_clock: false,
-            tail_is_final,
+            tail_is_final: tail_is_final || bounds.is_empty(),
+            bounds,
             clock: planned.clock.clone(),
         });
-    }
-    if builder.reads_clock {
-        return Err(Unmaintained(
-            "it reads the clock below its aggregate in another way than as a bound on a time column".into(),
-        ));
-    }
-
-    let Some(aggregate_plan) = aggregate_plan else {
-        return Err(Unmaintained("it has no aggregate".into()));
     };
+    let mut builder = Builder::new(planned);
     let aggregate = builder.aggregate(aggregate_plan)?;
     if aggregate.session.is_some() && !sessions_leave_from_the_front(aggregate_plan, &bounds) {
         return Err(Unmaintained("it groups by sessions in a window that is not one of their time".into()));
     }
-    for plan in upper_source.iter().rev() {
+    for plan in upper_plans.iter().rev() {
         builder.upper(plan)?;
     }
-    let schema: SchemaRef = Arc::new(plan.schema().as_arrow().clone());
-    let mut columns = columns(&schema);
-    mark_keys(&mut columns, &upper_source, aggregate_plan);
+    mark_keys(&mut columns, &upper_plans, aggregate_plan);
     Ok(Shape {
-        stream,
-        input,
-        lower,
+        branches,
         bounds,
         aggregate: Some(aggregate),
-        upper: std::mem::take(&mut builder.steps),
-        order: builder.order.take(),
+        upper: builder.steps,
+        order: builder.order,
         columns,
         upper_reads_clock: builder.reads_clock,
         tail_is_final: false,
@@ -214,11 +211,38 @@ pub(crate) fn take_apart_plan(planned: &Planned, plan: &LogicalPlan) -> Result<S
     })
 }
 
-type Split<'a> = (Vec<&'a LogicalPlan>, Option<&'a Aggregate>, Vec<&'a LogicalPlan>, &'a LogicalPlan);
+/// One input from its scan and the steps above it.
+fn branch(
+    scan: &TableScan,
+    steps: Vec<RowStep>,
+    bounds: Range<usize>,
+    rows_only: bool,
+) -> Result<Branch, Unmaintained> {
+    let stream = StreamName::new(scan.table_name.table())
+        .map_err(|error| Unmaintained(format!("it does not read a stream: {error}")))?;
+    let mut input: Vec<Field> = scan.projected_schema.fields().iter().map(|field| field.as_ref().clone()).collect();
+    // A result without aggregate is rows of events: their keys are offsets, so the scan must give them.
+    if rows_only && !input.iter().any(|field| field.name() == OFFSET) {
+        input.push(Field::new(OFFSET, DataType::Int64, false));
+    }
+    let (lower, rest) = if rows_only { split_at_keep(steps, bounds.len()) } else { (steps, Vec::new()) };
+    Ok(Branch { stream, input, lower, rest, bounds })
+}
 
-/// Splits a straight plan into what is above its aggregate, the aggregate, what is below, and the scan; top first.
+/// The nodes of a straight plan without aggregate, top first, and its scan.
+fn line(plan: &LogicalPlan) -> Result<(Vec<&LogicalPlan>, &TableScan), Unmaintained> {
+    match split(plan)? {
+        (nodes, None, Plan::TableScan(scan)) => Ok((nodes, scan)),
+        (_, None, leaf) => Err(Unmaintained(format!("it reads {}, not one stream", describe(leaf)))),
+        (_, Some(_), _) => Err(Unmaintained("it aggregates an aggregate".into())),
+    }
+}
+
+type Split<'a> = (Vec<&'a LogicalPlan>, Option<&'a Aggregate>, &'a LogicalPlan);
+
+/// Splits a plan into what is above its aggregate, top first, the aggregate, and what its rows come from: a scan or a union.
 fn split(plan: &LogicalPlan) -> Result<Split<'_>, Unmaintained> {
-    let (mut upper, mut aggregate, mut lower) = (Vec::new(), None, Vec::new());
+    let (mut upper, mut aggregate) = (Vec::new(), None);
     let mut node = plan;
     loop {
         match node {
@@ -227,7 +251,6 @@ fn split(plan: &LogicalPlan) -> Result<Split<'_>, Unmaintained> {
                     if matches!(node, Plan::Sort(_) | Plan::Limit(_)) {
                         return Err(Unmaintained("it aggregates over an ordered or limited subquery".into()));
                     }
-                    lower.push(node);
                 } else {
                     upper.push(node);
                 }
@@ -238,7 +261,7 @@ fn split(plan: &LogicalPlan) -> Result<Split<'_>, Unmaintained> {
                 }
                 aggregate = Some(found);
             }
-            _ => return Ok((upper, aggregate, lower, node)),
+            _ => return Ok((upper, aggregate, node)),
         }
         let inputs = node.inputs();
         let [input] = inputs.as_slice() else {
@@ -355,7 +378,11 @@ struct Builder<'a> {
     reads_clock: bool,
 }
 
-impl Builder<'_> {
+impl<'a> Builder<'a> {
+    fn new(planned: &'a Planned) -> Self {
+        Self { planned, steps: Vec::new(), order: None, order_keeps: Vec::new(), reads_clock: false }
+    }
+
     fn physical(&self, expr: &Expr, schema: &DFSchema) -> Result<Arc<dyn PhysicalExpr>, Unmaintained> {
         let props = self.planned.state.execution_props();
         create_physical_expr(expr, schema, props, &PhysicalPlanningContext::default())

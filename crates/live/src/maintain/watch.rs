@@ -8,14 +8,17 @@
 
 use std::collections::BTreeMap;
 
-/// The smallest and the largest time of some rows, per bound.
+/// The smallest and the largest time of some rows, per bound. A bound that is not about these rows has none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Spans(Box<[(i64, i64)]>);
 
+/// The span of no time.
+const NONE: (i64, i64) = (i64::MAX, i64::MIN);
+
 impl Spans {
-    /// One row's times.
-    pub(crate) fn of(times: &[i64]) -> Self {
-        Self(times.iter().map(|time| (*time, *time)).collect())
+    /// One row's times, as the bounds from number `first` on compare them.
+    pub(crate) fn of(first: usize, times: &[i64]) -> Self {
+        Self(std::iter::repeat_n(NONE, first).chain(times.iter().map(|time| (*time, *time))).collect())
     }
 
     /// As read from a dump.
@@ -27,30 +30,31 @@ impl Spans {
         &self.0
     }
 
-    /// Takes one more row's times in.
-    pub(crate) fn add(&mut self, times: &[i64]) {
-        for ((from, to), time) in self.0.iter_mut().zip(times) {
+    /// Takes in the times of one more row of the same input.
+    pub(crate) fn add(&mut self, first: usize, times: &[i64]) {
+        for ((from, to), time) in self.0.iter_mut().skip(first).zip(times) {
             (*from, *to) = ((*from).min(*time), (*to).max(*time));
         }
     }
 
     /// The spans of both; `self` may still be empty.
     pub(crate) fn joined(&self, other: &Self) -> Self {
-        if self.0.is_empty() {
-            return other.clone();
-        }
-        let pairs = self.0.iter().zip(&other.0);
-        Self(pairs.map(|((from, to), (other_from, other_to))| (*from.min(other_from), *to.max(other_to))).collect())
+        let pair = |number: usize| {
+            let (from, to) = self.0.get(number).copied().unwrap_or(NONE);
+            let (other_from, other_to) = other.0.get(number).copied().unwrap_or(NONE);
+            (from.min(other_from), to.max(other_to))
+        };
+        Self((0..self.0.len().max(other.0.len())).map(pair).collect())
     }
 
     /// The smallest time that bound `number` compares.
     pub(crate) fn first(&self, number: usize) -> Option<i64> {
-        self.0.get(number).map(|(from, _)| *from)
+        self.0.get(number).filter(|pair| **pair != NONE).map(|(from, _)| *from)
     }
 
     /// The largest time that bound `number` compares.
     pub(crate) fn last(&self, number: usize) -> Option<i64> {
-        self.0.get(number).map(|(_, to)| *to)
+        self.0.get(number).filter(|pair| **pair != NONE).map(|(_, to)| *to)
     }
 
     pub(crate) fn size_bytes(&self) -> usize {

@@ -4,6 +4,8 @@
 //! A bound may move backwards (local-time arithmetic around a DST change, months of different length): `watch` notices,
 //! and the instance is rebuilt from the log.
 
+use std::ops::Range;
+
 use datafusion::common::Result;
 use pulseboard_model::TimeUs;
 use pulseboard_model::schema::TIME;
@@ -140,18 +142,18 @@ impl Window {
         if right { Ok(()) } else { Err(MovedBack) }
     }
 
-    /// The smallest event time that is inside now, if a lower bound is on the scan's `time`: older events need not be
-    /// read.
-    pub(crate) fn time_from(&self) -> Option<TimeUs> {
-        let lower = self.bounds.iter().filter(|bound| bound.bound.is_lower());
+    /// The smallest event time that is inside now by some of the bounds, if a lower one is on the scan's `time`: older
+    /// events need not be read.
+    pub(crate) fn time_from(&self, bounds: Range<usize>) -> Option<TimeUs> {
+        let lower = self.bounds[bounds].iter().filter(|bound| bound.bound.is_lower());
         let on_time = lower.filter(|bound| bound.bound.scan_column.as_deref() == Some(TIME));
         on_time.filter_map(|bound| bound.value).max().map(TimeUs)
     }
 
-    /// When a row with these times (one per bound) is inside; `None` if it is out.
-    pub(crate) fn stay(&mut self, times: &[i64]) -> Result<Option<Stay>> {
+    /// When a row with these times, one per bound from number `first` on, is inside; `None` if it is out.
+    pub(crate) fn stay(&mut self, first: usize, times: &[i64]) -> Result<Option<Stay>> {
         let mut stay = Stay::FOREVER;
-        for ((number, bound), time) in (0u16..).zip(&mut self.bounds).zip(times) {
+        for ((number, bound), time) in (0u16..).zip(&mut self.bounds).skip(first).zip(times) {
             let Some(value) = bound.value else { return Ok(None) };
             let inside = bound.bound.lets_in(*time, value);
             match bound.bound.comparison {

@@ -127,7 +127,8 @@ fn case() -> impl Strategy<Value = Case> {
 /// A live instance over the world, as the engine would run it.
 struct Live {
     instance: Instance,
-    layout: InputLayout,
+    /// One per input of the shape; all read the one stream.
+    layouts: Vec<InputLayout>,
     client: Snapshot,
 }
 
@@ -138,22 +139,27 @@ fn plan(spec: &QuerySpec, world: &Arc<World>) -> Result<Result<Arc<Shape>, Unmai
     Ok(take_apart(&planned).map(Arc::new))
 }
 
-fn layout(shape: &Shape, world: &World, timezone: Tz) -> InputLayout {
-    InputLayout::new(shape, &world.schema(STREAM).expect("the stream"), timezone).expect("the columns exist")
+fn layouts(shape: &Shape, world: &World, timezone: Tz) -> Vec<InputLayout> {
+    let schema = world.schema(STREAM).expect("the stream");
+    let layout = |branch| InputLayout::new(branch, &schema, timezone).expect("the columns exist");
+    shape.branches.iter().map(layout).collect()
 }
 
 fn start(shape: &Arc<Shape>, spec: &QuerySpec, world: &Arc<World>) -> Result<Live, TestCaseError> {
-    let layout = layout(shape, world, spec.timezone);
+    let layouts = layouts(shape, world, spec.timezone);
     let mut instance = Instance::new(shape.clone(), &limits(), world.head().now()).map_err(fail)?;
     let stream = &world.streams()[0];
     let request = ScanRequest::new(stream.clone(), LogOffset::START, world.head().offset);
     for batch in world.scan(&request.from_time(instance.time_from())) {
-        instance.push(layout.apply(&batch.map_err(fail)?).map_err(fail)?).map_err(fail)?;
+        let batch = batch.map_err(fail)?;
+        for (number, layout) in layouts.iter().enumerate() {
+            instance.push(number, layout.apply(&batch).map_err(fail)?).map_err(fail)?;
+        }
         instance.finish().map_err(fail)?;
     }
     instance.finish().map_err(fail)?;
     let client = instance.snapshot();
-    Ok(Live { instance, layout, client })
+    Ok(Live { instance, layouts, client })
 }
 
 fn limits() -> ViewLimits {
@@ -171,7 +177,9 @@ impl Live {
             return Ok(false);
         }
         if let Some(batch) = batch {
-            self.instance.push(self.layout.apply(batch).map_err(fail)?).map_err(fail)?;
+            for (number, layout) in self.layouts.iter().enumerate() {
+                self.instance.push(number, layout.apply(batch).map_err(fail)?).map_err(fail)?;
+            }
         }
         let delta = self.instance.finish().map_err(fail)?;
         for change in &delta.set {
@@ -328,5 +336,5 @@ fn the_offset_column_is_where_rows_are_keyed_by() {
     let world = World::starting_at(1_780_000_000_000_000);
     let spec = QuerySpec { sql: "SELECT n FROM events LIMIT 1".into(), timezone: Tz::UTC, params: Params::new() };
     let shape = plan(&spec, &world).expect("plans").expect("is maintained");
-    assert!(shape.input.iter().any(|field| field.name() == OFFSET));
+    assert!(shape.branches[0].input.iter().any(|field| field.name() == OFFSET));
 }
