@@ -150,6 +150,15 @@ pub(crate) fn origin(plan: &LogicalPlan, column: &Column) -> Option<String> {
             Expr::Column(inner) => origin(&projection.input, &inner),
             _ => None,
         },
+        // What is repeated beside the items of a list is still what it was.
+        LogicalPlan::Unnest(unnest) => {
+            let index = *unnest.dependency_indices.get(index)?;
+            let taken_apart = unnest.list_type_columns.iter().any(|(list, _)| *list == index)
+                || unnest.struct_type_columns.contains(&index);
+            let (qualifier, field) = unnest.input.schema().qualified_field(index);
+            let column = Column::new(qualifier.cloned(), field.name());
+            if taken_apart { None } else { origin(&unnest.input, &column) }
+        }
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! What keeps a query current: the plan taken apart, and the state that each part holds.
 //!
-//! `shape` splits the plan at its aggregate, `branches` at the unions below. There, `rowwise` runs on every micro-batch and `window` says when a row
+//! `shape` splits the plan at its aggregate, `branches` at the unions below. There, `rowwise` runs on every micro-batch (`unnest` makes rows of lists) and `window` says when a row
 //! enters and leaves, `watch` notices when that was wrong; `partial` aggregates the batch, `totals` holds long-lived groups, `panes` what can still leave.
 //! Above it, `output` orders what changed and says how. `instance` ties them together; `dump` writes state as bytes.
 
@@ -22,5 +22,6 @@ pub(crate) mod rowwise;
 pub(crate) mod shape;
 pub(crate) mod top;
 pub(crate) mod totals;
+mod unnest;
 pub(crate) mod watch;
 pub(crate) mod window;

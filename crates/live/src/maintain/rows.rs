@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
-use arrow::datatypes::Int64Type;
+use arrow::datatypes::{Field, Int64Type, Schema, UInt32Type};
 use arrow::row::{RowConverter, SortField};
 use datafusion::common::{Result, internal_datafusion_err};
 use pulseboard_model::limits::ViewLimits;
@@ -186,19 +186,31 @@ impl Rows {
         let first = branch.bounds.start;
         let stepped = rowwise::run(&branch.lower, batch, vec![offsets])?;
         let offsets = stepped.kept[0].clone();
-        let numbered = with_numbers(&stepped.batch, &offsets)?;
+        let places = rowwise::multiplies(&branch.lower).then(|| places(&offsets));
+        let aside: Vec<ArrayRef> = places.into_iter().chain([offsets]).collect();
+        let numbered = with_aside(&stepped.batch, &aside)?;
         let mut stays: Vec<(Stay, Spans)> = Vec::new();
         let place = |stay, times: &[i64]| stays.push((stay, Spans::of(first, times)));
         let numbered = stays_of_rows(&mut self.window, first, numbered, &stepped.kept[1..], place)?;
-        let offsets = numbered.column(numbered.num_columns() - 1).clone();
         let mut batch = numbered;
-        batch.remove_column(batch.num_columns() - 1);
+        let offsets = batch.remove_column(batch.num_columns() - 1);
+        let places = (aside.len() > 1).then(|| batch.remove_column(batch.num_columns() - 1));
 
         let numbers: ArrayRef = Arc::new((0..i64::try_from(batch.num_rows()).unwrap_or(0)).collect::<Int64Array>());
         let mut stepped = rowwise::run(&branch.rest, batch, vec![offsets, numbers])?;
+        // A place counts the items below the last bound first, then those above it.
+        let later = rowwise::multiplies(&branch.rest).then(|| self::places(&stepped.kept[1]));
         let branch = u32::try_from(number).unwrap_or(u32::MAX);
-        let id = |offset: &i64| RowId { offset: *offset, branch, place: 0 };
-        let mut ids: Vec<RowId> = stepped.kept[0].as_primitive::<Int64Type>().values().iter().map(id).collect();
+        let at = |places: &Option<ArrayRef>, row: usize| {
+            places.as_ref().map_or(0, |places| u64::from(places.as_primitive::<UInt32Type>().value(row)))
+        };
+        let of_rows = stepped.kept[0].as_primitive::<Int64Type>().values().iter();
+        let numbers = stepped.kept[1].as_primitive::<Int64Type>().values().iter();
+        let ids = of_rows.zip(numbers).enumerate().map(|(row, (offset, number))| {
+            let place = at(&places, usize::try_from(*number).unwrap_or_default()) << 32 | at(&later, row);
+            RowId { offset: *offset, branch, place }
+        });
+        let mut ids: Vec<RowId> = ids.collect();
         let bytes: Vec<[u8; 20]> = ids.iter().map(|id| id.bytes()).collect();
         let mut sort_keys = self.sorter.keys(&stepped.kept[2..], bytes.iter().map(<[u8; 20]>::as_slice))?;
         if let Some(needed) = self.needed
@@ -338,12 +350,21 @@ impl Rows {
     }
 }
 
-/// Adds a column that follows the rows.
-fn with_numbers(batch: &RecordBatch, column: &ArrayRef) -> Result<RecordBatch> {
-    use arrow::datatypes::{Field, Schema};
+/// Adds columns that follow the rows.
+fn with_aside(batch: &RecordBatch, aside: &[ArrayRef]) -> Result<RecordBatch> {
     let mut fields: Vec<_> = batch.schema().fields().iter().cloned().collect();
-    fields.push(Arc::new(Field::new("__offset_aside", column.data_type().clone(), true)));
-    let mut columns = batch.columns().to_vec();
-    columns.push(column.clone());
+    fields.extend(aside.iter().map(|column| Arc::new(Field::new("__aside", column.data_type().clone(), true))));
+    let columns = batch.columns().iter().chain(aside).cloned().collect();
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+}
+
+/// For each row its place among its neighbours of the same origin.
+fn places(origins: &ArrayRef) -> ArrayRef {
+    let (mut last, mut place) = (None, 0u32);
+    let places = origins.as_primitive::<Int64Type>().values().iter().map(|origin| {
+        place = if last == Some(*origin) { place.saturating_add(1) } else { 0 };
+        last = Some(*origin);
+        place
+    });
+    Arc::new(places.collect::<UInt32Array>())
 }

@@ -6,12 +6,14 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray};
-use arrow::compute::{filter, filter_record_batch, prep_null_mask_filter};
+use arrow::compute::{filter, filter_record_batch, prep_null_mask_filter, take};
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::common::Result;
 use datafusion::common::cast::as_boolean_array;
 use datafusion::physical_expr::PhysicalExpr;
+
+use super::unnest::UnnestStep;
 
 /// One step.
 #[derive(Debug, Clone)]
@@ -22,6 +24,13 @@ pub(crate) enum RowStep {
     Project(Vec<Arc<dyn PhysicalExpr>>, SchemaRef),
     /// Takes the values of an expression aside.
     Keep(Arc<dyn PhysicalExpr>),
+    /// Makes as many rows of one as its lists have items.
+    Unnest(UnnestStep),
+}
+
+/// Whether one row may become several by these steps.
+pub(crate) fn multiplies(steps: &[RowStep]) -> bool {
+    steps.iter().any(|step| matches!(step, RowStep::Unnest(_)))
 }
 
 /// A batch after its steps, with what was taken aside, in the order of the `Keep` steps.
@@ -54,6 +63,13 @@ pub(crate) fn run(steps: &[RowStep], mut batch: RecordBatch, aside: Vec<ArrayRef
                     exprs.iter().map(|expr| expr.evaluate(&batch)?.into_array(rows)).collect::<Result<Vec<_>>>()?;
                 let options = RecordBatchOptions::new().with_row_count(Some(rows));
                 batch = RecordBatch::try_new_with_options(schema.clone(), columns, &options)?;
+            }
+            RowStep::Unnest(unnest) => {
+                let (unnested, sources) = unnest.run(&batch)?;
+                if let Some(sources) = sources {
+                    kept = kept.iter().map(|array| take(array, &sources, None)).collect::<std::result::Result<_, _>>()?;
+                }
+                batch = unnested;
             }
             RowStep::Keep(expr) => kept.push(expr.evaluate(&batch)?.into_array(batch.num_rows())?),
         }

@@ -26,6 +26,7 @@ use pulseboard_model::{Column, StreamName, TimeUs};
 use super::bound::{Bound, bound_of, origin};
 use super::branches::{Branch, straight};
 use super::rowwise::RowStep;
+use super::unnest::UnnestStep;
 use super::window::Window;
 use crate::cells::columns;
 use crate::sql::clock::ClockCell;
@@ -246,7 +247,12 @@ fn split(plan: &LogicalPlan) -> Result<Split<'_>, Unmaintained> {
     let mut node = plan;
     loop {
         match node {
-            Plan::Projection(_) | Plan::Filter(_) | Plan::SubqueryAlias(_) | Plan::Sort(_) | Plan::Limit(_) => {
+            Plan::Projection(_)
+            | Plan::Filter(_)
+            | Plan::SubqueryAlias(_)
+            | Plan::Unnest(_)
+            | Plan::Sort(_)
+            | Plan::Limit(_) => {
                 if aggregate.is_some() {
                     if matches!(node, Plan::Sort(_) | Plan::Limit(_)) {
                         return Err(Unmaintained("it aggregates over an ordered or limited subquery".into()));
@@ -408,6 +414,13 @@ impl<'a> Builder<'a> {
             }
             return Ok(());
         }
+        if let Plan::Unnest(unnest) = plan {
+            if self.order.as_ref().is_some_and(|order| order.fetch.is_some() || order.skip > 0) {
+                return Err(Unmaintained("it unnests after a limit".into()));
+            }
+            self.steps.push(RowStep::Unnest(UnnestStep::new(unnest)?));
+            return Ok(());
+        }
         self.upper(plan)
     }
 
@@ -472,6 +485,7 @@ impl<'a> Builder<'a> {
                     _ => return Err(Unmaintained("its limit is not a constant".into())),
                 }
             }
+            Plan::Unnest(_) => return Err(Unmaintained("it unnests what its aggregate gives".into())),
             other => return Err(Unmaintained(format!("it contains {}", describe(other)))),
         }
         Ok(())

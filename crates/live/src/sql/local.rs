@@ -190,7 +190,7 @@ pub(crate) fn moved_us(at_us: i64, by: IntervalMonthDayNano, zone: Tz, minus: bo
 }
 
 /// `utc` moved by months and days of the calendar of `zone`, then by the exact rest.
-fn moved(utc: NaiveDateTime, by: IntervalMonthDayNano, zone: Tz, minus: bool) -> Option<NaiveDateTime> {
+pub(super) fn moved(utc: NaiveDateTime, by: IntervalMonthDayNano, zone: Tz, minus: bool) -> Option<NaiveDateTime> {
     let mut moved = utc;
     if by.months != 0 || by.days != 0 {
         let local = zone.from_utc_datetime(&utc).naive_local();

@@ -12,6 +12,8 @@ pub(crate) mod errors;
 mod event_time;
 mod expressions;
 mod extremes;
+mod hop;
+mod lists;
 pub(crate) mod local;
 pub(crate) mod names;
 mod narrowing;

@@ -15,7 +15,7 @@ use datafusion::optimizer::Optimizer;
 use datafusion::prelude::SessionConfig;
 
 use super::clock::{ClockCell, clock_functions};
-use super::{ago, buckets, extremes, local, sessions};
+use super::{ago, buckets, extremes, lists, local, sessions};
 
 /// Rows per batch, live and in batch.
 pub(crate) const BATCH_ROWS: usize = 8_192;
@@ -59,6 +59,7 @@ pub(crate) fn session(
     ago::register(&mut state)?;
     sessions::register(&mut state)?;
     buckets::register(&mut state)?;
+    lists::register(&mut state)?;
     let catalog = &state.config_options().catalog;
     let schema =
         state.catalog_list().catalog(&catalog.default_catalog).and_then(|found| found.schema(&catalog.default_schema));

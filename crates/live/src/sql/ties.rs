@@ -6,14 +6,17 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchemaRef, Result};
 use datafusion::logical_expr::expr::{AggregateFunction, Sort as SortExpr, WindowFunction};
 use datafusion::logical_expr::logical_plan::{
-    Aggregate, Distinct, DistinctOn, Limit, Projection, Sort, SubqueryAlias, Window,
+    Aggregate, Distinct, DistinctOn, Limit, Projection, Sort, SubqueryAlias, Union, Unnest, Window,
 };
-use datafusion::logical_expr::{Expr, LogicalPlan, WindowFrameUnits};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, WindowFrameUnits, lit};
 use pulseboard_model::schema::OFFSET;
+
+use super::lists::places;
 
 /// Aggregates whose answer depends on the order of their input.
 const ORDER_SENSITIVE: [&str; 6] = ["first_value", "last_value", "array_agg", "string_agg", "nth_value", "any_value"];
@@ -153,8 +156,65 @@ fn carry(plan: &LogicalPlan) -> Result<(LogicalPlan, Vec<Tie>)> {
             };
             Ok((plan.clone(), ties.into_iter().flatten().filter(reachable).collect()))
         }
+        LogicalPlan::Union(union) => carry_union(plan, union),
+        LogicalPlan::Unnest(unnest) => carry_unnest(unnest),
         _ => Ok((plan.clone(), Vec::new())),
     }
+}
+
+/// Sides whose ties are alike carry them under common names, with the number of the side behind: the same event may come by
+/// several. Else rows go by all that they have: those that are equal in all of it may stand in any order.
+fn carry_union(plan: &LogicalPlan, union: &Union) -> Result<(LogicalPlan, Vec<Tie>)> {
+    let sides = union.inputs.iter().map(|input| carry(input)).collect::<Result<Vec<_>>>()?;
+    let kinds = |(side, ties): &(LogicalPlan, Vec<Tie>)| -> Result<Vec<(bool, DataType)>> {
+        let kind = |tie: &Tie| Ok((matches!(tie, Tie::Offset(_)), tie.expr().get_type(side.schema())?));
+        ties.iter().map(kind).collect()
+    };
+    let first = kinds(&sides[0])?;
+    for side in &sides {
+        if first.is_empty() || kinds(side)? != first {
+            let all = plan.schema().iter().map(|field| Tie::Group(Expr::Column(Column::from(field)))).collect();
+            return Ok((plan.clone(), all));
+        }
+    }
+    let columns = plan.schema().fields().len();
+    let name = |number: usize| format!("__tie_{}", columns + number);
+    let mut inputs = Vec::with_capacity(sides.len());
+    for ((number, (side, ties)), input) in (0i64..).zip(&sides).zip(&union.inputs) {
+        let own = input.schema().iter().map(|field| Expr::Column(Column::from(field)));
+        let carried = ties.iter().enumerate().map(|(i, tie)| tie.expr().clone().alias(name(i)));
+        let exprs = own.chain(carried).chain([lit(number).alias(name(first.len()))]).collect();
+        inputs.push(Arc::new(LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(side.clone()))?)));
+    }
+    let carried = Union::try_new_with_loose_types(inputs)?;
+    let column = |number: usize| Expr::Column(Column::new_unqualified(name(number)));
+    let ties = first.iter().enumerate();
+    let ties = ties.map(|(i, (offset, _))| if *offset { Tie::Offset(column(i)) } else { Tie::Group(column(i)) });
+    let ties = ties.chain([Tie::Group(column(first.len()))]).collect();
+    Ok((LogicalPlan::Union(carried), ties))
+}
+
+/// The rows that one row becomes stand in the order of its lists: their places are unnested beside them.
+fn carry_unnest(unnest: &Unnest) -> Result<(LogicalPlan, Vec<Tie>)> {
+    let (input, mut ties) = carry(&unnest.input)?;
+    let mut exec_columns = unnest.exec_columns.clone();
+    let mut input = input;
+    let lists: Vec<Expr> = unnest
+        .list_type_columns
+        .iter()
+        .map(|(index, _)| Expr::Column(Column::from(unnest.input.schema().qualified_field(*index))))
+        .collect();
+    let flat = unnest.list_type_columns.iter().all(|(_, list)| list.depth == 1);
+    if !ties.is_empty() && flat && !lists.is_empty() {
+        let name = format!("__tie_{}", input.schema().fields().len());
+        let own = input.schema().iter().map(|field| Expr::Column(Column::from(field)));
+        let exprs = own.chain([places().call(lists).alias(&name)]).collect();
+        input = LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(input))?);
+        exec_columns.push(Column::new_unqualified(&name));
+        ties.push(Tie::Group(Expr::Column(Column::new_unqualified(name))));
+    }
+    let carried = Unnest::try_new(Arc::new(input), exec_columns, unnest.options.clone())?;
+    Ok((LogicalPlan::Unnest(carried), ties))
 }
 
 fn settle_sort(sort: &Sort) -> Result<LogicalPlan> {
