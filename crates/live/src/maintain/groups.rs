@@ -248,12 +248,7 @@ impl Groups {
     }
 
     /// Drops the rows that are outside for good and says when the others are inside.
-    fn stays(
-        &mut self,
-        bounds: &Range<usize>,
-        batch: RecordBatch,
-        times: &[ArrayRef],
-    ) -> Result<(RecordBatch, Stays)> {
+    fn stays(&mut self, bounds: &Range<usize>, batch: RecordBatch, times: &[ArrayRef]) -> Result<(RecordBatch, Stays)> {
         if bounds.is_empty() {
             return Ok((batch, Stays::One(Stay::FOREVER, Spans::default())));
         }

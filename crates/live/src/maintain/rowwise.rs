@@ -67,7 +67,8 @@ pub(crate) fn run(steps: &[RowStep], mut batch: RecordBatch, aside: Vec<ArrayRef
             RowStep::Unnest(unnest) => {
                 let (unnested, sources) = unnest.run(&batch)?;
                 if let Some(sources) = sources {
-                    kept = kept.iter().map(|array| take(array, &sources, None)).collect::<std::result::Result<_, _>>()?;
+                    kept =
+                        kept.iter().map(|array| take(array, &sources, None)).collect::<std::result::Result<_, _>>()?;
                 }
                 batch = unnested;
             }

@@ -166,7 +166,9 @@ pub(crate) fn take_apart_plan(planned: &Planned, plan: &LogicalPlan) -> Result<S
         }
         if builder.reads_clock {
             return Err(Unmaintained(match aggregate_plan {
-                Some(_) => "it reads the clock below its aggregate in another way than as a bound on a time column".into(),
+                Some(_) => {
+                    "it reads the clock below its aggregate in another way than as a bound on a time column".into()
+                }
                 None => "its columns read the clock without an aggregate, so every row changes each second".into(),
             }));
         }

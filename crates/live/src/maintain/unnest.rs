@@ -40,7 +40,9 @@ impl UnnestStep {
                 DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..)
             );
             if list.depth != 1 || !plain || !lists.insert(*index) {
-                return Err(Unmaintained("it unnests lists of lists at once: unnest them one SELECT after the other".into()));
+                return Err(Unmaintained(
+                    "it unnests lists of lists at once: unnest them one SELECT after the other".into(),
+                ));
             }
         }
         Ok(Self {

@@ -21,6 +21,9 @@ use super::lists::places;
 /// Aggregates whose answer depends on the order of their input.
 const ORDER_SENSITIVE: [&str; 6] = ["first_value", "last_value", "array_agg", "string_agg", "nth_value", "any_value"];
 
+/// How the names of columns begin that are carried.
+const HIDDEN: &str = "__tie_";
+
 /// What decides between rows that are otherwise equal.
 #[derive(Debug, Clone)]
 enum Tie {
@@ -107,7 +110,17 @@ fn carry(plan: &LogicalPlan) -> Result<(LogicalPlan, Vec<Tie>)> {
                     let (qualifier, name) = found.qualified_name();
                     carried.push(tie.with_expr(Expr::Column(Column::new(qualifier, name))));
                 } else {
-                    let name = format!("__tie_{}", exprs.len());
+                    let taken = |name: &str| exprs.iter().any(|expr| expr.qualified_name().1 == name);
+                    if let Expr::Column(Column { relation: None, name, .. }) = tie.expr()
+                        && name.starts_with(HIDDEN)
+                        && !taken(name)
+                    {
+                        // Under the name that it has already.
+                        exprs.push(tie.expr().clone());
+                        carried.push(tie.clone());
+                        continue;
+                    }
+                    let name = hidden(taken);
                     exprs.push(tie.expr().clone().alias(&name));
                     carried.push(tie.with_expr(Expr::Column(Column::new_unqualified(name))));
                 }
@@ -132,7 +145,7 @@ fn carry(plan: &LogicalPlan) -> Result<(LogicalPlan, Vec<Tie>)> {
                     let (qualifier, name) = found.qualified_name();
                     ties.push(Tie::Group(Expr::Column(Column::new(qualifier, name))));
                 } else {
-                    let name = format!("__tie_{}", selected.len());
+                    let name = hidden(|name| selected.iter().any(|expr| expr.qualified_name().1 == name));
                     selected.push(on.clone().alias(&name));
                     ties.push(Tie::Group(Expr::Column(Column::new_unqualified(name))));
                 }
@@ -162,6 +175,11 @@ fn carry(plan: &LogicalPlan) -> Result<(LogicalPlan, Vec<Tie>)> {
     }
 }
 
+/// A name for a column that is carried, which nothing has yet.
+fn hidden(taken: impl Fn(&str) -> bool) -> String {
+    (0..).map(|number| format!("{HIDDEN}{number}")).find(|name| !taken(name)).unwrap_or_default()
+}
+
 /// Sides whose ties are alike carry them under common names, with the number of the side behind: the same event may come by
 /// several. Else rows go by all that they have: those that are equal in all of it may stand in any order.
 fn carry_union(plan: &LogicalPlan, union: &Union) -> Result<(LogicalPlan, Vec<Tie>)> {
@@ -177,8 +195,9 @@ fn carry_union(plan: &LogicalPlan, union: &Union) -> Result<(LogicalPlan, Vec<Ti
             return Ok((plan.clone(), all));
         }
     }
-    let columns = plan.schema().fields().len();
-    let name = |number: usize| format!("__tie_{}", columns + number);
+    let taken = |name: &str| sides.iter().any(|(side, _)| side.schema().fields().iter().any(|f| f.name() == name));
+    let common = hidden(taken);
+    let name = |number: usize| format!("{common}_{number}");
     let mut inputs = Vec::with_capacity(sides.len());
     for ((number, (side, ties)), input) in (0i64..).zip(&sides).zip(&union.inputs) {
         let own = input.schema().iter().map(|field| Expr::Column(Column::from(field)));
@@ -206,7 +225,7 @@ fn carry_unnest(unnest: &Unnest) -> Result<(LogicalPlan, Vec<Tie>)> {
         .collect();
     let flat = unnest.list_type_columns.iter().all(|(_, list)| list.depth == 1);
     if !ties.is_empty() && flat && !lists.is_empty() {
-        let name = format!("__tie_{}", input.schema().fields().len());
+        let name = hidden(|name| input.schema().fields().iter().any(|field| field.name() == name));
         let own = input.schema().iter().map(|field| Expr::Column(Column::from(field)));
         let exprs = own.chain([places().call(lists).alias(&name)]).collect();
         input = LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(input))?);

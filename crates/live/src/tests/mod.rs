@@ -14,5 +14,7 @@ mod memory;
 mod replay;
 mod restart;
 mod sessions;
+mod streams;
+mod streams_world;
 pub(crate) mod world;
 mod worlds;
