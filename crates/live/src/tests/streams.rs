@@ -183,7 +183,7 @@ fn fail(error: impl std::fmt::Display) -> TestCaseError {
 }
 
 fn limits() -> ViewLimits {
-    ViewLimits { groups_max: 100_000, rows_max: 100_000 }
+    ViewLimits { groups_max: 100_000, rows_max: 100_000, ..ViewLimits::default() }
 }
 
 /// A live query brought to the head of the log, and what a client has of it.
