@@ -3,18 +3,21 @@
 //!
 //! A part is the largest piece of the plan that [`take_apart`] can maintain and that stays small: an aggregate, a limit,
 //! or the rows of a window. So an aggregate of an aggregate, a join of views, a union or a ranking reads some groups instead of
-//! the log. The rest is the same plan the batch query runs, so both answers are one by construction. Holds no state.
+//! the log. An aggregate over a join of a stream's rows is taken apart first (`eager`). The rest is the same plan the batch query runs, so both answers are one by construction. Holds no state.
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::Column as ColumnName;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
-use datafusion::logical_expr::{Distinct, Expr, Filter, Join, JoinType, LogicalPlan, LogicalPlanBuilder, Projection};
+use datafusion::logical_expr::{
+    Aggregate, Distinct, Expr, Filter, Join, JoinType, LogicalPlan, LogicalPlanBuilder, Projection,
+};
 use pulseboard_model::{Column, ColumnType};
 
+use super::eager::push_below;
 use super::shape::{Shape, Unmaintained, simplified_plan, take_apart, take_apart_plan};
 use super::top::{Held, Top};
 use crate::cells::column_type;
@@ -47,7 +50,7 @@ pub(crate) fn compose(planned: &Planned) -> Result<Composition, Unmaintained> {
     if has_subquery(&plan) {
         return Err(Unmaintained("it has a subquery inside an expression".into()));
     }
-    let mut split = Splitter { planned, parts: Vec::new(), tables: Vec::new(), refused: None };
+    let mut split = Splitter { planned, parts: Vec::new(), tables: Vec::new(), refused: None, not_pushed: None };
     let above = plan.transform_down(|node| split.visit(node))?.data;
     if let Some(refused) = split.refused {
         return Err(refused);
@@ -75,10 +78,15 @@ struct Splitter<'a> {
     parts: Vec<Arc<Shape>>,
     tables: Vec<Arc<Held>>,
     refused: Option<Unmaintained>,
+    /// Why an aggregate over a join was left above it.
+    not_pushed: Option<Unmaintained>,
 }
 
 impl Splitter<'_> {
     fn visit(&mut self, node: LogicalPlan) -> datafusion::common::Result<Transformed<LogicalPlan>> {
+        if self.is_held(&node) {
+            return Ok(Transformed::new(node, false, TreeNodeRecursion::Jump));
+        }
         match take_apart_plan(self.planned, &node) {
             Ok(shape) if is_small(&shape) => {
                 let replaced = self.replace(&node, shape)?;
@@ -87,11 +95,49 @@ impl Splitter<'_> {
             Ok(shape) if matches!(node, LogicalPlan::TableScan(_)) => {
                 let stream = &shape.branches[0].stream;
                 let reason = format!("it needs all rows of `{stream}`, which grow without end");
-                self.refused = Some(Unmaintained(reason));
+                self.refused = Some(self.not_pushed.take().unwrap_or(Unmaintained(reason)));
                 Ok(Transformed::new(node, false, TreeNodeRecursion::Stop))
             }
-            _ => Ok(Transformed::no(node)),
+            _ => match &node {
+                LogicalPlan::Aggregate(aggregate) => match self.pushed(aggregate)? {
+                    Some(pushed) => Ok(Transformed::yes(pushed)),
+                    None => Ok(Transformed::no(node)),
+                },
+                _ => Ok(Transformed::no(node)),
+            },
         }
+    }
+
+    /// An aggregate over a join of a stream's rows with a part of it below the join: the part then holds groups, not rows.
+    fn pushed(&mut self, aggregate: &Aggregate) -> datafusion::common::Result<Option<LogicalPlan>> {
+        let is_stream = |plan: &LogicalPlan| {
+            !self.is_held(plan)
+                && take_apart_plan(self.planned, plan).is_ok_and(|shape| {
+                    shape.aggregate.is_none() && shape.order.is_none_or(|order| order.fetch.is_none())
+                })
+        };
+        let pushed = push_below(aggregate, is_stream).and_then(|pushed| {
+            let Some(pushed) = pushed else { return Ok(None) };
+            let shape = take_apart_plan(self.planned, &pushed.below)?.giving_states(&pushed.as_state)?;
+            Ok(Some((pushed, shape)))
+        });
+        let (pushed, shape) = match pushed {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(None),
+            Err(reason) => {
+                self.not_pushed = Some(reason);
+                return Ok(None);
+            }
+        };
+        let Some(below) = shape.aggregate.clone() else { return Ok(None) };
+        let held = self.hold(shape, below.schema.fields().iter().map(|field| field.as_ref()))?;
+        pushed.over(held, &below).map(Some)
+    }
+
+    /// Whether `plan` is the table of a part.
+    fn is_held(&self, plan: &LogicalPlan) -> bool {
+        let LogicalPlan::TableScan(scan) = plan else { return false };
+        (0..self.parts.len()).any(|number| scan.table_name.table() == table_name(number))
     }
 
     /// The part's table in place of `node`, under the names that everything above refers to.
@@ -103,12 +149,8 @@ impl Splitter<'_> {
         {
             self.refused = Some(Unmaintained(format!("`{}` holds lists or structs of single rows", field.name())));
         }
-        let fields =
-            fields.map(|(i, field)| Field::new(format!("c{i}"), field.data_type().clone(), field.is_nullable()));
-        let schema: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let held = Arc::new(Held::new(schema));
         let table = table_name(number);
-        let scan = LogicalPlanBuilder::scan(table.clone(), provider_as_source(held.table()?), None)?.build()?;
+        let scan = self.hold(shape, fields.map(|(_, field)| field.as_ref()))?;
         let renamed = node.schema().iter().enumerate().map(|(i, (qualifier, field))| {
             let column = Expr::Column(ColumnName::new(Some(table.clone()), format!("c{i}")));
             match qualifier {
@@ -116,10 +158,24 @@ impl Splitter<'_> {
                 None => column.alias(field.name()),
             }
         });
-        let projection = Projection::try_new(renamed.collect(), Arc::new(scan))?;
+        Ok(LogicalPlan::Projection(Projection::try_new(renamed.collect(), Arc::new(scan))?))
+    }
+
+    /// A new part, as the scan of its table.
+    fn hold<'f>(
+        &mut self,
+        shape: Shape,
+        fields: impl Iterator<Item = &'f Field>,
+    ) -> datafusion::common::Result<LogicalPlan> {
+        let table = table_name(self.parts.len());
+        let fields = fields.enumerate();
+        let fields =
+            fields.map(|(i, field)| Field::new(format!("c{i}"), field.data_type().clone(), field.is_nullable()));
+        let held = Arc::new(Held::new(Arc::new(Schema::new(fields.collect::<Vec<_>>()))));
+        let scan = LogicalPlanBuilder::scan(table, provider_as_source(held.table()?), None)?.build()?;
         self.parts.push(Arc::new(shape));
         self.tables.push(held);
-        Ok(LogicalPlan::Projection(projection))
+        Ok(scan)
     }
 }
 

@@ -7,9 +7,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::AsArray;
-use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StructArray, UInt32Array};
 use arrow::compute::take;
-use arrow::datatypes::{DataType, Field, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Field, Fields, TimestampMicrosecondType};
 use arrow::row::{RowConverter, SortField};
 use datafusion::common::Result;
 use hashbrown::HashMap;
@@ -448,6 +448,16 @@ impl Groups {
         Ok(ChangedGroups { gone, keys, rows })
     }
 
+    /// Ends a step without looking at what changed, and says whether anything did.
+    pub(crate) fn skip_changes(&mut self) -> Result<bool> {
+        let dirty = std::mem::take(&mut self.dirty);
+        for id in &dirty {
+            self.groups[*id as usize].dirty = false;
+        }
+        self.free_resting()?;
+        Ok(!dirty.is_empty())
+    }
+
     /// The aggregate's output for all groups that are there.
     pub(crate) fn live_rows(&mut self) -> Result<RecordBatch> {
         if self.sessions.is_some() {
@@ -466,8 +476,13 @@ impl Groups {
             }
             None => Vec::new(),
         };
-        for total in &mut self.totals {
-            columns.push(total.evaluate(ids)?);
+        for (total, call) in self.totals.iter_mut().zip(&aggregate.calls) {
+            columns.push(if call.as_state {
+                let fields = Fields::from(call.function.state_fields()?);
+                Arc::new(StructArray::try_new_with_length(fields, total.state(ids)?, None, ids.len())?)
+            } else {
+                total.evaluate(ids)?
+            });
         }
         let options = arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(ids.len()));
         Ok(RecordBatch::try_new_with_options(aggregate.schema.clone(), columns, &options)?)

@@ -181,6 +181,16 @@ impl Instance {
         }
     }
 
+    /// Ends the step for a plan above, which only asks whether anything changed.
+    pub(crate) fn settle(&mut self) -> Result<bool> {
+        match &mut self.state {
+            State::Groups(groups) if self.shape.gives_states() => {
+                Ok(std::mem::take(&mut self.touched) && groups.skip_changes()?)
+            }
+            _ => Ok(!self.finish()?.is_empty()),
+        }
+    }
+
     fn settle_rows(&mut self) -> Delta {
         let State::Rows(rows) = &mut self.state else { return Delta::default() };
         let changes = rows.take_changes();

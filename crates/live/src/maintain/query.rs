@@ -172,7 +172,7 @@ impl Query {
             // Old rows of the log were not late when they came, or were counted then.
             part.instance.take_late_rows();
             // What a limit drops is dropped on the way, not at the end.
-            let changed = !part.instance.finish()?.is_empty();
+            let changed = part.instance.settle()?;
             if let Some(above) = &mut self.above {
                 above.stale |= changed;
             }
@@ -211,7 +211,7 @@ impl Query {
         self.check_size()?;
         let Some(above) = &mut self.above else { return self.parts[0].instance.finish().map(Some) };
         for part in &mut self.parts {
-            above.stale |= !part.instance.finish()?.is_empty();
+            above.stale |= part.instance.settle()?;
         }
         Ok((!above.stale).then(Delta::default))
     }

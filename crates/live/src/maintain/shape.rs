@@ -25,6 +25,7 @@ use pulseboard_model::{Column, StreamName, TimeUs};
 
 use super::bound::{Bound, bound_of, origin};
 use super::branches::{Branch, straight};
+use super::merge::state_type;
 use super::rowwise::RowStep;
 use super::unnest::UnnestStep;
 use super::window::Window;
@@ -50,6 +51,8 @@ pub(crate) struct AggregateCall {
     /// Its arguments, then its ORDER BY expressions.
     pub(crate) args: Vec<Arc<dyn PhysicalExpr>>,
     pub(crate) filter: Option<Arc<dyn PhysicalExpr>>,
+    /// Whether the plan above wants the partial state, as a struct, in the place of the result.
+    pub(crate) as_state: bool,
 }
 
 /// One of an aggregate's keys is a session: the start of the rows that follow each other closely.
@@ -115,6 +118,28 @@ impl Shape {
     pub(crate) fn time_from(&self, window: &Window) -> Option<TimeUs> {
         let branches = self.branches.iter().map(|branch| window.time_from(branch.bounds.clone()));
         branches.reduce(|a, b| Some(a?.min(b?))).flatten()
+    }
+
+    /// The same, an aggregate and nothing above it, giving the partial states of some of its calls.
+    pub(crate) fn giving_states(mut self, as_state: &[bool]) -> Result<Self, Unmaintained> {
+        let Some(aggregate) = &mut self.aggregate else { return Ok(self) };
+        let keys = aggregate.keys.len();
+        let mut fields: Vec<Field> = aggregate.schema.fields().iter().map(|field| field.as_ref().clone()).collect();
+        for (number, (call, as_state)) in aggregate.calls.iter_mut().zip(as_state).enumerate() {
+            call.as_state = *as_state;
+            if let Some(field) = fields.get_mut(keys + number).filter(|_| *as_state) {
+                *field = Field::new(field.name(), state_type(&call.function)?, false);
+            }
+        }
+        aggregate.schema = Arc::new(Schema::new(fields));
+        let is_key = |(number, column): (usize, Column)| Column { key: number < keys, ..column };
+        self.columns = columns(&aggregate.schema).into_iter().enumerate().map(is_key).collect();
+        Ok(self)
+    }
+
+    /// Whether nobody but a plan above reads its groups.
+    pub(crate) fn gives_states(&self) -> bool {
+        self.aggregate.as_ref().is_some_and(|aggregate| aggregate.calls.iter().any(|call| call.as_state))
     }
 
     /// Whether every input has a bound that its rows leave by.
@@ -522,7 +547,7 @@ impl<'a> Builder<'a> {
             }
             let mut args = function.expressions();
             args.extend(function.order_bys().iter().map(|sort| sort.expr.clone()));
-            calls.push(AggregateCall { function, args, filter: lowered.filter });
+            calls.push(AggregateCall { function, args, filter: lowered.filter, as_state: false });
         }
         let marked =
             aggregate.group_expr.iter().enumerate().find_map(|(key, expr)| Some((key, sessions::marked(expr)?)));

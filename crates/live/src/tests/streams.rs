@@ -86,6 +86,58 @@ const STRAIGHT: [&str; 41] = [
      (SELECT time FROM orders UNION ALL SELECT time FROM refunds)) GROUP BY w",
 ];
 
+/// Joins: a stream over all its time with a reference, streams within a time of each other.
+const JOINS: [&str; 22] = [
+    "SELECT p.price, count(*) AS c, sum(o.n) AS s FROM orders o \
+     JOIN (SELECT DISTINCT ON (kind) kind, price FROM products ORDER BY kind, time DESC) p ON o.kind = p.kind GROUP BY p.price",
+    "SELECT p.kind, avg(o.n) AS a, min(o.value) AS lo, max(o.n) AS hi, count(DISTINCT o.n) AS d, median(o.n) AS m FROM orders o \
+     JOIN (SELECT DISTINCT ON (kind) kind, price FROM products ORDER BY kind, time DESC) p ON p.kind = o.kind GROUP BY p.kind",
+    "SELECT sum(o.n * p.price) AS revenue, count(*) AS c FROM orders o \
+     JOIN (SELECT DISTINCT ON (kind) kind, price FROM products ORDER BY kind, time DESC) p ON p.kind = o.kind",
+    "SELECT o.kind, sum(p.price) AS s, count(p.price) AS c, max(p.price) AS m FROM orders o \
+     LEFT JOIN (SELECT DISTINCT ON (kind) kind, price FROM products ORDER BY kind, time DESC) p ON p.kind = o.kind GROUP BY o.kind",
+    "SELECT date_trunc('minute', o.time) AS m, p.n AS pn, sum(o.n) FILTER (WHERE o.n > 1) AS s, \
+     count(*) FILTER (WHERE p.price > 0) AS c FROM orders o \
+     JOIN (SELECT DISTINCT ON (kind) kind, n, price FROM products ORDER BY kind, time DESC) p ON p.kind = o.kind GROUP BY 1, 2",
+    "SELECT p.kind, sum(o.n) AS s FROM orders o JOIN (SELECT * FROM (SELECT DISTINCT ON (kind) kind, price, _deleted FROM products \
+     ORDER BY kind, time DESC) WHERE NOT _deleted) p ON p.kind = o.kind GROUP BY p.kind ORDER BY s DESC, p.kind LIMIT 2",
+    "SELECT p.price, count(*) AS c FROM orders o JOIN (SELECT DISTINCT ON (kind) kind, price FROM products ORDER BY kind, time DESC) p \
+     ON p.kind = o.kind WHERE o.n > 0 AND p.price > -5 AND o.time > now() - interval '1 minute' GROUP BY p.price HAVING count(*) > 1",
+    "SELECT p.price, count(*) AS c FROM orders o JOIN (SELECT DISTINCT ON (kind) kind, n, price FROM products ORDER BY kind, time DESC) p \
+     ON p.kind = o.kind AND o.n > p.n GROUP BY p.price",
+    "SELECT p.kind, stddev(o.n) AS d, avg(o.value) AS a, approx_distinct(o.n) AS approx FROM orders o \
+     JOIN (SELECT kind, max(price) AS price FROM products GROUP BY kind) p ON p.kind = o.kind GROUP BY p.kind",
+    "SELECT o.kind, count(*) AS c, sum(o.n) AS s FROM orders o \
+     LEFT JOIN (SELECT DISTINCT ON (kind) kind, price FROM products ORDER BY kind, time DESC) p ON p.kind = o.kind \
+     WHERE p.kind IS NULL GROUP BY o.kind",
+    "SELECT p.kind, sum(i.qty) AS q FROM (SELECT unnest(items)['sku'] AS sku, unnest(items)['qty'] AS qty, kind FROM orders) i \
+     JOIN (SELECT DISTINCT ON (kind) kind, price FROM products ORDER BY kind, time DESC) p ON p.kind = i.kind GROUP BY p.kind",
+    "SELECT p.kind, sum(o.n) AS s FROM (SELECT kind, n FROM orders UNION ALL SELECT kind, -n FROM refunds) o \
+     JOIN (SELECT DISTINCT ON (kind) kind FROM products ORDER BY kind, time DESC) p ON p.kind = o.kind GROUP BY p.kind",
+    "SELECT max(s) AS m FROM (SELECT p.kind, sum(o.n) AS s FROM orders o \
+     JOIN (SELECT DISTINCT ON (kind) kind FROM products ORDER BY kind, time DESC) p ON p.kind = o.kind GROUP BY p.kind)",
+    "SELECT kind, count(*) AS c FROM orders WHERE kind IN ('a', 'b') GROUP BY kind UNION ALL \
+     SELECT p.kind, sum(o.n) FROM orders o JOIN (SELECT DISTINCT ON (kind) kind FROM products ORDER BY kind, time DESC) p \
+     ON p.kind = o.kind GROUP BY p.kind",
+    "SELECT p.kind, array_agg(DISTINCT o.n) AS l, bool_or(o.n > 3) AS b FROM orders o \
+     JOIN (SELECT DISTINCT ON (kind) kind FROM products ORDER BY kind, time DESC) p ON p.kind = o.kind GROUP BY p.kind",
+    "SELECT count(*) AS c, sum(o.n) AS s FROM orders o CROSS JOIN (SELECT count(*) AS n FROM products) p WHERE o.n < p.n",
+    "SELECT p.price, o.n % 2 AS odd, count(*) AS c FROM orders o \
+     JOIN (SELECT DISTINCT ON (kind) kind, price FROM products ORDER BY kind, time DESC) p ON p.kind = o.kind GROUP BY 1, 2",
+    "SELECT coalesce(o.kind, p.kind) AS k, sum(o.n) AS s FROM orders o \
+     JOIN (SELECT DISTINCT ON (kind) kind, n FROM products ORDER BY kind, time DESC) p ON p.n = o.n GROUP BY 1",
+    // Streams within a time of each other, in windows.
+    "SELECT o.time, o.kind, r.n FROM (SELECT * FROM orders WHERE time > now() - interval '1 minute') o \
+     JOIN (SELECT * FROM refunds WHERE time > now() - interval '2 minutes') r \
+     ON o.kind = r.kind AND r.time BETWEEN o.time AND o.time + interval '30 seconds'",
+    "SELECT o.kind, count(*) AS c FROM orders o JOIN refunds r ON o.kind = r.kind AND r.time BETWEEN o.time AND o.time + interval '10 seconds' \
+     WHERE o.time > now() - interval '1 minute' AND r.time > now() - interval '1 minute' GROUP BY o.kind",
+    "SELECT count(*) AS c, sum(r.n) AS s FROM orders o JOIN refunds r ON o.kind = r.kind AND r.time >= o.time \
+     WHERE o.time > now() - interval '30 seconds' AND r.time > now() - interval '1 minute'",
+    "SELECT o.n, count(r.n) AS c FROM (SELECT kind, n, time FROM orders WHERE time > now() - interval '1 minute') o \
+     LEFT JOIN (SELECT kind, n, time FROM refunds WHERE time > now() - interval '1 minute') r ON o.kind = r.kind AND r.time > o.time GROUP BY o.n",
+];
+
 #[derive(Debug, Clone)]
 enum Happens {
     Commit(&'static str, i64, Vec<Fields>),
@@ -311,4 +363,23 @@ fn unions_lists_and_hops_are_held_by_one_state() {
 #[test]
 fn unions_lists_and_hops_equal_batch() {
     run(&STRAIGHT);
+}
+
+#[test]
+fn joins_are_maintained() {
+    let problems: Vec<String> = JOINS.iter().filter_map(|sql| parts(sql).err()).collect();
+    assert!(problems.is_empty(), "{problems:#?}");
+}
+
+#[test]
+fn joins_equal_batch() {
+    run(&JOINS);
+}
+
+#[test]
+fn a_join_that_cannot_be_taken_apart_says_which_aggregate_is_why() {
+    let reference = "(SELECT DISTINCT ON (kind) kind, price FROM products ORDER BY kind, time DESC)";
+    let sql = format!("SELECT sum(o.n + p.price) AS s FROM orders o JOIN {reference} p ON p.kind = o.kind");
+    let reason = parts(&sql).expect_err("is re-run");
+    assert!(reason.contains("is not the sum of a product"), "{reason}");
 }
