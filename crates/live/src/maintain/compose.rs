@@ -143,14 +143,14 @@ impl Splitter<'_> {
     /// The part's table in place of `node`, under the names that everything above refers to.
     fn replace(&mut self, node: &LogicalPlan, shape: Shape) -> datafusion::common::Result<LogicalPlan> {
         let number = self.parts.len();
-        let fields = node.schema().fields().iter().enumerate();
+        let fields = node.schema().fields().iter();
         if shape.aggregate.is_none()
-            && let Some((_, field)) = fields.clone().find(|(_, field)| !is_plain(field.data_type()))
+            && let Some(field) = fields.clone().find(|field| !is_plain(field.data_type()))
         {
             self.refused = Some(Unmaintained(format!("`{}` holds lists or structs of single rows", field.name())));
         }
         let table = table_name(number);
-        let scan = self.hold(shape, fields.map(|(_, field)| field.as_ref()))?;
+        let scan = self.hold(shape, fields.map(AsRef::as_ref))?;
         let renamed = node.schema().iter().enumerate().map(|(i, (qualifier, field))| {
             let column = Expr::Column(ColumnName::new(Some(table.clone()), format!("c{i}")));
             match qualifier {

@@ -126,7 +126,8 @@ pub(super) fn push_below(
     let left = matches!(join.join_type, JoinType::Inner | JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti);
     let right = matches!(join.join_type, JoinType::Inner | JoinType::Right | JoinType::RightSemi | JoinType::RightAnti);
     let stream_is_left = left && is_stream(&join.left);
-    if !stream_is_left && !(right && is_stream(&join.right)) {
+    let stream_is_right = right && is_stream(&join.right);
+    if !stream_is_left && !stream_is_right {
         return Ok(None);
     }
     let stream = if stream_is_left { join.left.clone() } else { join.right.clone() };
@@ -175,7 +176,7 @@ impl Pusher<'_> {
     fn side(&self, expr: &Expr) -> Side {
         let of_stream = |column: &&Column| self.stream.schema().has_column(column);
         let columns = expr.column_refs();
-        match (columns.iter().any(|column| of_stream(column)), columns.iter().all(|column| of_stream(column))) {
+        match (columns.iter().any(&of_stream), columns.iter().all(of_stream)) {
             (_, true) if columns.is_empty() => Side::None,
             (true, true) => Side::Stream,
             (true, false) => Side::Both,
