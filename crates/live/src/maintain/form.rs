@@ -33,9 +33,12 @@ pub(crate) fn form_of(composition: &Composition) -> datafusion::common::Result<u
     let mut text = format!("{ENGINE} {}", dump::FORMAT);
     let mut steady = true;
     for shape in &composition.parts {
-        add(&mut text, format_args!("part {}", shape.stream));
-        for field in &shape.input {
-            add(&mut text, format_args!("reads {} {}", field.name(), field.data_type()));
+        add(&mut text, format_args!("part"));
+        for branch in &shape.branches {
+            add(&mut text, format_args!("from {}", branch.stream));
+            for field in &branch.input {
+                add(&mut text, format_args!("reads {} {}", field.name(), field.data_type()));
+            }
         }
         if let Some(aggregate) = &shape.aggregate {
             for field in &aggregate.key_fields {
