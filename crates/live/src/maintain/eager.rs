@@ -22,6 +22,7 @@ use datafusion::logical_expr::{
 
 use super::merge::merged;
 use super::shape::{AggregateShape, Unmaintained};
+use crate::sql::sessions;
 
 /// Aggregates that do not care how often a value comes.
 const IDEMPOTENT: [&str; 7] = ["min", "max", "bool_and", "bool_or", "bit_and", "bit_or", "approx_distinct"];
@@ -119,7 +120,9 @@ pub(super) fn push_below(
     aggregate: &Aggregate,
     is_stream: impl Fn(&LogicalPlan) -> bool,
 ) -> Result<Option<Pushed>, Unmaintained> {
-    if aggregate.group_expr.iter().any(|expr| matches!(expr, Expr::GroupingSet(_))) {
+    // Where sessions begin depends on all that is grouped by.
+    let undivided = |expr: &Expr| matches!(expr, Expr::GroupingSet(_)) || sessions::marked(expr).is_some();
+    if aggregate.group_expr.iter().any(undivided) {
         return Ok(None);
     }
     let Some((join, asked)) = asked_of_join(aggregate)? else { return Ok(None) };
