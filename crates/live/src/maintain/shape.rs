@@ -397,7 +397,7 @@ fn first_and_last(time: &Arc<dyn PhysicalExpr>, input: &DFSchema) -> Result<[Agg
         let args = vec![Arc::clone(time)];
         let built =
             AggregateExprBuilder::new(function, args.clone()).schema(schema.clone()).alias("__session").build()?;
-        Ok(AggregateCall { function: Arc::new(built), args, filter: None })
+        Ok(AggregateCall { function: Arc::new(built), args, filter: None, as_state: false })
     };
     Ok([call(min_udaf())?, call(max_udaf())?])
 }

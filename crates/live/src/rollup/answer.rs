@@ -157,7 +157,7 @@ impl Merging<'_> {
                 let batch = within(&batch, *from, *to).map_err(|error| QueryError::internal(&error))?;
                 let moved = || QueryError::new(QueryErrorKind::Internal, "the schema of the stream changed meanwhile");
                 let input = self.cut.layout.apply_by_name(&batch).ok_or_else(moved)?;
-                self.instance.push(input).map_err(|error| QueryError::running(&error))?;
+                self.instance.push(0, input).map_err(|error| QueryError::running(&error))?;
             }
         }
         Ok(())

@@ -22,6 +22,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::api::{History, HistoryError, QueryError, QueryErrorKind, QuerySpec};
 use crate::input::InputLayout;
 use crate::maintain::bound::origin;
+use crate::maintain::branches::Branch;
 use crate::maintain::groups::Groups;
 use crate::maintain::shape::{Shape, simplified, take_apart_plan};
 use crate::sql::buckets::{Step, TIME_BUCKET};
@@ -115,6 +116,13 @@ pub(crate) struct Cut {
     pub(crate) bucket: usize,
 }
 
+impl Cut {
+    /// Its one input.
+    fn branch(&self) -> &Branch {
+        &self.shape.branches[0]
+    }
+}
+
 impl Rollup {
     /// The rollup of `spec`, if its states can be kept: one stream, `$bucket` once, as the width of a `time_bucket` of `time`
     /// in its GROUP BY, and `$from` and `$to` once each, as the bounds of `time`.
@@ -128,7 +136,7 @@ impl Rollup {
         }
         let bounds = (BEFORE_ALL_US, AFTER_ALL_US);
         let Some(cut) = cut(&spec, RollupLevel::Minute.step(), bounds, history, limits)? else { return Ok(None) };
-        let types: Vec<String> = cut.shape.input.iter().map(|f| format!("{} {}", f.name(), f.data_type())).collect();
+        let types: Vec<String> = cut.branch().input.iter().map(|f| format!("{} {}", f.name(), f.data_type())).collect();
         let text = format!(
             "{FORMAT}\0{}\0{}\0{:?}\0{}\0{}",
             env!("CARGO_PKG_VERSION"),
@@ -137,12 +145,12 @@ impl Rollup {
             spec.timezone.name(),
             types.join(",")
         );
-        let mut columns: Vec<String> = cut.shape.input.iter().map(|field| field.name().clone()).collect();
+        let mut columns: Vec<String> = cut.branch().input.iter().map(|field| field.name().clone()).collect();
         if !columns.iter().any(|name| name == TIME) {
             columns.push(TIME.to_owned());
         }
         let fingerprint = format!("{:016x}", xxh3_64(text.as_bytes()));
-        Ok(Some(Self { stream: cut.shape.stream.clone(), fingerprint, columns, spec }))
+        Ok(Some(Self { stream: cut.branch().stream.clone(), fingerprint, columns, spec }))
     }
 
     /// The zone its buckets are of.
@@ -188,7 +196,7 @@ impl Rollup {
             let batch = batch.map_err(|error| unread(&error))?;
             count += batch.num_rows();
             let Some(input) = cut.layout.apply_by_name(&batch) else { return Ok(None) };
-            groups.push(input).map_err(failed)?;
+            groups.push(0, input).map_err(failed)?;
             if groups.is_truncated() || (count > 100_000 && groups.len() * 4 > count) {
                 return Ok(None);
             }
@@ -259,11 +267,13 @@ pub(crate) fn cut(
     let plan = simplified(&planned).map_err(|error| QueryError::planning(&error))?;
     let Some(bucket) = bucket_of(&plan, step, from_us, to_us) else { return Ok(None) };
     let Ok(shape) = take_apart_plan(&planned, &plan) else { return Ok(None) };
+    // The states of several streams have no common offsets to be kept by.
+    let [branch] = shape.branches.as_slice() else { return Ok(None) };
     if shape.aggregate.is_none() || !shape.bounds.is_empty() {
         return Ok(None);
     }
-    let Some(schema) = history.schema(shape.stream.as_str()) else { return Ok(None) };
-    let Some(layout) = InputLayout::new(&shape, &schema, spec.timezone) else { return Ok(None) };
+    let Some(schema) = history.schema(branch.stream.as_str()) else { return Ok(None) };
+    let Some(layout) = InputLayout::new(branch, &schema, spec.timezone) else { return Ok(None) };
     Ok(Some(Cut { shape: Arc::new(shape), layout, bucket }))
 }
 
