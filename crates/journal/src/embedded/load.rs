@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pulseboard_model::{StreamName, StreamSchema};
+use pulseboard_runtime::fault;
 use rusqlite::Connection;
 use tracing::{info, warn};
 
@@ -191,7 +192,7 @@ fn remove_leftovers(dir: &Path, dropped_through: u32) -> Result<(), LogError> {
         let unfinished = base.ends_with(".new");
         let dropped = parse_file_name(base).is_some_and(|id| id <= dropped_through);
         if unfinished || dropped {
-            std::fs::remove_file(&path).map_err(failed)?;
+            std::fs::remove_file(&path).and_then(|()| fault::point("journal.remove.removed")).map_err(failed)?;
         }
     }
     Ok(())

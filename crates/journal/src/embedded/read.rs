@@ -84,10 +84,12 @@ impl SegmentReader {
 
     /// The fields of the parts of about `count` commits after number `after`, whole commits only.
     pub(super) fn headers(&self, after: u64, count: usize) -> Result<Vec<PartHeader>, LogError> {
-        let sql = format!("SELECT {COLUMNS} FROM parts WHERE id >= ?1 ORDER BY id");
+        let sql = format!("SELECT {COLUMNS} FROM parts WHERE id >= ?1 AND id < ?2 ORDER BY id");
         let start = self.segment.start.first_offset;
         let mut statement = self.conn.prepare_cached(&sql).map_err(|error| self.failed(start, &error))?;
-        let mut rows = statement.query([part_id(after + 1, 0)]).map_err(|error| self.failed(start, &error))?;
+        let mut rows = statement
+            .query([part_id(after + 1, 0), self.segment.end_id()])
+            .map_err(|error| self.failed(start, &error))?;
         let mut headers: Vec<PartHeader> = Vec::new();
         loop {
             let offset = headers.last().map_or(start, |header| header.last_offset() + 1);
