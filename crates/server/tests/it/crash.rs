@@ -5,17 +5,16 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use rand::Rng;
-use rand::rngs::StdRng;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::api::{Api, events_path};
+use crate::support::api::Api;
 use crate::support::compare::assert_view_is_batch;
 use crate::support::random::random;
 use crate::support::server::Home;
+use crate::support::writer::Writer;
 
 const ROUNDS: usize = 50;
 const WRITERS: usize = 4;
-const ROWS_MAX: i64 = 20;
 
 const VIEWS: [(&str, &str); 4] = [
     ("total", "SELECT count(*) AS n, sum(amount) AS amount, min(seq) AS low, max(seq) AS high FROM events"),
@@ -31,63 +30,6 @@ const VIEWS: [(&str, &str); 4] = [
 fn config() -> String {
     let views = VIEWS.iter().map(|(name, sql)| format!("[views.{name}]\nsql = \"{sql}\"\n"));
     "[streams.events]\nfields = { amount = \"decimal(12,2)\" }\n".to_owned() + &views.collect::<String>()
-}
-
-/// One connection's worth of events, numbered without gaps. It has one request out at a time.
-#[derive(Debug)]
-struct Writer {
-    name: usize,
-    random: StdRng,
-    /// So many of its events were acknowledged.
-    acknowledged: i64,
-    /// So many are in the request that was sent and not answered yet.
-    pending: i64,
-    requests: u64,
-    retried: u64,
-    position: Option<String>,
-}
-
-impl Writer {
-    fn new(name: usize) -> Self {
-        let random = random(1 + name as u64);
-        Self { name, random, acknowledged: 0, pending: 0, requests: 0, retried: 0, position: None }
-    }
-
-    /// NDJSON and arrays by turns; the same rows each time it is asked.
-    fn body(&self) -> String {
-        let row = |seq: i64| {
-            let kind = ["a", "b", "c"][usize::try_from(seq % 3).unwrap()];
-            json!({"writer": self.name, "seq": seq, "kind": kind, "amount": format!("{}.{:02}", seq % 50, seq % 100)})
-        };
-        let rows: Vec<Value> = (self.acknowledged..self.acknowledged + self.pending).map(row).collect();
-        if self.requests.is_multiple_of(2) {
-            return Value::from(rows).to_string();
-        }
-        rows.iter().map(|row| format!("{row}\n")).collect()
-    }
-
-    /// Sends until the server is gone; what was not answered is sent again, with its key, the next time.
-    async fn write(&mut self, url: &str) {
-        // A connection of its own.
-        let api = Api::new(url);
-        loop {
-            if self.pending == 0 {
-                self.pending = self.random.random_range(1..=ROWS_MAX);
-                self.requests += 1;
-            } else {
-                self.retried += 1;
-            }
-            let key = format!("writer {} request {}", self.name, self.requests);
-            let request = api.request("POST", &events_path("events")).header("Idempotency-Key", key).body(self.body());
-            let Ok(response) = request.send().await else { return };
-            let status = response.status();
-            let Ok(answer) = response.json::<Value>().await else { return };
-            assert_eq!(status.as_u16(), 200, "{answer}");
-            assert_eq!((&answer["accepted"], &answer["rejected"]), (&json!(self.pending), &json!(0)), "{answer}");
-            self.acknowledged += std::mem::take(&mut self.pending);
-            self.position = answer["position"].as_str().map(str::to_owned);
-        }
-    }
 }
 
 /// Every writer's events are its numbers from 0 without gap or double, up to what was acknowledged; the request that got

@@ -9,3 +9,4 @@ pub(crate) mod proxy;
 pub(crate) mod random;
 pub(crate) mod server;
 pub(crate) mod until;
+pub(crate) mod writer;

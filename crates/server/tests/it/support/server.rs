@@ -1,5 +1,6 @@
 //! Servers of our own: the real binary on a free port of this machine, with a directory of its own.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -72,17 +73,32 @@ impl Home {
         self.started(command).await
     }
 
-    async fn started(&self, mut command: Command) -> Server {
+    async fn started(&self, command: Command) -> Server {
+        let started = self.try_start(command).await;
+        started.unwrap_or_else(|status| panic!("the server ended with {status}; its log says: {}", self.said()))
+    }
+
+    /// Starts a server with more in its environment; how it ended if it did before it listened.
+    pub(crate) async fn start_in(&self, environment: &[(&str, &OsStr)]) -> Result<Server, ExitStatus> {
+        let mut command = self.serve_command();
+        command.envs(environment.iter().copied());
+        self.try_start(command).await
+    }
+
+    async fn try_start(&self, mut command: Command) -> Result<Server, ExitStatus> {
         let log = self.file("stderr");
         let errors = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let mut child = command.stdout(Stdio::piped()).stderr(errors).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         within("the line with the URL", stdout.read_line(&mut line)).await.unwrap();
+        if line.is_empty() {
+            return Err(within("the end of the server", child.wait()).await.unwrap());
+        }
         let url = line.trim().to_owned();
         let address = url.strip_prefix("http://").and_then(|address| address.parse().ok());
         let address = address.unwrap_or_else(|| panic!("no URL but `{line}`; the log says: {}", self.said()));
-        Server { child, _stdout: stdout, api: Api::new(&url), address, log }
+        Ok(Server { child, _stdout: stdout, api: Api::new(&url), address, log })
     }
 
     /// The end of what the servers here logged.
