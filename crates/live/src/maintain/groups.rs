@@ -6,10 +6,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::AsArray;
-use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StructArray, UInt32Array};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StructArray, UInt32Array};
 use arrow::compute::take;
-use arrow::datatypes::{DataType, Field, Fields, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Field, Fields};
 use arrow::row::{RowConverter, SortField};
 use datafusion::common::Result;
 use hashbrown::HashMap;
@@ -21,6 +20,7 @@ use super::panes::{Panes, Part};
 use super::partial::{Partial, PartialStates};
 use super::rowwise;
 use super::shape::{AggregateShape, Shape};
+use super::stays::stays_of_rows;
 use super::totals::{GroupId, Total, total};
 use super::watch::Spans;
 use super::window::{MovedBack, Stay, Window};
@@ -577,42 +577,4 @@ enum Stays {
 
 fn aggregate_of(shape: &Shape) -> &AggregateShape {
     shape.aggregate.as_ref().expect("a group state is only made for a shape with an aggregate")
-}
-
-/// Keeps the rows that are inside now or later by the bounds from number `first` on; `each` is told the stay and the times
-/// of each.
-pub(crate) fn stays_of_rows(
-    window: &mut Window,
-    first: usize,
-    batch: RecordBatch,
-    times: &[ArrayRef],
-    mut each: impl FnMut(Stay, &[i64]),
-) -> Result<RecordBatch> {
-    let columns: Vec<_> = times.iter().map(|array| array.as_primitive::<TimestampMicrosecondType>()).collect();
-    let mut keep = Vec::with_capacity(batch.num_rows());
-    // Neighbouring rows often have the same times.
-    let (mut known, mut known_stay, mut of_row) = (None, None, Vec::new());
-    for row in 0..batch.num_rows() {
-        // No comparison with null is ever true.
-        if columns.iter().any(|column| column.is_null(row)) {
-            keep.push(false);
-            continue;
-        }
-        of_row.clear();
-        of_row.extend(columns.iter().map(|column| column.value(row)));
-        if known.as_ref() != Some(&of_row) {
-            known_stay = window.stay(first, &of_row)?;
-            known = Some(of_row.clone());
-        }
-        let stay = known_stay;
-        keep.push(stay.is_some());
-        match stay {
-            Some(stay) => each(stay, &of_row),
-            None => window.count_if_late(&of_row),
-        }
-    }
-    if keep.iter().all(|keep| *keep) {
-        return Ok(batch);
-    }
-    Ok(arrow::compute::filter_record_batch(&batch, &keep.into())?)
 }

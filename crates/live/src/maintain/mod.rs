@@ -22,6 +22,7 @@ pub(crate) mod query;
 pub(crate) mod rows;
 pub(crate) mod rowwise;
 pub(crate) mod shape;
+mod stays;
 pub(crate) mod top;
 pub(crate) mod totals;
 mod unnest;

@@ -16,10 +16,10 @@ use pulseboard_model::schema::OFFSET;
 use pulseboard_model::{RowKey, TimeUs};
 
 use super::branches::RowId;
-use super::groups::stays_of_rows;
 use super::output::{Cut, Placed, SortKey};
 use super::rowwise;
 use super::shape::{OrderShape, Shape};
+use super::stays::stays_of_rows;
 use super::watch::Spans;
 use super::window::{MovedBack, Stay, Window};
 use crate::cells::cells;

@@ -1,0 +1,47 @@
+//! Which rows of a batch are inside a window, now or later, and for how long each stays.
+//!
+//! Shared by states that hold groups and states that hold rows. Knows the bounds of the window only; holds nothing.
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::TimestampMicrosecondType;
+use datafusion::common::Result;
+
+use super::window::{Stay, Window};
+
+/// Keeps the rows that are inside now or later by the bounds from number `first` on; `each` is told the stay and the times
+/// of each.
+pub(crate) fn stays_of_rows(
+    window: &mut Window,
+    first: usize,
+    batch: RecordBatch,
+    times: &[ArrayRef],
+    mut each: impl FnMut(Stay, &[i64]),
+) -> Result<RecordBatch> {
+    let columns: Vec<_> = times.iter().map(|array| array.as_primitive::<TimestampMicrosecondType>()).collect();
+    let mut keep = Vec::with_capacity(batch.num_rows());
+    // Neighbouring rows often have the same times.
+    let (mut known, mut known_stay, mut of_row) = (None, None, Vec::new());
+    for row in 0..batch.num_rows() {
+        // No comparison with null is ever true.
+        if columns.iter().any(|column| column.is_null(row)) {
+            keep.push(false);
+            continue;
+        }
+        of_row.clear();
+        of_row.extend(columns.iter().map(|column| column.value(row)));
+        if known.as_ref() != Some(&of_row) {
+            known_stay = window.stay(first, &of_row)?;
+            known = Some(of_row.clone());
+        }
+        let stay = known_stay;
+        keep.push(stay.is_some());
+        match stay {
+            Some(stay) => each(stay, &of_row),
+            None => window.count_if_late(&of_row),
+        }
+    }
+    if keep.iter().all(|keep| *keep) {
+        return Ok(batch);
+    }
+    Ok(arrow::compute::filter_record_batch(&batch, &keep.into())?)
+}
