@@ -17,7 +17,7 @@ APP_SOURCES := $(shell find web/app/src web/app/public web/packages/*/src) \
 NODE_MODULES := web/node_modules/.package-lock.json
 APP := web/app/dist/index.html
 
-.PHONY: help run build test e2e check bench dev need-build need-test
+.PHONY: help run build test e2e nightly check bench dev need-build need-test
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +56,9 @@ e2e: need-test $(APP) ## the built server in a real browser: the last part of te
 	$(call section,The built server in a real browser)
 	@cargo build --workspace --tests --bin pulseboard $(if $(CI),--locked)
 	@PULSEBOARD_BIN="$(abspath $(TARGET_DIR))/debug/pulseboard" npm --prefix web run --silent e2e
+
+nightly: need-test ## live against batch, 10,000 new cases of each kind of query
+	@PULSEBOARD_DIFFERENTIAL_CASES=$(or $(CASES),10000) cargo test --workspace --lib -- _batch
 
 check: need-test $(APP) ## the fast part of test
 	$(call section,Formatting and house rules)

@@ -10,6 +10,7 @@ mod earlier;
 mod grammar;
 mod growth;
 mod guide;
+mod guide_shapes;
 mod memory;
 mod replay;
 mod restart;
