@@ -20,7 +20,7 @@ APP := web/app/dist/index.html
 .PHONY: help run build test e2e nightly check bench dev need-build need-test
 
 help: ## list these words
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
 
 run: need-build $(APP) ## build what is missing and start on http://127.0.0.1:8080; ARGS="--listen …" goes to the server
 	@$(BUILD) --profile quick
