@@ -43,7 +43,7 @@ async fn a_chart_ends_at_a_position_from_which_its_channel_goes_on() {
     assert_eq!(sorted(held(follower.channel(&channel))), sorted(lines(&range["rows"])));
     server.api.accepted("events", &json!([{"time": now_s, "v": 1_000_000}])).await;
     let total = |row: &String| row.trim_end_matches(']').rsplit(',').next().and_then(|total| total.parse::<i64>().ok());
-    let grown = |follower: &Follower| held(follower.channel(&channel)).iter().any(|row| total(row) > Some(1_000_000));
+    let grown = |follower: &Follower| held(follower.channel(&channel)).iter().any(|row| total(row) >= Some(1_000_000));
     follower.take_until(&mut connection, grown).await.expect("a delta");
     let again = server.api.post("/api/v1/range", &body).await.ok();
     assert_eq!(sorted(held(follower.channel(&channel))), sorted(lines(&again["rows"])));
