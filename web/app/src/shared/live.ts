@@ -1,10 +1,18 @@
 /** The one client of this page, and what React may know of it: slow facts only, never data. */
 
-import { type Channel, type ConnectionState, PulseClient, type Subscription } from '@pulseboard/client';
+import { type Channel, type ConnectionState, PulseClient, type Subscription, TRANSPORTS } from '@pulseboard/client';
 import { useCallback, useEffect, useState, useSyncExternalStore } from 'react';
 import { API_URL } from './api';
 
-export const client = new PulseClient({ url: API_URL, linger_ms: Number.POSITIVE_INFINITY });
+/** The client's options that a page may be opened with, for support and tests: `?transport=sse`. */
+const asked = TRANSPORTS.find((kind) => kind === new URLSearchParams(location.search).get('transport'));
+
+export const client = new PulseClient({
+  url: API_URL,
+  linger_ms: Number.POSITIVE_INFINITY,
+  persist: true,
+  ...(asked === undefined ? {} : { transport: asked }),
+});
 client.connect();
 
 export function useConnection(): ConnectionState {

@@ -1,5 +1,6 @@
 /** How the link to the server is: a word, and the measured time from event to screen. */
 
+import type { TransportKind } from '@pulseboard/client';
 import { boardClock } from '../charts';
 import { formatClock } from '../shared/format';
 import { OfflineIcon } from '../shared/icons';
@@ -7,12 +8,19 @@ import { client, useBeat, useConnection } from '../shared/live';
 
 const BEAT_MS = 500;
 
+const OVER: Record<TransportKind, string> = {
+  websocket: 'over WebSocket',
+  sse: 'over SSE',
+  longpoll: 'by long polling',
+  poll: 'by polling',
+};
+
 export function LinkPill({ zone }: { readonly zone: string | undefined }) {
   const connection = useConnection();
   useBeat(BEAT_MS);
   switch (connection.status) {
     case 'open':
-      return <OpenPill over={connection.transport === 'sse' ? 'over SSE' : 'over WebSocket'} />;
+      return <OpenPill over={OVER[connection.transport]} />;
     case 'idle':
       return (
         <Pill tone="quiet" title="Nothing on this page is live">
@@ -65,7 +73,11 @@ function OfflinePill({ zone }: { readonly zone: string | undefined }) {
     const seconds = Math.max(0, Math.ceil((connection.retry_at_ms - Date.now()) / 1_000));
     parts.push(seconds === 0 ? 'retrying now' : `retrying in ${seconds} s`);
   } else {
-    parts.push(connection.status === 'closed' ? `ended by the server: ${connection.reason}` : 'retrying now');
+    parts.push(
+      connection.status === 'closed'
+        ? `ended by the server: ${connection.detail || connection.reason}`
+        : 'retrying now',
+    );
   }
   return (
     <button type="button" className="pill" data-tone="warning" onClick={() => client.retryNow()} title="Try now">

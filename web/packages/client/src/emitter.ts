@@ -1,6 +1,6 @@
 /** A list of listeners. One that throws does not keep the others from hearing. */
 
-import type { Cancel } from './environment';
+import type { Cancel } from './environment.js';
 
 export class Emitter<T> {
   #listeners = new Set<(value: T) => void>();

@@ -4,7 +4,7 @@
  * Applies snapshots and deltas exactly as the contract says. It knows nothing of connections, frames or painting.
  */
 
-import type { Cell, Column, KeyedDelta, KeyedSnapshot } from './protocol';
+import type { Cell, Column, KeyedDelta, KeyedSnapshot } from './protocol.js';
 
 export type Row = readonly Cell[];
 
@@ -70,6 +70,12 @@ export class KeyedTable {
         yield [key, row];
       }
     }
+  }
+
+  /** Everything held, in the form in which the server sends it. */
+  toSnapshot(): KeyedSnapshot {
+    const snapshot = { columns: this.#columns, keys: [...this.#rows.keys()], rows: [...this.#rows.values()] };
+    return this.#order === null ? snapshot : { ...snapshot, order: this.#order };
   }
 
   applySnapshot(snapshot: KeyedSnapshot): void {

@@ -147,3 +147,8 @@ export function isTailChannel(channel: string): boolean {
 export function isBoardChannel(channel: string): boolean {
   return channel.startsWith('board:');
 }
+
+/** Whether a channel carries keyed rows: a view or a query. */
+export function isKeyedChannel(channel: string): boolean {
+  return channel.startsWith('view:') || channel.startsWith('sql:');
+}

@@ -4,7 +4,8 @@
  * Asks once over HTTP. The answer says from which position and on which channel the same series goes on live.
  */
 
-import type { Cell, Column } from './protocol';
+import type { Cell, Column } from './protocol.js';
+import { errorOf, RequestError } from './requests.js';
 
 /** What is asked: a `view` by name, or `sql`. */
 export interface RangeRequest {
@@ -50,18 +51,6 @@ export interface RangeAnswer {
   readonly rows: readonly (readonly Cell[])[];
 }
 
-/** Why a range was not answered. `code` is the server's, or `offline` or `unexpected`. */
-export class RangeQueryError extends Error {
-  override readonly name = 'RangeQueryError';
-
-  constructor(
-    readonly code: string,
-    message: string,
-  ) {
-    super(message);
-  }
-}
-
 export interface RangeOptions {
   /** The absolute URL of the server's `/api/v1/`. */
   readonly url: string;
@@ -70,7 +59,7 @@ export interface RangeOptions {
   readonly fetch?: typeof fetch;
 }
 
-/** Asks for a range. Throws a `RangeQueryError` that says why it was not answered; aborting ends the query in the server, too. */
+/** Asks for a range. Throws a `RequestError` that says why it was not answered; aborting ends the query in the server, too. */
 export async function range(request: RangeRequest, options: RangeOptions): Promise<RangeAnswer> {
   const ask = options.fetch ?? fetch;
   let response: Response;
@@ -82,18 +71,17 @@ export async function range(request: RangeRequest, options: RangeOptions): Promi
       signal: options.signal ?? null,
     });
   } catch (cause) {
-    if (options.signal?.aborted) {
+    if (options.signal?.aborted || cause instanceof RequestError) {
       throw cause;
     }
-    throw new RangeQueryError('offline', 'the server cannot be reached');
+    throw new RequestError('offline', 'the server cannot be reached', {}, true);
+  }
+  if (!response.ok) {
+    throw await errorOf(response, Date.now());
   }
   const body: unknown = await response.json().catch(() => null);
-  if (response.ok && typeof body === 'object' && body !== null && 'rows' in body) {
-    return body as RangeAnswer;
+  if (typeof body !== 'object' || body === null || !('rows' in body)) {
+    throw new RequestError('unexpected', `the server answered ${response.status} without rows`);
   }
-  const error = typeof body === 'object' && body !== null && 'error' in body ? body.error : null;
-  if (typeof error === 'object' && error !== null && 'code' in error && 'message' in error) {
-    throw new RangeQueryError(String(error.code), String(error.message));
-  }
-  throw new RangeQueryError('unexpected', `the server answered ${response.status} without saying why`);
+  return body as RangeAnswer;
 }

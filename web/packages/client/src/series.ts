@@ -4,8 +4,8 @@
  * Fed with the changes of a table once per frame; touches only what changed. A missing value is null, never 0.
  */
 
-import type { KeyedTable, Row, TableChanges } from './keyed';
-import type { Cell } from './protocol';
+import type { KeyedTable, Row, TableChanges } from './keyed.js';
+import type { Cell } from './protocol.js';
 
 export interface SeriesShape {
   /** The column with the time. */

@@ -1,90 +1,32 @@
-/**
- * The SSE transport, for networks that let no WebSocket through: one EventSource per subscription.
- *
- * EventSource would reconnect by itself with its own idea of timing; here it is closed at the first error and the state
- * machine decides, so that both transports behave alike.
- */
+/** One subscription as a stream of server-sent events. */
 
-import { GAVE_UP } from './codes';
-import type { Cancel, Environment, EventSourceLike } from './environment';
-import { type ErrorMessage, type Frame, parseMessage } from './protocol';
-import type { SubscribeRequest } from './subscription';
-import type { OpenTransport, Transport, TransportEvents } from './transport';
+import { loss, readObject } from './codes.js';
+import type { Cancel } from './environment.js';
+import { EventStreamParser, type ServerEvent } from './eventStream.js';
+import type { Carrier, CarrierHost } from './http.js';
+import { parseMessage } from './protocol.js';
+import type { SubscribeRequest } from './transport.js';
 
-/** The server sends a heartbeat each 15 s; after two missed ones the connection is taken for dead. */
+/** The server sends a heartbeat each 15 s; after two missed ones the stream is taken for dead. */
 const SILENCE_MS_MAX = 35_000;
 /** After a wake-up, one missed heartbeat is enough. */
 const PROBE_SILENCE_MS_MAX = 16_000;
 const CHECK_EVERY_MS = 5_000;
 
-export const openSse: OpenTransport = (base, environment, events) => new SseTransport(base, environment, events);
-
-interface Source {
-  readonly stream: EventSourceLike;
-  heardAt_ms: number;
-}
-
-class SseTransport implements Transport {
-  readonly kind = 'sse';
-  readonly #base: URL;
-  readonly #environment: Environment;
-  readonly #events: TransportEvents;
-  readonly #sources = new Map<number, Source>();
+export class SseCarrier implements Carrier {
+  readonly held = true;
+  readonly #host: CarrierHost;
+  readonly #request: SubscribeRequest;
+  readonly #abort = new AbortController();
   #cancelCheck: Cancel;
-  #opened = false;
-  #over = false;
+  #heardAt_ms: number;
 
-  constructor(base: URL, environment: Environment, events: TransportEvents) {
-    this.#base = base;
-    this.#environment = environment;
-    this.#events = events;
-    this.#cancelCheck = environment.after(CHECK_EVERY_MS, () => this.#check());
-  }
-
-  subscribe(request: SubscribeRequest): void {
-    const stream = this.#environment.openEventSource(this.#url(request));
-    const source: Source = { stream, heardAt_ms: this.#environment.now() };
-    this.#sources.set(request.id, source);
-    const on = (type: string, handle: (data: string, lastEventId: string) => void) =>
-      stream.addEventListener(type, ({ data, lastEventId }) => {
-        if (!this.#over && this.#sources.get(request.id) === source) {
-          source.heardAt_ms = this.#environment.now();
-          handle(data, lastEventId);
-        }
-      });
-    const onFrame = (data: string) => this.#receive(request.id, data);
-    on('init', (data) => {
-      // The first `init` and not the first byte: a proxy that answers with a login page must not count as open.
-      if (!this.#opened) {
-        this.#opened = true;
-        this.#events.opened();
-      }
-      this.#events.accepted(request.id);
-      onFrame(data);
-    });
-    on('frame', onFrame);
-    on('heartbeat', (_, cursor) => {
-      if (cursor !== '') {
-        this.#events.advanced(request.id, cursor);
-      }
-    });
-    on('restart', (data) => this.#lose(JSON.stringify({ reason: 'restart', ...readObject(data) })));
-    // A server's `error` event carries data; the browser's own error event has none.
-    on('error', (data) => {
-      if (typeof data === 'string') {
-        this.#receive(request.id, data);
-      }
-    });
-    stream.onerror = (event) => {
-      if (typeof (event as { data?: unknown }).data !== 'string') {
-        this.#lose('the stream ended');
-      }
-    };
-  }
-
-  unsubscribe(id: number): void {
-    this.#sources.get(id)?.stream.close();
-    this.#sources.delete(id);
+  constructor(host: CarrierHost, request: SubscribeRequest) {
+    this.#host = host;
+    this.#request = request;
+    this.#heardAt_ms = host.context.environment.now();
+    this.#cancelCheck = this.#checkLater();
+    void this.#run();
   }
 
   probe(): void {
@@ -92,72 +34,86 @@ class SseTransport implements Transport {
   }
 
   close(): void {
-    this.#over = true;
     this.#cancelCheck();
-    for (const { stream } of this.#sources.values()) {
-      stream.close();
-    }
-    this.#sources.clear();
+    this.#abort.abort();
   }
 
-  #url(request: SubscribeRequest): string {
-    const url = new URL('live/sse', this.#base);
-    for (const channel of request.channels) {
-      url.searchParams.append('channel', channel);
-    }
-    const options = {
-      since: request.since,
-      max_hz: request.max_hz ?? 60,
-      batch_ms: request.batch_ms,
-      last: request.last,
-    };
-    for (const [name, value] of Object.entries(options)) {
-      if (value !== undefined && value !== null) {
-        url.searchParams.set(name, String(value));
-      }
-    }
-    return url.href;
-  }
-
-  #receive(id: number, data: string): void {
+  async #run(): Promise<void> {
+    const { environment } = this.#host.context;
+    const { signal } = this.#abort;
+    const { since, max_hz = 60 } = this.#request;
+    const url = this.#host.url('live/sse', { ...this.#request, max_hz }, { since });
     try {
-      const message = parseMessage(data);
-      if (message?.type === 'frame') {
-        this.#events.frame(id, message as Frame);
-      } else if (message?.type === 'error') {
-        const { channel, error } = message as ErrorMessage;
-        this.#events.refused(id, channel ?? null, error);
+      const headers = this.#host.headers({ accept: 'text/event-stream' });
+      const response = await environment.fetch(url, { headers, signal, cache: 'no-store' });
+      if (!response.ok || response.body === null) {
+        await this.#host.refused(this.#request, response);
+        return;
       }
+      await this.#read(response.body.getReader());
     } catch {
-      this.#lose('a message that is not JSON');
+      // Lost below, like a stream that ended.
+    }
+    if (!signal.aborted) {
+      this.#host.lose(loss('cut'));
     }
   }
 
-  #check(): void {
-    this.#cancelCheck = this.#environment.after(CHECK_EVERY_MS, () => this.#check());
-    this.#loseIfSilent(SILENCE_MS_MAX);
+  async #read(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+    const parser = new EventStreamParser();
+    const decoder = new TextDecoder();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done || this.#abort.signal.aborted) {
+        return;
+      }
+      this.#heardAt_ms = this.#host.context.environment.now();
+      for (const event of parser.push(decoder.decode(value, { stream: true }))) {
+        this.#take(event);
+        if (this.#abort.signal.aborted) {
+          return;
+        }
+      }
+    }
+  }
+
+  #take({ type, data, id }: ServerEvent): void {
+    const { events } = this.#host;
+    if (type === 'restart') {
+      const { after_ms } = readObject(data) as { after_ms?: unknown };
+      this.#host.lose(loss('restart', '', typeof after_ms === 'number' ? after_ms : null));
+    } else if (type === 'heartbeat') {
+      events.advanced(this.#request.id, id);
+    } else if (type === 'init' || type === 'frame') {
+      if (type === 'init') {
+        // The first `init` and not the first byte: a proxy that answers with a login page must not count as open.
+        this.#host.opened();
+        events.accepted(this.#request.id);
+      }
+      try {
+        const message = parseMessage(data);
+        if (message?.type === 'frame') {
+          events.frame(this.#request.id, message);
+        }
+      } catch (error) {
+        if (!(error instanceof SyntaxError)) {
+          throw error;
+        }
+        this.#host.lose(loss('garbled'));
+      }
+    }
+  }
+
+  #checkLater(): Cancel {
+    return this.#host.context.environment.after(CHECK_EVERY_MS, () => {
+      this.#cancelCheck = this.#checkLater();
+      this.#loseIfSilent(SILENCE_MS_MAX);
+    });
   }
 
   #loseIfSilent(silence_ms_max: number): void {
-    const now_ms = this.#environment.now();
-    if ([...this.#sources.values()].some(({ heardAt_ms }) => now_ms - heardAt_ms > silence_ms_max)) {
-      this.#lose('the connection fell silent');
+    if (this.#host.context.environment.now() - this.#heardAt_ms > silence_ms_max) {
+      this.#host.lose(loss('silent'));
     }
-  }
-
-  #lose(reason: string): void {
-    if (!this.#over) {
-      this.close();
-      this.#events.lost(GAVE_UP, reason);
-    }
-  }
-}
-
-function readObject(text: string): object {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? value : {};
-  } catch {
-    return {};
   }
 }

@@ -5,11 +5,11 @@
  * whole frame has been applied; it outlives connections and pauses.
  */
 
-import { type Channel, type ChannelFeed, createChannel } from './channel';
-import { Emitter } from './emitter';
-import type { Cancel } from './environment';
-import { MisfitError } from './keyed';
-import type { ErrorBody, Frame } from './protocol';
+import { type Channel, type ChannelFeed, createChannel } from './channel.js';
+import { Emitter } from './emitter.js';
+import type { Cancel } from './environment.js';
+import { MisfitError } from './keyed.js';
+import type { Change, ErrorBody, Frame } from './protocol.js';
 
 export interface SubscribeOptions {
   readonly channels: readonly string[];
@@ -19,13 +19,8 @@ export interface SubscribeOptions {
   readonly batch_ms?: number;
   /** For tails: how many of the newest items a fresh join brings. Default 0. */
   readonly last?: number;
-}
-
-/** What a transport needs to ask for a subscription. */
-export interface SubscribeRequest extends SubscribeOptions {
-  /** Local number, echoed by the server. A subscription that is asked for again gets a new one. */
-  readonly id: number;
-  readonly since: string | null;
+  /** An IANA name: views are asked in this zone instead of their own. */
+  readonly timezone?: string;
 }
 
 /** How a subscription is doing. */
@@ -36,6 +31,8 @@ export interface SubscriptionHost {
   activate(subscription: Subscription): void;
   deactivate(subscription: Subscription): void;
   remove(subscription: Subscription): void;
+  /** A channel was made: what was kept of it may be shown. */
+  made?(subscription: Subscription, feed: ChannelFeed): void;
   touched(subscription: Subscription, feeds: readonly ChannelFeed[]): void;
 }
 
@@ -113,7 +110,7 @@ export class Subscription {
 
   /** @internal The server accepted it. The cursor of an empty start counts only once data came. */
   accepted(): void {
-    this.#errors.clear();
+    this.#errors.delete('');
     this.#setStatus('active');
   }
 
@@ -134,6 +131,8 @@ export class Subscription {
       for (const change of frame.changes) {
         const feed = this.#feed(change.channel);
         feed.apply(change, frame.newest);
+        // It was refused before a reconnect and is not any more.
+        this.#errors.delete(change.channel);
         touched.push(feed);
       }
     } catch (error) {
@@ -150,6 +149,33 @@ export class Subscription {
     return true;
   }
 
+  /** @internal All that is held, as a first frame for a reader that holds nothing; null before the first frame. */
+  snapshot(): Frame | null {
+    if (this.#cursor === null || this.#position === null || this.#time_us === null) {
+      return null;
+    }
+    const changes: Change[] = [];
+    for (const [channel, feed] of this.#feeds) {
+      const content = feed.content();
+      if (content !== null) {
+        const { snapshot, state } = content;
+        changes.push(state === null ? { channel, snapshot } : { channel, snapshot, state });
+      } else if (feed.channel.state !== null) {
+        changes.push({ channel, state: feed.channel.state });
+      }
+    }
+    return {
+      type: 'frame',
+      sub: 0,
+      cursor: this.#cursor,
+      position: this.#position,
+      time: this.#time_us,
+      newest: null,
+      resumed: false,
+      changes,
+    };
+  }
+
   /** @internal A heartbeat moved the cursor without any change. */
   advance(cursor: string): void {
     if (this.#cursor !== null) {
@@ -162,6 +188,7 @@ export class Subscription {
     if (feed === undefined) {
       feed = createChannel(name);
       this.#feeds.set(name, feed);
+      this.#host.made?.(this, feed);
     }
     return feed;
   }

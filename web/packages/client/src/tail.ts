@@ -4,7 +4,7 @@
  * Items get a running number of their own, so that a list on screen knows which of them are new.
  */
 
-import type { Cell, Column, ResetReason, TailDelta, TailSnapshot } from './protocol';
+import type { Cell, Column, ResetReason, TailDelta, TailSnapshot } from './protocol.js';
 
 /** What a page keeps of a tail unless told otherwise; older items are in the log, not in the tab. */
 export const TAIL_ROWS_MAX = 1_000;
@@ -50,6 +50,19 @@ export class TailBuffer {
 
   get gaps(): readonly TailGap[] {
     return this.#gaps;
+  }
+
+  /** The items held, in the form in which the server sends a fresh join. */
+  toSnapshot(): TailSnapshot {
+    return { columns: this.#columns, rows: this.#rows };
+  }
+
+  /** Forgets everything, as if nothing had ever come. */
+  clear(): void {
+    this.#first += this.#rows.length;
+    this.#rows = [];
+    this.#gaps = [];
+    this.#loaded = false;
   }
 
   /** Adds the rows to those held; a reset leaves a mark where items may be missing. */

@@ -1,19 +1,28 @@
 /**
- * What the two transports have in common: the client asks for subscriptions, the transport answers with messages.
+ * What all transports have in common: the link asks for subscriptions, the transport answers with messages.
  *
  * A transport lives for one connection. It never reconnects: it says that it was lost, and the state machine decides.
  */
 
-import type { Environment } from './environment';
-import type { TransportKind } from './machine';
-import type { ErrorBody, Frame } from './protocol';
-import type { SubscribeRequest } from './subscription';
+import type { PollOptions } from './backoff.js';
+import type { Loss } from './codes.js';
+import type { Environment } from './environment.js';
+import type { TransportKind } from './machine.js';
+import type { ErrorBody, Frame } from './protocol.js';
+import type { SubscribeOptions } from './subscription.js';
 
-/** What a transport tells the client. `id` is the local number of the request that a message belongs to. */
+/** What a transport needs to ask for a subscription. */
+export interface SubscribeRequest extends SubscribeOptions {
+  /** Local number, echoed by the server. A subscription that is asked for again gets a new one. */
+  readonly id: number;
+  readonly since: string | null;
+}
+
+/** What a transport tells the link. `id` is the local number of the request that a message belongs to. */
 export interface TransportEvents {
   opened(): void;
   /** Said once; nothing follows. */
-  lost(code: number, reason: string): void;
+  lost(loss: Loss): void;
   accepted(id: number): void;
   refused(id: number | null, channel: string | null, error: ErrorBody): void;
   frame(id: number, frame: Frame): void;
@@ -33,5 +42,20 @@ export interface Transport {
   close(): void;
 }
 
-/** Makes a transport and starts to connect. `base` is the absolute URL of `/api/v1/`. */
-export type OpenTransport = (base: URL, environment: Environment, events: TransportEvents) => Transport;
+/** What a connection is made with. */
+export interface TransportContext {
+  /** The absolute URL of `/api/v1/`. */
+  readonly base: URL;
+  readonly environment: Environment;
+  readonly token: string | null;
+  readonly poll: PollOptions;
+  /** Whether nobody looks: then polls are rare. */
+  readonly hidden: () => boolean;
+  /** Requests held open at a time, at most; browsers allow six per server over HTTP/1.1 in all tabs together. */
+  readonly held_max: number;
+  /** Where a WebSocket is opened. */
+  readonly socketUrl: string;
+}
+
+/** Makes a transport and starts to connect. */
+export type OpenTransport = (context: TransportContext, events: TransportEvents) => Transport;

@@ -5,11 +5,10 @@
  * measures the round trip and finds dead connections, because a browser does not show the server's own pings.
  */
 
-import { GAVE_UP } from './codes';
-import type { Cancel, Environment, SocketLike } from './environment';
-import { parseMessage, type ServerMessage } from './protocol';
-import type { SubscribeRequest } from './subscription';
-import type { OpenTransport, Transport, TransportEvents } from './transport';
+import { GAVE_UP, type Loss, loss, readClose } from './codes.js';
+import type { Cancel, Environment, SocketLike } from './environment.js';
+import { parseMessage, type ServerMessage } from './protocol.js';
+import type { OpenTransport, SubscribeRequest, Transport, TransportContext, TransportEvents } from './transport.js';
 
 /** A connection that does not open within this is given up. */
 const OPEN_MS_MAX = 6_000;
@@ -19,14 +18,13 @@ const PONG_MS_MAX = 8_000;
 /** After a wake-up the answer should come fast: the page is being looked at. */
 const PROBE_MS_MAX = 2_500;
 
-export const openWebSocket: OpenTransport = (base, environment, events) =>
-  new WebSocketTransport(base, environment, events);
+export const openWebSocket: OpenTransport = (context, events) => new WebSocketTransport(context, events);
 
 class WebSocketTransport implements Transport {
   readonly kind = 'websocket';
   readonly #environment: Environment;
   readonly #events: TransportEvents;
-  readonly #socket: SocketLike;
+  readonly #socket: SocketLike | null;
   /** Server's number of a subscription → ours. */
   readonly #ids = new Map<number, number>();
   /** Our number → server's, undefined while it has not answered. */
@@ -40,38 +38,44 @@ class WebSocketTransport implements Transport {
   #heardSincePing = true;
   #over = false;
 
-  constructor(base: URL, environment: Environment, events: TransportEvents) {
+  constructor({ environment, socketUrl }: TransportContext, events: TransportEvents) {
     this.#environment = environment;
     this.#events = events;
-    const url = new URL('live', base);
-    url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
-    this.#socket = environment.openSocket(url.href);
-    this.#socket.onopen = () => {
+    this.#cancelTimer = environment.after(OPEN_MS_MAX, () => this.#lose(loss('no_answer')));
+    this.#socket = this.#connect(socketUrl);
+  }
+
+  #connect(url: string): SocketLike | null {
+    let socket: SocketLike | undefined;
+    try {
+      socket = this.#environment.openSocket?.(url);
+    } catch {
+      // A page's policy may forbid it.
+    }
+    if (socket === undefined) {
+      this.#cancelTimer = this.#environment.after(0, () => this.#lose(loss('refused')));
+      return null;
+    }
+    socket.onopen = () => {
       for (const text of this.#early ?? []) {
-        this.#socket.send(text);
+        socket.send(text);
       }
       this.#early = null;
-      events.opened();
+      this.#events.opened();
       // The first ping goes out at once: it sets the clock that the latency is measured by.
       this.#ping(PONG_MS_MAX);
     };
-    this.#socket.onmessage = ({ data }) => this.#receive(String(data));
-    this.#socket.onclose = ({ code, reason }) => this.#lose(code, reason);
-    this.#socket.onerror = null;
-    this.#cancelTimer = environment.after(OPEN_MS_MAX, () => this.#lose(GAVE_UP, 'no answer'));
+    socket.onmessage = ({ data }) => this.#receive(String(data));
+    socket.onclose = ({ code, reason }) => this.#lose(readClose(code, reason));
+    socket.onerror = null;
+    return socket;
   }
 
   subscribe(request: SubscribeRequest): void {
     this.#subs.set(request.id, undefined);
-    this.#send({
-      id: request.id,
-      type: 'subscribe',
-      channels: request.channels,
-      ...(request.since === null ? {} : { since: request.since }),
-      max_hz: request.max_hz ?? 60,
-      ...(request.batch_ms === undefined ? {} : { batch_ms: request.batch_ms }),
-      ...(request.last === undefined ? {} : { last: request.last }),
-    });
+    const { id, channels, since, max_hz = 60, batch_ms, last, timezone } = request;
+    // What is undefined is left out of the JSON.
+    this.#send({ id, type: 'subscribe', channels, since: since ?? undefined, max_hz, batch_ms, last, timezone });
   }
 
   unsubscribe(id: number): void {
@@ -95,7 +99,7 @@ class WebSocketTransport implements Transport {
   close(): void {
     if (!this.#over) {
       this.#end();
-      this.#socket.close(1000, 'done');
+      this.#socket?.close(1000, 'done');
     }
   }
 
@@ -108,7 +112,7 @@ class WebSocketTransport implements Transport {
     try {
       message = parseMessage(text);
     } catch {
-      this.#lose(GAVE_UP, 'a message that is not JSON');
+      this.#lose(loss('garbled'));
       return;
     }
     if (message !== null) {
@@ -176,7 +180,7 @@ class WebSocketTransport implements Transport {
       if (this.#heardSincePing) {
         this.#schedulePing();
       } else {
-        this.#lose(GAVE_UP, 'the connection fell silent');
+        this.#lose(loss('silent'));
       }
     });
   }
@@ -187,25 +191,27 @@ class WebSocketTransport implements Transport {
     }
     const text = JSON.stringify(message);
     if (this.#early === null) {
-      this.#socket.send(text);
+      this.#socket?.send(text);
     } else {
       this.#early.push(text);
     }
   }
 
-  #lose(code: number, reason: string): void {
+  #lose(why: Loss): void {
     if (!this.#over) {
       this.#end();
-      this.#socket.close(code === GAVE_UP ? GAVE_UP : 1000, reason);
-      this.#events.lost(code, reason);
+      this.#socket?.close(GAVE_UP, why.reason);
+      this.#events.lost(why);
     }
   }
 
   #end(): void {
     this.#over = true;
     this.#cancelTimer();
-    this.#socket.onopen = null;
-    this.#socket.onmessage = null;
-    this.#socket.onclose = null;
+    if (this.#socket !== null) {
+      this.#socket.onopen = null;
+      this.#socket.onmessage = null;
+      this.#socket.onclose = null;
+    }
   }
 }

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { KeyedChannel, TailChannel } from '../src/channel';
 import { PulseClient } from '../src/client';
-import { FakeEnvironment, frame, keyedSnapshot } from './fakeEnvironment';
+import { FakeWorld } from '../src/testing';
+import { frame, keyedSnapshot } from './frames';
 
 const url = 'http://127.0.0.1:8080/api/v1/';
 
 function connected(channels = ['view:a']) {
-  const world = new FakeEnvironment();
-  const client = new PulseClient({ url, environment: world });
+  const world = new FakeWorld();
+  const client = new PulseClient({ url, environment: world, share: false });
   const subscription = client.subscribe({ channels });
   world.socket.open();
   world.socket.say({ type: 'pong', time: world.now() * 1_000 });
@@ -257,16 +258,16 @@ describe('the life of a connection', () => {
   });
 
   it('is given up when it does not open in time', () => {
-    const world = new FakeEnvironment();
-    const client = new PulseClient({ url, environment: world });
+    const world = new FakeWorld();
+    const client = new PulseClient({ url, environment: world, share: false });
     client.subscribe({ channels: ['view:a'] });
     world.pass(6_000);
-    expect(client.connection).toMatchObject({ status: 'waiting', reason: 'no answer' });
+    expect(client.connection).toMatchObject({ status: 'waiting', reason: 'no_answer' });
   });
 
   it('can be made before anything is asked for, and be kept afterwards', () => {
-    const world = new FakeEnvironment();
-    const client = new PulseClient({ url, environment: world, linger_ms: Number.POSITIVE_INFINITY });
+    const world = new FakeWorld();
+    const client = new PulseClient({ url, environment: world, share: false, linger_ms: Number.POSITIVE_INFINITY });
     client.connect();
     world.socket.open();
     world.socket.say({ type: 'pong', time: world.now() * 1_000 });
@@ -301,72 +302,10 @@ describe('the life of a connection', () => {
   });
 });
 
-describe('falling back to SSE', () => {
-  function onSse(channels = ['view:a']) {
-    const world = new FakeEnvironment();
-    world.chance = 0;
-    const client = new PulseClient({ url, environment: world });
-    const subscription = client.subscribe({ channels });
-    world.socket.cut();
-    world.pass(0);
-    world.socket.cut();
-    world.pass(0);
-    return { world, client, subscription, channel: subscription.channel(channels[0] ?? '') as KeyedChannel };
-  }
-
-  it('opens one stream per subscription with its channels', () => {
-    const { world } = onSse(['view:a', 'view:b?x=1']);
-    expect(world.sources.map((source) => source.url)).toEqual([
-      'http://127.0.0.1:8080/api/v1/live/sse?channel=view%3Aa&channel=view%3Ab%3Fx%3D1&max_hz=60',
-    ]);
-  });
-
-  it('counts as open with the first init, and applies it', () => {
-    const { world, client, channel } = onSse();
-    expect(client.connection.status).toBe('connecting');
-    world.source.say('init', frame(1, 'c1', [{ channel: 'view:a', snapshot: keyedSnapshot({ x: ['x', 1, 1] }) }]));
-    expect(client.connection).toEqual({ status: 'open', transport: 'sse' });
-    world.source.say('frame', frame(1, 'c2', [{ channel: 'view:a', delta: { set: { x: { n: 2 } } } }]));
-    expect(rowsOf(channel)).toEqual([['x', 2, 1]]);
-  });
-
-  it('resumes with the cursor of the last heartbeat', () => {
-    const { world } = onSse();
-    world.source.say('init', frame(1, 'c1', [{ channel: 'view:a', snapshot: keyedSnapshot({}) }]));
-    world.source.say('heartbeat', {}, 'c7');
-    const first = world.source;
-    first.fail();
-    expect(first.closed).toBe(true);
-    world.pass(0);
-    world.socket.cut();
-    world.pass(0);
-    world.socket.cut();
-    world.pass(0);
-    expect(world.source).not.toBe(first);
-    expect(world.source.url).toContain('since=c7');
-  });
-
-  it('comes back when a restarting server says so', () => {
-    const { world, client } = onSse();
-    world.source.say('init', frame(1, 'c1', [{ channel: 'view:a', snapshot: keyedSnapshot({}) }]));
-    world.source.say('restart', { after_ms: 700 });
-    expect(client.connection).toEqual({ status: 'waiting', reason: 'restart', retry_at_ms: world.now() + 700 });
-  });
-
-  it('is given up after two missed heartbeats', () => {
-    const { world, client } = onSse();
-    world.source.say('init', frame(1, 'c1', [{ channel: 'view:a', snapshot: keyedSnapshot({}) }]));
-    world.pass(34_000);
-    expect(client.connection.status).toBe('open');
-    world.pass(10_000);
-    expect(client.connection.status).not.toBe('open');
-  });
-});
-
 describe('the measured latency', () => {
   it('is the time from acceptance to paint, by the clock that the quickest pong told', () => {
-    const world = new FakeEnvironment();
-    const client = new PulseClient({ url, environment: world });
+    const world = new FakeWorld();
+    const client = new PulseClient({ url, environment: world, share: false });
     client.subscribe({ channels: ['view:a'] });
     const ahead_ms = 5_000;
     const serverNow_us = () => (world.now() + ahead_ms) * 1_000;

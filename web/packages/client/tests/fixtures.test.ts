@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { isFinalClose, readCloseReason } from '../src/codes';
+import { isFinalClose, readClose } from '../src/codes';
 import { type Frame, parseMessage } from '../src/protocol';
 import { Subscription } from '../src/subscription';
 
@@ -90,10 +90,24 @@ describe('messages, as the protocol fixtures say', () => {
     }
   });
 
+  it('knows every reason that the server closes with', () => {
+    for (const { code, reason, reconnects } of fixture<{ code: number; reason: string; reconnects: boolean }[]>(
+      'closes',
+    )) {
+      expect(readClose(code, JSON.stringify({ reason }))).toEqual({
+        reason,
+        detail: reason,
+        after_ms: null,
+        final: !reconnects,
+      });
+    }
+  });
+
   it('reads the reason of a close, whoever wrote it', () => {
-    expect(readCloseReason('{"reason":"restart","after_ms":1234}')).toEqual({ reason: 'restart', after_ms: 1_234 });
-    expect(readCloseReason('{"reason":"slow"}')).toEqual({ reason: 'slow', after_ms: null });
-    expect(readCloseReason('going away')).toEqual({ reason: 'going away', after_ms: null });
+    const restart = '{"reason":"restart","after_ms":1234}';
+    expect(readClose(4000, restart)).toMatchObject({ reason: 'restart', after_ms: 1_234, final: false });
+    expect(readClose(1001, 'going away')).toMatchObject({ reason: 'other', detail: 'going away', after_ms: null });
+    expect(readClose(1006, '')).toMatchObject({ reason: 'cut', detail: '' });
   });
 
   it('ignores what a newer server may say and refuses what is no message', () => {

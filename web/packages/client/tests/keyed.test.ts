@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { KeyedTable, MisfitError } from '../src/keyed';
 import type { KeyedSnapshot } from '../src/protocol';
-import { keyedSnapshot } from './fakeEnvironment';
+import { keyedSnapshot } from './frames';
 
 function loaded(rows: Record<string, (string | number | null)[]>, order?: string[]): KeyedTable {
   const table = new KeyedTable();

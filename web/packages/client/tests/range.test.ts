@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type RangeAnswer, RangeQueryError, type RangeRequest, range } from '../src/range';
+import { type RangeAnswer, type RangeRequest, range } from '../src/range';
+import { RequestError } from '../src/requests';
 
 interface Fixture {
   readonly requests: readonly RangeRequest[];
@@ -33,7 +34,7 @@ describe('range()', () => {
     const error = { error: { code: 'bad_params', message: '`from` must be before `to`', details: {} } };
     const fetch = async () => Response.json(error, { status: 400 });
     const asked = range({ view: 'revenue' }, { url: URL_OF_API, fetch });
-    await expect(asked).rejects.toEqual(new RangeQueryError('bad_params', '`from` must be before `to`'));
+    await expect(asked).rejects.toEqual(new RequestError('bad_params', '`from` must be before `to`'));
     await expect(asked).rejects.toMatchObject({ code: 'bad_params' });
   });
 
