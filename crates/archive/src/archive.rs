@@ -8,7 +8,6 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use pulseboard_journal::{Log, Retention};
 use pulseboard_model::{Position, StreamName, TimeUs};
@@ -17,7 +16,8 @@ use tracing::{info, warn};
 
 use crate::config::ArchiveConfig;
 use crate::error::ArchiveError;
-use crate::manifest::{DATA_PREFIX, FileEntry, Manifest, PREFIX, Sidecar};
+use crate::figures::ArchiveFigures;
+use crate::manifest::{DATA_PREFIX, FileEntry, Manifest, PREFIX};
 use crate::published::{Published, Shared};
 use crate::store::Store;
 
@@ -35,6 +35,8 @@ pub struct Archive {
     changing: Mutex<u64>,
     /// What is wrong now, for a person.
     problem: Mutex<Option<String>>,
+    /// Whether it is opened for reading only.
+    read_only: bool,
 }
 
 /// What is known of a file of the archive.
@@ -109,6 +111,7 @@ impl Archive {
             current: RwLock::new(None),
             changing: Mutex::new(0),
             problem: Mutex::new(None),
+            read_only: false,
         })
     }
 
@@ -154,7 +157,7 @@ impl Archive {
     pub fn read_only(data_dir: &Path, tasks: &Tasks) -> Result<Option<Self>, ArchiveError> {
         let config = ArchiveConfig::new(data_dir);
         let Some(beside) = Beside::read(&config.id_file) else { return Ok(None) };
-        let archive = Self::new(ArchiveConfig { url: beside.url, ..config }, tasks)?;
+        let archive = Self { read_only: true, ..Self::new(ArchiveConfig { url: beside.url, ..config }, tasks)? };
         let manifest = latest(&archive.store)?.unwrap_or_else(|| Manifest::empty(beside.id, String::new()));
         *archive.current.write() = Some(Arc::new(Published::first(manifest, &archive.store, &archive.shared)));
         Ok(Some(archive))
@@ -205,6 +208,27 @@ impl Archive {
         Ok(result)
     }
 
+    /// Why a file that the manifest names cannot be read: if there is a newer manifest, somebody else writes the archive, and
+    /// nothing is lost but what is known of it here.
+    pub(crate) fn explained(&self, error: ArchiveError) -> ArchiveError {
+        if !matches!(error, ArchiveError::Missing { .. } | ArchiveError::Corrupt { .. }) {
+            return error;
+        }
+        let Some(ours) = self.version() else { return error };
+        let newest = self.store.list(PREFIX).ok().and_then(|listed| {
+            let versions = listed.iter().filter_map(|(name, _)| Manifest::version_of(name));
+            // The one being written here is ours, whether it comes to hold or not.
+            versions.max().filter(|newest| *newest > ours.max(*self.changing.lock()))
+        });
+        let Some(newest) = newest else { return error };
+        if !self.read_only {
+            *self.current.write() = None;
+        }
+        let what =
+            format!("another server writes it: what it knows is of version {ours}, and there is version {newest}");
+        ArchiveError::NotOurs(what)
+    }
+
     /// Removes what no manifest names and no reader holds any more.
     pub(crate) fn empty_trash(&self) -> Result<(), ArchiveError> {
         let mut names = std::mem::take(&mut *self.shared.trash.lock());
@@ -240,6 +264,12 @@ impl Archive {
         *self.retention.write() = retention;
     }
 
+    /// How much of its files was read since it was opened.
+    #[must_use]
+    pub fn figures(&self) -> ArchiveFigures {
+        self.shared.figures.now()
+    }
+
     /// What is wrong now, for a person; `None` while all is well.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
@@ -250,73 +280,23 @@ impl Archive {
         *self.problem.lock() = problem;
     }
 
+    /// Counts up with each change of what the archive consists of; `None` while it is not open.
+    #[must_use]
+    pub fn version(&self) -> Option<u64> {
+        self.current().map(|published| published.manifest.version)
+    }
+
+    /// How many files a stream has.
+    #[must_use]
+    pub fn file_count(&self, stream: &StreamName) -> usize {
+        self.current().map_or(0, |published| published.files(stream.as_str()).len())
+    }
+
     /// The files of a stream in the order of their offsets; none while the archive is not open.
     #[must_use]
     pub fn files(&self, stream: &StreamName) -> Vec<FileInfo> {
         let published = self.current();
         published.map_or(Vec::new(), |published| published.files(stream.as_str()).iter().map(FileInfo::of).collect())
-    }
-
-    /// Keeps `bytes` beside a file, under a name of the caller's (letters, digits, dots); it goes with the file. An
-    /// earlier one of that name is replaced. Says whether the file was still there. Blocks.
-    ///
-    /// # Errors
-    /// [`ArchiveError`] when it cannot be written.
-    pub fn put_sidecar(
-        &self,
-        stream: &StreamName,
-        file: &str,
-        name: &str,
-        bytes: &Bytes,
-    ) -> Result<bool, ArchiveError> {
-        let sidecar = Sidecar {
-            name: name.to_owned(),
-            object: format!("{}-{}.{name}", file.trim_end_matches(".parquet"), unique()),
-            bytes: bytes.len() as u64,
-            crc: crc32c::crc32c(bytes),
-        };
-        let is_it = |entry: &FileEntry| entry.name == file;
-        if !self.published()?.files(stream.as_str()).iter().any(is_it) {
-            return Ok(false);
-        }
-        let object = sidecar.object.clone();
-        self.store.put_new(&object, bytes)?;
-        let kept = self.publish(|manifest| {
-            let files = manifest.streams.get_mut(stream.as_str()).map(|stream| stream.files.as_mut_slice());
-            let entry = files.and_then(|files| files.iter_mut().find(|entry| is_it(entry)));
-            entry
-                .map(|entry| {
-                    entry.sidecars.retain(|known| known.name != sidecar.name);
-                    entry.sidecars.push(sidecar);
-                })
-                .ok_or(ArchiveError::Closing)
-        });
-        match kept {
-            Ok(()) => Ok(true),
-            Err(ArchiveError::Closing) => {
-                // It was joined with others meanwhile.
-                self.shared.trash.lock().push(object);
-                Ok(false)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// What was kept beside a file; `None` if nothing was, or the file is gone. Blocks.
-    ///
-    /// # Errors
-    /// [`ArchiveError`] when it cannot be read or is damaged.
-    pub fn sidecar(&self, stream: &StreamName, file: &str, name: &str) -> Result<Option<Bytes>, ArchiveError> {
-        let published = self.published()?;
-        let entry = published.files(stream.as_str()).iter().find(|entry| entry.name == file);
-        let Some(sidecar) = entry.and_then(|entry| entry.sidecars.iter().find(|sidecar| sidecar.name == name)) else {
-            return Ok(None);
-        };
-        let bytes = published.object(&sidecar.object)?.get()?;
-        if crc32c::crc32c(&bytes) != sidecar.crc {
-            return Err(ArchiveError::corrupt(&sidecar.object, "its checksum does not match"));
-        }
-        Ok(Some(bytes))
     }
 }
 

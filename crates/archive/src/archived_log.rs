@@ -15,7 +15,7 @@ use pulseboard_journal::{
     PositionCheck, Scan, StreamInfo, Tail,
 };
 use pulseboard_model::conform::conform;
-use pulseboard_model::{FieldType, LogOffset, Position, StreamName, StreamSchema, TimeUs};
+use pulseboard_model::{Cell, FieldType, LogOffset, Position, StreamName, StreamSchema, TimeUs};
 use tokio::sync::watch;
 
 use crate::archive::Archive;
@@ -23,7 +23,7 @@ use crate::error::ArchiveError;
 use crate::manifest::MarksEntry;
 use crate::marks;
 use crate::published::Published;
-use crate::read::{FilesScan, ScanOrder, Wanted};
+use crate::read::{Equal, FilesScan, ScanOrder, Wanted};
 use crate::sorted::{offsets, project};
 
 /// How often the seam is looked for again when it moved meanwhile: each time a whole segment was archived and dropped.
@@ -42,6 +42,8 @@ pub struct ScanRequest {
     pub time_from: Option<TimeUs>,
     /// A hint: rows with a later `time` may be left out.
     pub time_to: Option<TimeUs>,
+    /// A hint: rows in which one of these columns has another value, or none, may be left out.
+    pub equal: Vec<(String, Cell)>,
     /// The columns that are wanted, by their exact names, given in the order of the event layout; all if `None`.
     pub columns: Option<Vec<String>>,
     /// In which order rows may come.
@@ -52,7 +54,8 @@ impl ScanRequest {
     /// All columns of all rows of a stream up to an offset, in the order of the log.
     #[must_use]
     pub fn new(stream: StreamName, after: LogOffset, upto: LogOffset) -> Self {
-        Self { stream, after, upto, time_from: None, time_to: None, columns: None, order: ScanOrder::Offset }
+        let (equal, order) = (Vec::new(), ScanOrder::Offset);
+        Self { stream, after, upto, time_from: None, time_to: None, equal, columns: None, order }
     }
 }
 
@@ -108,13 +111,21 @@ impl ArchivedLog {
     /// The rows that `request` asks for, in batches of about 8,192, in the layout of the stream's newest schema.
     #[must_use]
     pub fn scan_request(&self, request: &ScanRequest) -> Scan {
-        match self.try_scan(request) {
-            Ok(scan) => scan,
+        match self.try_scan(request, 1) {
+            Ok(mut scans) if scans.len() == 1 => scans.swap_remove(0),
+            Ok(scans) => Box::new(scans.into_iter().flatten()),
             Err(error) => failed(error),
         }
     }
 
-    fn try_scan(&self, request: &ScanRequest) -> Result<Scan, LogError> {
+    /// The same in at most `parts` parts, which may be read side by side: each row is in one of them. Only the rows of one part
+    /// that are to be in order are, so it is for [`ScanOrder::Any`].
+    #[must_use]
+    pub fn scan_parts(&self, request: &ScanRequest, parts: usize) -> Vec<Scan> {
+        self.try_scan(request, parts).unwrap_or_else(|error| vec![failed(error)])
+    }
+
+    fn try_scan(&self, request: &ScanRequest, parts: usize) -> Result<Vec<Scan>, LogError> {
         let (after, upto) = (request.after, request.upto.min(self.log.head().offset));
         let recent = |from: LogOffset| self.log.scan(&request.stream, from, upto, request.time_from);
         for _ in 0..SEAM_ATTEMPTS {
@@ -125,31 +136,45 @@ impl ArchivedLog {
             if after > LogOffset::START || after >= seam {
                 let scan = recent(after);
                 if self.log_has_all_after(after) {
-                    return self.shaped(scan, request);
+                    return Ok(vec![self.shaped(scan, request)?]);
                 }
             }
             let scan = recent(after.max(seam));
             if !self.log_has_all_after(after.max(seam)) {
                 match &published {
                     // Nothing was archived yet: what the log lacks was dropped before.
-                    Some(published) if published.manifest.last_commit == 0 => return self.shaped(scan, request),
+                    Some(published) if published.manifest.last_commit == 0 => {
+                        return Ok(vec![self.shaped(scan, request)?]);
+                    }
                     Some(_) => continue,
                     None => return Err(self.archive.published().map_or_else(log_error, |_| seam_moved())),
                 }
             }
             let scan = self.shaped(scan, request)?;
-            let Some(published) = published.filter(|_| after < seam) else { return Ok(scan) };
-            let Some(schema) = self.log.schema(request.stream.as_str()) else { return Ok(scan) };
+            let Some(published) = published.filter(|_| after < seam) else { return Ok(vec![scan]) };
+            let Some(schema) = self.log.schema(request.stream.as_str()) else { return Ok(vec![scan]) };
             let wanted = Wanted {
                 after: after.to_u64(),
                 upto: upto.min(seam).to_u64(),
                 time_from: request.time_from.map_or(i64::MIN, |time| time.0),
                 time_to: request.time_to.map_or(i64::MAX, |time| time.0),
+                equal: request.equal.iter().filter_map(|(column, cell)| Equal::of(column, cell)).collect(),
                 schema: project(&schema.event_schema(), |name| is_wanted(request, name)),
                 order: request.order,
             };
             let files = FilesScan::new(&published, request.stream.as_str(), wanted).map_err(log_error)?;
-            return Ok(Box::new(files.map(|rows| rows.map_err(log_error)).chain(scan)));
+            // The log goes on where the files end.
+            let (mut scan, mut scans) = (Some(scan), Vec::new());
+            for files in files.split(parts) {
+                let archive = self.archive.clone();
+                let files = files.map(move |rows| rows.map_err(|error| log_error(archive.explained(error))));
+                let scan: Scan = match scan.take() {
+                    Some(scan) => Box::new(files.chain(scan)),
+                    None => Box::new(files),
+                };
+                scans.push(scan);
+            }
+            return Ok(scans);
         }
         Err(seam_moved())
     }
@@ -260,6 +285,7 @@ impl ArchivedLog {
             upto,
             time_from: i64::MIN,
             time_to: i64::MAX,
+            equal: Vec::new(),
             schema,
             order: ScanOrder::Any,
         };

@@ -29,6 +29,12 @@ pub enum ArchiveError {
         /// What was found.
         what: String,
     },
+    /// A file is not there.
+    #[error("archive file `{file}` is not found")]
+    Missing {
+        /// Its name within the archive.
+        file: String,
+    },
     /// What is there belongs to another log, or another server writes it.
     #[error("the archive is not used: {0}")]
     NotOurs(String),

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, SchemaRef, TimestampMicrosecondType};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -23,6 +23,13 @@ const GROUP_ROWS: usize = 128 << 10;
 const GROUP_BYTES: usize = 32 << 20;
 /// A page ends with so many rows: the finest that a search by time goes.
 const PAGE_ROWS: usize = 8_192;
+
+/// Columns by which rows are looked up have a Bloom filter in each row group: so many of a file,
+const FILTERS_MAX: usize = 8;
+/// that err so often, which is a byte a row where all values differ and next to nothing where few do.
+const FILTER_ERRS: f64 = 0.03;
+/// A whole number is looked up if its column's name ends so; others are measured.
+const ID_ENDINGS: [&str; 6] = ["id", "key", "code", "number", "uuid", "_no"];
 
 /// A file that is written, synced, and has no name in the archive yet.
 #[derive(Debug)]
@@ -105,6 +112,19 @@ pub(crate) fn properties(effort: Effort) -> WriterProperties {
     builder.build()
 }
 
+/// The columns of a layout by which rows are looked up: texts, and whole numbers that are called as if they named something.
+fn looked_up(schema: &SchemaRef) -> Vec<ColumnPath> {
+    let fields = schema.fields().iter().filter(|field| match field.data_type() {
+        DataType::Utf8 => true,
+        DataType::Int64 => {
+            let name = field.name().to_lowercase();
+            name != OFFSET && ID_ENDINGS.iter().any(|ending| name.ends_with(ending))
+        }
+        _ => false,
+    });
+    fields.take(FILTERS_MAX).map(|field| ColumnPath::new(vec![field.name().clone()])).collect()
+}
+
 impl FileWriter {
     /// Begins a file of rows in the event layout `schema`.
     pub(crate) fn create(path: &Path, schema: &SchemaRef, effort: Effort) -> Result<Self, ArchiveError> {
@@ -115,7 +135,16 @@ impl FileWriter {
             [TIME, OFFSET].map(|name| SortingColumn { column_idx: at(name), descending: false, nulls_first: false });
         // The numbers of columns are those of leaves; only in a flat file are they the same.
         let flat = schema.fields().iter().all(|field| !field.data_type().is_nested());
-        let properties = properties(effort).into_builder().set_sorting_columns(flat.then(|| sorting.to_vec())).build();
+        let mut builder = properties(effort).into_builder().set_sorting_columns(flat.then(|| sorting.to_vec()));
+        if effort == Effort::Kept {
+            for path in looked_up(&schema) {
+                builder = builder
+                    .set_column_bloom_filter_enabled(path.clone(), true)
+                    .set_column_bloom_filter_fpp(path.clone(), FILTER_ERRS)
+                    .set_column_bloom_filter_max_ndv(path, GROUP_ROWS as u64);
+            }
+        }
+        let properties = builder.build();
         let file = File::create(path).map_err(|error| failed(&error))?;
         let sink = Summed { inner: BufWriter::with_capacity(1 << 20, file), bytes: 0, crc: 0 };
         let writer = ArrowWriter::try_new(sink, schema.clone(), Some(properties)).map_err(|error| failed(&error))?;

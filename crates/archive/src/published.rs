@@ -11,6 +11,7 @@ use pulseboard_model::StreamName;
 
 use crate::chunks::Chunks;
 use crate::error::ArchiveError;
+use crate::figures::Figures;
 use crate::manifest::{FileEntry, Manifest};
 use crate::store::{Source, Store};
 
@@ -25,6 +26,8 @@ const VERIFY_BYTES: u64 = 1 << 20;
 pub(crate) struct Shared {
     /// Names of objects that nobody needs any more, until the archive's thread removes them.
     pub(crate) trash: Mutex<Vec<String>>,
+    /// What was read.
+    pub(crate) figures: Figures,
     /// The ends of files that were read, the one used last at the back.
     footers: Mutex<VecDeque<(String, ArrowReaderMetadata)>>,
 }
@@ -58,7 +61,7 @@ pub(crate) struct Object {
     store: Store,
     /// No manifest names it any more.
     condemned: AtomicBool,
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Object {

@@ -82,6 +82,10 @@ impl Archive {
     /// # Errors
     /// [`ArchiveError`]: what was not done is done by a later round.
     pub fn round(&self, log: &EmbeddedLog, clock: &dyn Clock) -> Result<(), ArchiveError> {
+        self.all_there_is(log, clock).map_err(|error| self.explained(error))
+    }
+
+    fn all_there_is(&self, log: &EmbeddedLog, clock: &dyn Clock) -> Result<(), ArchiveError> {
         self.open(log)?;
         let sealed = log.sealed();
         let before = self.published()?.manifest.last_commit;

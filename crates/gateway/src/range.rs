@@ -35,6 +35,12 @@ pub(crate) async fn post_range(State(deps): State<Deps>, Json(request): Json<Ran
     if at.is_none() {
         ranged.answer.newest = newest;
     }
+    if let Some(used) = ranged.rollup {
+        metrics::counter!("pulseboard_rollup_ranges_total").increment(1);
+        metrics::counter!("pulseboard_rollup_pieces_total").increment(used.pieces);
+        metrics::counter!("pulseboard_rollup_states_total").increment(used.states);
+        metrics::counter!("pulseboard_rollup_rows_read_total").increment(used.rows);
+    }
     let head = head_of(&request, &ranged);
     let mut response: Response = head.write(&ranged.answer.columns, &ranged.answer.rows)?.into_response();
     let headers = response.headers_mut();

@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 use pulseboard_model::limits::{LiveLimits, QueryLimits, ViewLimits};
 use pulseboard_model::{Cell, Column, Position, Row, StepOutput, StreamName, StreamSchema, TimeUs};
 
-use crate::rollup::Partials;
+use crate::rollup::{Partials, Rollup};
 use crate::scan_request::ScanRequest;
 
 use crate::checkpoint::Checkpoints;
@@ -58,13 +58,24 @@ pub trait History: Send + Sync + fmt::Debug + 'static {
     /// the columns that are not asked for. Blocks; dropping the batches ends the reading.
     fn scan(&self, request: &ScanRequest) -> Batches;
 
+    /// How many parts of a stream may be read side by side.
+    fn parts(&self, _stream: &StreamName) -> usize {
+        1
+    }
+
+    /// What [`History::scan`] gives for a request that need not be in order, in at most `parts` parts, all of one moment: each
+    /// row is in one of them.
+    fn scan_parts(&self, request: &ScanRequest, _parts: usize) -> Vec<Batches> {
+        vec![self.scan(request)]
+    }
+
     /// The field by which the latest rows of a stream are a table, if they are: `ref.NAME` then stands for that table.
     fn key(&self, _stream: &StreamName) -> Option<String> {
         None
     }
 
-    /// The states of a rollup that are kept under `name`, each of a piece of the past; none unless somebody keeps them.
-    fn partials(&self, _stream: &StreamName, _name: &str) -> Vec<Partials> {
+    /// The states that are kept of a rollup, each of a piece of the past; none unless somebody keeps them.
+    fn partials(&self, _rollup: &Rollup) -> Vec<Partials> {
         Vec::new()
     }
 

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::physical_plan::execute_stream;
 use futures::StreamExt;
 use pulseboard_model::limits::QueryLimits;
@@ -18,9 +19,10 @@ use pulseboard_model::{Position, Row, TimeUs};
 
 use crate::api::{History, QueryAnswer, QueryError, QueryErrorKind, QuerySpec};
 use crate::cells::{cells, columns};
+use crate::engine::POOL_THREADS;
 use crate::sql::clock::{self, ClockCell};
 use crate::sql::planning::{self, Rows};
-use crate::sql::table::ScanRange;
+use crate::sql::table::{ReadOrder, ScanRange};
 
 /// A place to run within the limits of memory.
 pub(crate) fn runtime(limits: &QueryLimits) -> Result<Arc<RuntimeEnv>, QueryError> {
@@ -82,10 +84,18 @@ pub(crate) async fn start(
     shaped: impl FnOnce(LogicalPlan) -> Result<LogicalPlan, QueryError>,
 ) -> Result<Batches, QueryError> {
     let clock = ClockCell::new(at.now());
-    let range = ScanRange { history: history.clone(), upto: at.offset, in_order: Arc::default() };
+    let range = ScanRange { history: history.clone(), upto: at.offset, order: Arc::default() };
     let rows = Rows::Of(range.clone());
-    let planned = planning::plan(spec, history.as_ref(), &clock, &rows, Some(runtime(limits)?), limits.sql_bytes_max)?;
-    range.in_order.get_or_init(|| keeps_order(&planned.plan));
+    let mut planned =
+        planning::plan(spec, history.as_ref(), &clock, &rows, Some(runtime(limits)?), limits.sql_bytes_max)?;
+    let order = read_order(&planned.plan, || match planned.query.streams.as_slice() {
+        [(stream, _)] => history.parts(stream).min(POOL_THREADS),
+        _ => 1,
+    });
+    range.order.get_or_init(|| order);
+    if let ReadOrder::Parts(parts) = order {
+        planned.state.config_mut().options_mut().execution.target_partitions = parts;
+    }
     let plan = shaped(planned.plan)?;
     let plan = clock::stopped(plan, at.now(), spec.timezone).map_err(|error| QueryError::planning(&error))?;
     let physical = planned.state.create_physical_plan(&plan).await.map_err(|error| QueryError::planning(&error))?;
@@ -117,6 +127,51 @@ async fn collect(
         batches.push(arrow::record_batch::RecordBatch::new_empty(schema.clone()));
     }
     Ok(QueryAnswer { position: at, newest: None, columns: columns(&schema), rows: answer, batches, complete_from })
+}
+
+/// How the streams of a plan may be read: in any order where something above sorts or groups them, and side by side where it
+/// is one stream that is grouped, by what does not ask for an order itself. `parts` says how many parts that stream has.
+fn read_order(plan: &LogicalPlan, parts: impl FnOnce() -> usize) -> ReadOrder {
+    if keeps_order(plan) {
+        return ReadOrder::Offset;
+    }
+    let (mut scans, mut straight) = (0, false);
+    let visited = plan.apply_with_subqueries(|node| {
+        match node {
+            LogicalPlan::TableScan(_) => scans += 1,
+            LogicalPlan::Aggregate(aggregate) => {
+                straight = aggregate.aggr_expr.iter().all(|expr| !asks_for_order(expr)) && is_line(&aggregate.input);
+            }
+            _ => {}
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    match parts_of(visited.is_ok() && scans == 1 && straight, parts) {
+        0 | 1 => ReadOrder::Any,
+        parts => ReadOrder::Parts(parts),
+    }
+}
+
+fn parts_of(side_by_side: bool, parts: impl FnOnce() -> usize) -> usize {
+    if side_by_side { parts() } else { 1 }
+}
+
+/// Whether rows of a stream come here one by one.
+fn is_line(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::TableScan(_) => true,
+        LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) => {
+            plan.inputs().into_iter().all(is_line)
+        }
+        _ => false,
+    }
+}
+
+fn asks_for_order(expr: &Expr) -> bool {
+    expr.exists(|expr| {
+        Ok(matches!(expr, Expr::AggregateFunction(call) if !call.params.order_by.is_empty() || call.params.distinct))
+    })
+    .unwrap_or(true)
 }
 
 /// Whether the order in which a stream is read may show in the answer: where nothing above sorts or groups it.

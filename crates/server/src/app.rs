@@ -23,7 +23,8 @@ use crate::checkpoint_files::CheckpointFiles;
 use crate::config::ServerConfig;
 use crate::feeder::{self, Feeder};
 use crate::log_history::LogHistory;
-use crate::{archive, references, source_sink, web};
+use crate::rollups::Wanted;
+use crate::{archive, references, rollups, source_sink, web};
 
 /// How long the whole end may take. Who waits for us (systemd, a container) kills after ten seconds.
 const STOP_MAX: Duration = Duration::from_millis(9_500);
@@ -106,11 +107,17 @@ impl App {
         };
         declare(log.as_ref(), &config.streams, config.host_source).await?;
 
-        let history = match archived {
-            Some(archived) => LogHistory::with_archive(archived),
+        let wanted = Arc::new(Wanted::new(config.views.iter().map(|view| view.spec.clone()).collect()));
+        let history = match &archived {
+            Some(archived) => LogHistory::with_archive(archived.clone()).with_rollups(wanted.clone()),
             None => LogHistory::new(log.clone()),
         };
         let history = Arc::new(history.with_keys(references::keys(&config.references)));
+        if let Some(archived) = archived {
+            let (archive, history, limits) = (archived.archive().clone(), history.clone(), limits.queries.clone());
+            rollups::spawn(rollups::Parts { archive, history, wanted, limits }, &tasks)
+                .map_err(|error| StartError::one(format!("starting the thread of rollups: {error}")))?;
+        }
         let head = log.head();
         let hub_config = HubConfig { floor: limits.frame_floor, ..HubConfig::default() };
         let hub = Hub::start(hub_config, head, log.newest(), history.clone(), &tasks);

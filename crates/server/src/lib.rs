@@ -10,6 +10,7 @@ pub mod config;
 mod feeder;
 mod log_history;
 mod references;
+mod rollups;
 mod source_sink;
 mod sql_text;
 mod web;

@@ -25,7 +25,7 @@ pub(super) struct Page {
 /// An open file.
 #[derive(Debug)]
 pub(super) struct OpenFile {
-    object: Arc<Object>,
+    pub(super) object: Arc<Object>,
     source: Source,
     footer: ArrowReaderMetadata,
 }
@@ -47,7 +47,17 @@ impl OpenFile {
         self.footer.schema().fields().iter().map(|field| field.name().clone()).collect()
     }
 
-    fn group(&self, group: usize) -> &RowGroupMetaData {
+    /// A column, if the file has it.
+    pub(super) fn field(&self, name: &str) -> Option<&arrow::datatypes::Field> {
+        self.footer.schema().column_with_name(name).map(|(_, field)| field)
+    }
+
+    /// Some ranges of its bytes.
+    pub(super) fn ranges(&self, ranges: Vec<std::ops::Range<u64>>) -> Result<Vec<bytes::Bytes>, ArchiveError> {
+        if ranges.is_empty() { Ok(Vec::new()) } else { self.source.ranges(ranges) }
+    }
+
+    pub(super) fn group(&self, group: usize) -> &RowGroupMetaData {
         self.footer.metadata().row_group(group)
     }
 
@@ -67,7 +77,7 @@ impl OpenFile {
     }
 
     /// The number of the column `name`, which has no members.
-    fn leaf(&self, name: &str) -> Option<usize> {
+    pub(super) fn leaf(&self, name: &str) -> Option<usize> {
         let columns = self.footer.parquet_schema().columns();
         columns.iter().position(|column| matches!(column.path().parts(), [one] if one == name))
     }
@@ -90,16 +100,31 @@ impl OpenFile {
         if self.range(group, name).is_some_and(|(min, max)| min >= wanted.from && max <= wanted.to) {
             return None;
         }
-        let leaf = self.leaf(name)?;
+        self.pages_where(group, self.leaf(name)?, |index, page| {
+            let ColumnIndexMetaData::INT64(index) = index else { return true };
+            match (index.min_value(page), index.max_value(page)) {
+                (Some(min), Some(max)) => *max >= wanted.from && *min <= wanted.to,
+                _ => true,
+            }
+        })
+    }
+
+    /// The rows of those pages of a column of a group that `may_have` what is wanted; `None` if nothing is known of pages.
+    pub(super) fn pages_where(
+        &self,
+        group: usize,
+        leaf: usize,
+        may_have: impl Fn(&ColumnIndexMetaData, usize) -> bool,
+    ) -> Option<RowSelection> {
         let metadata = self.footer.metadata();
-        let ColumnIndexMetaData::INT64(index) = metadata.column_index()?.get(group)?.get(leaf)? else { return None };
+        let index = metadata.column_index()?.get(group)?.get(leaf)?;
+        if matches!(index, ColumnIndexMetaData::NONE) {
+            return None;
+        }
         let places = metadata.offset_index()?.get(group)?.get(leaf)?.page_locations();
         let rows = self.rows(group);
         let begin = |page: usize| places.get(page).map_or(rows, |at| usize::try_from(at.first_row_index).unwrap_or(0));
-        let pages = (0..places.len()).filter(|page| match (index.min_value(*page), index.max_value(*page)) {
-            (Some(min), Some(max)) => *max >= wanted.from && *min <= wanted.to,
-            _ => true,
-        });
+        let pages = (0..places.len()).filter(|page| may_have(index, *page));
         Some(RowSelection::from_consecutive_ranges(pages.map(|page| begin(page)..begin(page + 1)), rows))
     }
 

@@ -1,5 +1,6 @@
 //! Reading files: what a request needs of each, in bounded memory, and nothing that its statistics rule out.
 
+mod equal;
 mod file;
 mod ordered;
 
@@ -10,6 +11,7 @@ use arrow::array::BooleanArray;
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
+use parquet::arrow::arrow_reader::RowSelection;
 use pulseboard_model::conform::conform;
 use pulseboard_model::schema::{OFFSET, TIME};
 
@@ -17,6 +19,7 @@ use crate::error::ArchiveError;
 use crate::manifest::FileEntry;
 use crate::published::{Object, Published};
 use crate::sorted::{Batches, offsets};
+pub(crate) use equal::Equal;
 use file::{OpenFile, Page};
 use ordered::Ordered;
 
@@ -39,6 +42,8 @@ pub(crate) struct Wanted {
     /// A hint: rows with a `time` outside may be left out.
     pub(crate) time_from: i64,
     pub(crate) time_to: i64,
+    /// A hint: rows in which one of these is otherwise may be left out.
+    pub(crate) equal: Vec<Equal>,
     /// The layout they are given in: some columns of the newest one, in its order.
     pub(crate) schema: SchemaRef,
     pub(crate) order: ScanOrder,
@@ -95,6 +100,22 @@ impl FilesScan {
         Ok(Self { wanted, files, current: None, failed: false })
     }
 
+    /// The same as at most `parts` readings of about as many rows each, at least one; whole if order matters.
+    pub(crate) fn split(self, parts: usize) -> Vec<Self> {
+        let parts = if self.wanted.order == ScanOrder::Any { parts.clamp(1, self.files.len().max(1)) } else { 1 };
+        let part = || Self { wanted: self.wanted.clone(), files: VecDeque::new(), current: None, failed: false };
+        let mut split: Vec<(u64, Self)> = (0..parts).map(|_| (0, part())).collect();
+        for (file, object) in self.files {
+            if let Some((rows, least)) = split.iter_mut().min_by_key(|(rows, _)| *rows) {
+                *rows += file.rows;
+                least.files.push_back((file, object));
+            }
+        }
+        // The log's rows go with the first, so that is the one with the fewest.
+        split.sort_by_key(|(rows, _)| *rows);
+        split.into_iter().map(|(_, part)| part).collect()
+    }
+
     fn fill(&mut self) -> Result<Option<RecordBatch>, ArchiveError> {
         loop {
             if let Some(current) = &mut self.current {
@@ -139,12 +160,15 @@ impl FileScan {
             // Rows without columns are counted all the same.
             names.insert(TIME.to_owned());
         }
-        let groups: VecDeque<usize> = (0..file.groups())
+        let groups: Vec<usize> = (0..file.groups())
             .filter(|group| {
                 file.may_have(*group, TIME, wanted.time_from, wanted.time_to)
                     && file.may_have(*group, OFFSET, signed(wanted.after + 1), signed(wanted.upto))
             })
             .collect();
+        let before = groups.len();
+        let groups = VecDeque::from(file.may_equal(groups, &wanted.equal)?);
+        file.object.shared.figures.ruled_out(before - groups.len());
         Ok(match wanted.order {
             ScanOrder::Any => Self::Plain { file, groups, names, rows: None },
             ScanOrder::Offset => Self::Ordered(Ordered::new(file, groups, names)),
@@ -163,20 +187,28 @@ impl FileScan {
                     continue;
                 }
                 let Some(group) = groups.pop_front() else { return Ok(None) };
-                *rows = Some(file.read(group, pages(file, group, wanted), names)?);
+                let selected = selected(file, group, wanted)?;
+                if selected.as_ref().is_none_or(RowSelection::selects_any) {
+                    file.object
+                        .shared
+                        .figures
+                        .read(selected.as_ref().map_or(file.rows(group), RowSelection::row_count));
+                    *rows = Some(file.read(group, selected, names)?);
+                }
             },
         }
     }
 }
 
-/// The rows of a group whose pages may have rows that are wanted; `None` if that is not known.
-fn pages(file: &OpenFile, group: usize, wanted: &Wanted) -> Option<parquet::arrow::arrow_reader::RowSelection> {
+/// The rows of a group that may be wanted, by what is known of its pages and by its equal columns; `None` if all may.
+fn selected(file: &OpenFile, group: usize, wanted: &Wanted) -> Result<Option<RowSelection>, ArchiveError> {
     let by_time = file.pages(group, TIME, &Page { from: wanted.time_from, to: wanted.time_to });
     let by_offset = file.pages(group, OFFSET, &Page { from: signed(wanted.after + 1), to: signed(wanted.upto) });
-    match (by_time, by_offset) {
+    let pages = match (by_time, by_offset) {
         (Some(time), Some(offset)) => Some(time.intersection(&offset)),
         (one, other) => one.or(other),
-    }
+    };
+    file.equal_rows(group, pages, &wanted.equal)
 }
 
 fn signed(offset: u64) -> i64 {

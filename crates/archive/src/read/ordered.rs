@@ -12,7 +12,7 @@ use parquet::arrow::arrow_reader::RowSelection;
 use pulseboard_model::schema::OFFSET;
 
 use super::file::OpenFile;
-use super::{Wanted, pages};
+use super::{Wanted, selected};
 use crate::error::ArchiveError;
 use crate::sorted::{by_offset, cut, offsets, sorted};
 
@@ -31,6 +31,9 @@ pub(super) struct Ordered {
     passes: Option<Passes>,
     ready: VecDeque<RecordBatch>,
 }
+
+/// A group, what of it may be wanted, and how many rows that is.
+type Selected = (usize, Option<RowSelection>, usize);
 
 /// A cluster that is too large to be sorted at once.
 struct Passes {
@@ -72,10 +75,11 @@ impl Ordered {
                 continue;
             }
             let Some(cluster) = self.clusters.pop_front() else { return Ok(None) };
-            let rows: usize = cluster.iter().map(|group| self.file.rows(*group)).sum();
-            let bytes: usize = cluster.iter().map(|group| self.file.bytes(*group, &self.names)).sum();
+            let of_groups = self.selected(&cluster, wanted)?;
+            let rows: usize = of_groups.iter().map(|(_, _, rows)| rows).sum();
+            let bytes: usize = of_groups.iter().map(|(group, _, rows)| self.bytes(*group, *rows)).sum();
             if rows <= SORT_ROWS && bytes <= SORT_BYTES {
-                self.sort(&cluster, wanted)?;
+                self.sort(of_groups, wanted)?;
             } else {
                 let at_once = (SORT_BYTES.saturating_mul(rows) / bytes.max(1)).clamp(1, SORT_ROWS);
                 self.passes = Some(self.plan(cluster, at_once, wanted)?);
@@ -83,10 +87,29 @@ impl Ordered {
         }
     }
 
-    fn sort(&mut self, cluster: &[usize], wanted: &Wanted) -> Result<(), ArchiveError> {
-        let mut gathered = Vec::new();
+    /// What of the groups of a cluster may be wanted, and how many rows that is.
+    fn selected(&self, cluster: &[usize], wanted: &Wanted) -> Result<Vec<Selected>, ArchiveError> {
+        let mut of_groups = Vec::with_capacity(cluster.len());
         for group in cluster {
-            for rows in self.file.read(*group, pages(&self.file, *group, wanted), &self.names)? {
+            let selection = selected(&self.file, *group, wanted)?;
+            let rows = selection.as_ref().map_or(self.file.rows(*group), RowSelection::row_count);
+            if rows > 0 {
+                of_groups.push((*group, selection, rows));
+            }
+        }
+        Ok(of_groups)
+    }
+
+    /// Roughly what `rows` of a group take in memory.
+    fn bytes(&self, group: usize, rows: usize) -> usize {
+        self.file.bytes(group, &self.names).saturating_mul(rows) / self.file.rows(group).max(1)
+    }
+
+    fn sort(&mut self, of_groups: Vec<Selected>, wanted: &Wanted) -> Result<(), ArchiveError> {
+        let mut gathered = Vec::new();
+        for (group, selection, rows) in of_groups {
+            self.file.object.shared.figures.read(rows);
+            for rows in self.file.read(group, selection, &self.names)? {
                 gathered.push(wanted.trim(rows?)?);
             }
         }
@@ -128,6 +151,7 @@ impl Ordered {
             if runs.is_empty() {
                 continue;
             }
+            self.file.object.shared.figures.read(runs.iter().map(Range::len).sum());
             let selection = RowSelection::from_consecutive_ranges(runs.into_iter(), of_group.len());
             for rows in self.file.read(*group, Some(selection), &self.names)? {
                 gathered.push(wanted.trim(rows?)?);

@@ -23,6 +23,13 @@ fn failed(what: &str, path: &Path, error: &dyn std::fmt::Display) -> ArchiveErro
     ArchiveError::io(format!("{what} `{}`", path.display()), error)
 }
 
+fn unread(what: &str, name: &str, path: &Path, error: &std::io::Error) -> ArchiveError {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => ArchiveError::Missing { file: name.to_owned() },
+        _ => failed(what, path, error),
+    }
+}
+
 impl Local {
     pub(super) const fn new(root: PathBuf) -> Self {
         Self { root }
@@ -71,7 +78,7 @@ impl Local {
 
     pub(super) fn get(&self, name: &str) -> Result<Bytes, ArchiveError> {
         let path = self.root.join(name);
-        std::fs::read(&path).map(Bytes::from).map_err(|error| failed("reading", &path, &error))
+        std::fs::read(&path).map(Bytes::from).map_err(|error| unread("reading", name, &path, &error))
     }
 
     pub(super) fn put_new(&self, name: &str, bytes: &[u8]) -> Result<(), ArchiveError> {
@@ -102,7 +109,7 @@ impl Local {
 
     pub(super) fn open_file(&self, name: &str, bytes: u64) -> Result<File, ArchiveError> {
         let path = self.root.join(name);
-        let file = File::open(&path).map_err(|error| failed("opening", &path, &error))?;
+        let file = File::open(&path).map_err(|error| unread("opening", name, &path, &error))?;
         let there = file.metadata().map_err(|error| failed("opening", &path, &error))?.len();
         if there != bytes {
             return Err(ArchiveError::corrupt(name, format!("it has {there} bytes instead of {bytes}")));

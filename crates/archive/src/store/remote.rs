@@ -99,7 +99,10 @@ impl Remote {
         });
         drop(within);
         let answer = answered.recv().map_err(|_| ArchiveError::Closing)?;
-        answer.map_err(|error| failed(what, name, &error))
+        answer.map_err(|error| match error {
+            Error::NotFound { .. } => ArchiveError::Missing { file: name.to_owned() },
+            error => failed(what, name, &error),
+        })
     }
 
     pub(super) fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, ArchiveError> {

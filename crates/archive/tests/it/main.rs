@@ -4,6 +4,7 @@
 
 mod crash;
 mod growing;
+mod lookups;
 mod properties;
 mod s3;
 mod world;

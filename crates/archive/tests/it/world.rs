@@ -152,11 +152,19 @@ pub(crate) fn log_config(dir: &std::path::Path) -> EmbeddedConfig {
 
 impl World {
     pub(crate) fn new(seed: u64, change: impl FnOnce(ArchiveConfig) -> ArchiveConfig) -> Self {
+        Self::with_log(seed, |config| config, change)
+    }
+
+    pub(crate) fn with_log(
+        seed: u64,
+        change_log: impl FnOnce(EmbeddedConfig) -> EmbeddedConfig,
+        change: impl FnOnce(ArchiveConfig) -> ArchiveConfig,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = ManualClock::at(START_US);
         let plain = open_log(EmbeddedConfig::new(dir.path().join("plain")), &clock);
         let data = dir.path().join("data");
-        let log = Arc::new(open_log(log_config(&data), &clock));
+        let log = Arc::new(open_log(change_log(log_config(&data)), &clock));
         let config = change(small(ArchiveConfig::new(&data)));
         let archive = Arc::new(Archive::new(config, &Tasks::new()).unwrap());
         let archived = ArchivedLog::new(log.clone(), archive.clone());

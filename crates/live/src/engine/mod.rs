@@ -35,8 +35,8 @@ use crate::range::{self, RangeAnswer, RangeSpec};
 
 /// Steps and commands that may wait for the engine thread; senders wait when it is full.
 const COMMANDS_MAX: usize = 64;
-/// Threads for backfills, re-runs and single queries.
-const POOL_THREADS: usize = 2;
+/// Threads for backfills, re-runs and single queries; a query that reads a stream side by side does so in as many parts.
+pub(crate) const POOL_THREADS: usize = 2;
 /// Queries that run once at the same time; others wait. Each may take its whole limit of memory.
 const QUERIES_MAX: usize = 4;
 /// Live queries that are kept at the same time; more are refused.

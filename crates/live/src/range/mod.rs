@@ -22,7 +22,7 @@ use pulseboard_model::{Cell, Position, TimeUs};
 use crate::api::{History, Params, QueryAnswer, QueryError, QueryErrorKind, QuerySpec};
 use crate::batch::{self, Batches, within};
 use crate::cells::columns;
-use crate::rollup::{Asked, Rollup, answer};
+use crate::rollup::{Asked, Rollup, RollupUse, answer};
 use crate::sql::buckets::Step;
 use crate::sql::reserved::{self, BUCKET, FROM, OPEN_END_US, TO};
 use crate::sql::{local, names, params};
@@ -75,6 +75,8 @@ pub struct RangeAnswer {
     pub downsampled: Option<Downsample>,
     /// The parameters with which the same query goes on live.
     pub live: Params,
+    /// What it was made of, if kept states were of use.
+    pub rollup: Option<RollupUse>,
 }
 
 fn bad(message: impl Into<String>) -> QueryError {
@@ -153,17 +155,17 @@ pub(crate) async fn run(
             }
             None => None,
         };
-        let answer = match kept {
-            Some(answer) => answer,
-            None => batch::run(&query, history, at, limits).await?,
+        let (answer, rollup) = match kept {
+            Some((answer, used)) => (answer, Some(used)),
+            None => (batch::run(&query, history, at, limits).await?, None),
         };
         let answer = QueryAnswer { batches: Vec::new(), ..answer };
-        return Ok(RangeAnswer { answer, from, to, bucket, downsampled: None, live });
+        return Ok(RangeAnswer { answer, from, to, bucket, downsampled: None, live, rollup });
     }
     let cut = Cut { from, to, end, spec };
     let (answer, downsampled) = within(limits, thinned(&query, &cut, history, at, limits)).await?;
     let downsampled = downsampled.then_some(spec.downsample);
-    Ok(RangeAnswer { answer, from, to, bucket, downsampled, live })
+    Ok(RangeAnswer { answer, from, to, bucket, downsampled, live, rollup: None })
 }
 
 /// A time as a parameter in a channel's name is written.
@@ -199,7 +201,7 @@ async fn out_of_states(
     asked: Asked,
     history: &Arc<dyn History>,
     limits: &QueryLimits,
-) -> Result<Option<QueryAnswer>, QueryError> {
+) -> Result<Option<(QueryAnswer, RollupUse)>, QueryError> {
     let stop = StopOnDrop(Arc::default());
     let (query, history, limits, stopped) = (query.clone(), history.clone(), limits.clone(), stop.0.clone());
     let answered = tokio::task::spawn_blocking(move || match Rollup::of(&query, history.as_ref(), &limits)? {

@@ -32,6 +32,17 @@ pub(crate) struct Asked {
     pub(crate) to_us: i64,
 }
 
+/// What an answer was made of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RollupUse {
+    /// Pieces of which kept states were merged.
+    pub pieces: u64,
+    /// Kept states that were merged.
+    pub states: u64,
+    /// Rows that were read, at the edges and where there are no states.
+    pub rows: u64,
+}
+
 /// Answers a range out of `history`'s kept states; `None` if there are none of use. Ends early once `stop` is set.
 pub(crate) fn answer(
     rollup: &Rollup,
@@ -39,13 +50,13 @@ pub(crate) fn answer(
     history: &Arc<dyn History>,
     limits: &QueryLimits,
     stop: &AtomicBool,
-) -> Result<Option<QueryAnswer>, QueryError> {
-    let Some((level, pieces)) = kept(rollup, asked, history.as_ref()) else { return Ok(None) };
+) -> Result<Option<(QueryAnswer, RollupUse)>, QueryError> {
+    let Some(pieces) = kept(rollup, asked, history.as_ref()) else { return Ok(None) };
     let span = (asked.from_us, asked.to_us);
     let Some(cut) = cut(&rollup.spec, asked.step, span, history.as_ref(), limits)? else { return Ok(None) };
     let instance = Instance::new(cut.shape.clone(), &view_limits(limits), asked.at.now());
     let instance = instance.map_err(|error| QueryError::running(&error))?;
-    let mut merging = Merging { rollup, asked, history, cut, level, instance, stop };
+    let mut merging = Merging { rollup, asked, history, cut, instance, stop, used: RollupUse::default() };
     let mut after = LogOffset::START;
     for piece in &pieces {
         // What lies between two pieces has no states yet.
@@ -57,16 +68,14 @@ pub(crate) fn answer(
     merging.finish(limits).map(Some)
 }
 
-/// The widest states there are, and their pieces in order, those that end beyond the position left out.
-fn kept(rollup: &Rollup, asked: &Asked, history: &dyn History) -> Option<(RollupLevel, Vec<Partials>)> {
-    levels_for(asked.step).find_map(|level| {
-        let mut pieces = history.partials(&rollup.stream, &rollup.name(level));
-        pieces.retain(|piece| asked.at.offset.includes(piece.upto));
-        pieces.sort_by_key(|piece| piece.upto);
-        // Pieces never overlap; if they did, rows would count twice.
-        let apart = pieces.windows(2).all(|pair| pair[1].after.includes(pair[0].upto));
-        (!pieces.is_empty() && apart).then_some((level, pieces))
-    })
+/// The pieces with states of use, in order, those that end beyond the position left out.
+fn kept(rollup: &Rollup, asked: &Asked, history: &dyn History) -> Option<Vec<Partials>> {
+    let mut pieces = history.partials(rollup);
+    pieces.retain(|piece| asked.at.offset.includes(piece.upto) && levels_for(asked.step).any(|level| piece.has(level)));
+    pieces.sort_by_key(|piece| piece.upto);
+    // Pieces never overlap; if they did, rows would count twice.
+    let apart = pieces.windows(2).all(|pair| pair[1].after.includes(pair[0].upto));
+    (!pieces.is_empty() && apart).then_some(pieces)
 }
 
 struct Merging<'a> {
@@ -74,68 +83,110 @@ struct Merging<'a> {
     asked: &'a Asked,
     history: &'a Arc<dyn History>,
     cut: Cut,
-    level: RollupLevel,
     instance: Instance,
     stop: &'a AtomicBool,
+    used: RollupUse,
 }
 
 impl Merging<'_> {
-    /// Merges the states of a piece in, and reads of its rows those whose bucket is not wholly inside.
+    /// Merges the states of a piece in, the widest first, narrower ones where a bucket is not wholly inside, and reads rows
+    /// where even the narrowest is not.
     fn piece(&mut self, piece: &Partials) -> Result<(), QueryError> {
-        let damaged = || QueryError::internal(&exec_datafusion_err!("kept states of a rollup are damaged"));
-        let columns = columns_of(&piece.bytes, &self.cut).map_err(|error| QueryError::internal(&error))?;
-        let Columns { mut keys, mut states, rows } = columns.ok_or_else(damaged)?;
-        let buckets = keys.get(self.cut.bucket).ok_or_else(damaged)?.clone();
-        let buckets = buckets.as_primitive_opt::<TimestampMicrosecondType>().ok_or_else(damaged)?;
+        let (first, last) = piece.times;
+        if last.0 < self.asked.from_us || first.0 >= self.asked.to_us {
+            return Ok(());
+        }
+        let mut spans = vec![(self.asked.from_us, self.asked.to_us)];
+        let before = self.used.states;
+        for level in levels_for(self.asked.step).filter(|level| piece.has(*level)) {
+            self.check_stop()?;
+            let columns = piece.states(level).and_then(|bytes| columns_of(&bytes, &self.cut).ok().flatten());
+            let Some(columns) = columns else { continue };
+            if let Some(rest) = self.level(level, columns, &spans)? {
+                spans = rest;
+            }
+            if spans.is_empty() {
+                break;
+            }
+        }
+        self.used.pieces += u64::from(self.used.states > before);
+        self.rows(piece.after, piece.upto, &spans)
+    }
+
+    /// Merges the states of a level in whose buckets are wholly in one of `spans`; gives the times of the others that are in
+    /// them, if any. `None` if the columns are not what they should be, and nothing was merged.
+    fn level(
+        &mut self,
+        level: RollupLevel,
+        Columns { mut keys, mut states, rows }: Columns,
+        spans: &[(i64, i64)],
+    ) -> Result<Option<Vec<(i64, i64)>>, QueryError> {
+        let Some(buckets) = keys.get(self.cut.bucket).cloned() else { return Ok(None) };
+        let Some(buckets) = buckets.as_primitive_opt::<TimestampMicrosecondType>() else { return Ok(None) };
         let mut places: HashMap<i64, Place> = HashMap::new();
-        let mut of = Vec::with_capacity(rows);
+        let mut starts: Vec<Option<i64>> = Vec::with_capacity(rows);
+        let mut rest: Vec<(i64, i64)> = Vec::new();
         for row in 0..rows {
             // A row without a time is in no range.
-            let place = if buckets.is_null(row) {
-                Place::Outside
-            } else {
-                let start = buckets.value(row);
-                *places.entry(start).or_insert_with(|| self.place(start))
+            if buckets.is_null(row) {
+                starts.push(None);
+                continue;
+            }
+            let start = buckets.value(row);
+            let place = match places.get(&start) {
+                Some(place) => *place,
+                None => {
+                    let Some(place) = self.place(level, start, spans, &mut rest) else { return Ok(None) };
+                    places.insert(start, place);
+                    place
+                }
             };
-            of.push(place);
+            starts.push(if let Place::Inside(start) = place { Some(start) } else { None });
         }
-        let inside: BooleanArray = of.iter().map(|place| Some(matches!(place, Place::Inside(_)))).collect();
-        let starts: TimestampMicrosecondArray =
-            of.iter().map(|place| if let Place::Inside(start) = place { Some(*start) } else { None }).collect();
-        let labelled = starts.with_data_type(buckets.data_type().clone());
+        let inside: BooleanArray = starts.iter().map(|start| Some(start.is_some())).collect();
+        let labelled = TimestampMicrosecondArray::from(starts).with_data_type(buckets.data_type().clone());
         keys[self.cut.bucket] = Arc::new(labelled);
         let pick = |array: &mut ArrayRef| filter(array, &inside).map(|picked| *array = picked);
         let picked = keys.iter_mut().chain(states.iter_mut().flatten()).try_for_each(pick);
         picked.map_err(|error| QueryError::internal(&error.into()))?;
         let count = inside.true_count();
-        self.instance.merge(&keys, states, count).map_err(|error| QueryError::running(&error))?;
+        if count > 0 {
+            self.instance.merge(&keys, states, count).map_err(|error| QueryError::running(&error))?;
+        }
+        self.used.states += count as u64;
 
-        let mut rest: Vec<(i64, i64)> = places
-            .values()
-            .filter_map(|place| if let Place::Across(from, to) = place { Some((*from, *to)) } else { None })
-            .collect();
         rest.sort_unstable();
         rest.dedup_by(|next, before| {
             let joined = next.0 <= before.1;
             before.1 = if joined { before.1.max(next.1) } else { before.1 };
             joined
         });
-        self.rows(piece.after, piece.upto, &rest)
+        Ok(Some(rest))
     }
 
-    /// Where the bucket of a state lies that begins at `start`.
-    fn place(&self, start: i64) -> Place {
+    /// Where the bucket of a state lies that begins at `start`; what of it is in `spans`, but not wholly, goes to `rest`.
+    /// `None` if its end is not known.
+    fn place(&self, level: RollupLevel, start: i64, spans: &[(i64, i64)], rest: &mut Vec<(i64, i64)>) -> Option<Place> {
         let zone = self.rollup.zone();
-        let (from, to) = (self.asked.from_us, self.asked.to_us);
-        let Some(end) = self.level.step().next(start, zone) else { return Place::Across(from, to) };
-        if end <= from || start >= to {
-            return Place::Outside;
-        }
+        let end = level.step().next(start, zone)?;
         let wide = |at: i64| self.asked.step.start(at, zone);
-        match (wide(start), wide(end - 1)) {
-            (Some(first), Some(last)) if start >= from && end <= to && first == last => Place::Inside(first),
-            _ => Place::Across(start.max(from), end.min(to)),
+        let before = rest.len();
+        for (from, to) in spans.iter().filter(|(from, to)| end > *from && start < *to) {
+            match (wide(start), wide(end - 1)) {
+                (Some(first), Some(last)) if start >= *from && end <= *to && first == last => {
+                    return Some(Place::Inside(first));
+                }
+                _ => rest.push((start.max(*from), end.min(*to))),
+            }
         }
+        Some(if rest.len() > before { Place::Across } else { Place::Outside })
+    }
+
+    fn check_stop(&self) -> Result<(), QueryError> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(QueryError::new(QueryErrorKind::Failed, "nobody waits for the answer any more"));
+        }
+        Ok(())
     }
 
     /// Reads the rows of an offset range whose time lies in one of `spans`, which do not overlap.
@@ -150,10 +201,9 @@ impl Merging<'_> {
             request.columns = self.columns();
             request.in_order = false;
             for batch in self.history.scan(&request) {
-                if self.stop.load(Ordering::Relaxed) {
-                    return Err(QueryError::new(QueryErrorKind::Failed, "nobody waits for the answer any more"));
-                }
+                self.check_stop()?;
                 let batch = batch.map_err(|error| unread(&error))?;
+                self.used.rows += batch.num_rows() as u64;
                 let batch = within(&batch, *from, *to).map_err(|error| QueryError::internal(&error))?;
                 let moved = || QueryError::new(QueryErrorKind::Internal, "the schema of the stream changed meanwhile");
                 let input = self.cut.layout.apply_by_name(&batch).ok_or_else(moved)?;
@@ -170,7 +220,7 @@ impl Merging<'_> {
         Some(names.filter(|name| self.rollup.columns.contains(name)).collect())
     }
 
-    fn finish(mut self, limits: &QueryLimits) -> Result<QueryAnswer, QueryError> {
+    fn finish(mut self, limits: &QueryLimits) -> Result<(QueryAnswer, RollupUse), QueryError> {
         self.instance.finish().map_err(|error| QueryError::running(&error))?;
         if self.instance.is_truncated() {
             let message =
@@ -185,17 +235,19 @@ impl Merging<'_> {
         let columns = snapshot.columns.iter().map(|column| Column { key: false, ..column.clone() }).collect();
         let rows = snapshot.ordered_rows().map(|(_, row)| row.clone()).collect();
         let complete_from = self.history.complete_from(&self.rollup.stream);
-        Ok(QueryAnswer { position: self.asked.at, newest: None, columns, rows, batches: Vec::new(), complete_from })
+        let batches = Vec::new();
+        let answer = QueryAnswer { position: self.asked.at, newest: None, columns, rows, batches, complete_from };
+        Ok((answer, self.used))
     }
 }
 
 /// Where a bucket of states lies.
 #[derive(Debug, Clone, Copy)]
 enum Place {
-    /// Wholly in the range, and in the wide bucket that begins there.
+    /// Wholly in what is asked for, and in the wide bucket that begins there.
     Inside(i64),
-    /// Not wholly: these times of it are in the range.
-    Across(i64, i64),
+    /// Not wholly.
+    Across,
     Outside,
 }
 

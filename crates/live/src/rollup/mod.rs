@@ -6,34 +6,40 @@
 
 mod answer;
 mod ipc;
+mod making;
+mod partials;
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::ArrayRef;
 use chrono_tz::Tz;
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
 use pulseboard_model::limits::{QueryLimits, ViewLimits};
 use pulseboard_model::schema::TIME;
-use pulseboard_model::{Cell, LogOffset, StreamName, TimeUs};
+use pulseboard_model::{Cell, StreamName};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::api::{History, HistoryError, QueryError, QueryErrorKind, QuerySpec};
 use crate::input::InputLayout;
 use crate::maintain::bound::origin;
 use crate::maintain::branches::Branch;
-use crate::maintain::groups::Groups;
 use crate::maintain::shape::{Shape, simplified, take_apart_plan};
 use crate::sql::buckets::{Step, TIME_BUCKET};
 use crate::sql::clock::ClockCell;
 use crate::sql::names::normalise;
 use crate::sql::planning::{self, Rows};
 use crate::sql::reserved::{BUCKET, FROM, TO};
-use ipc::{columns_to_ipc, ipc_to_columns};
+use ipc::ipc_to_columns;
 
+pub use answer::RollupUse;
 pub(crate) use answer::{Asked, answer};
+pub use making::RollupMaker;
+pub use partials::Partials;
 
+/// What the names of all kept states begin with.
+const PREFIX: &str = "rollup.";
 /// Raised when states of an earlier version cannot be read any more.
 const FORMAT: u32 = 1;
 /// Bounds that no row is beyond, and that stand nowhere else in a query.
@@ -57,7 +63,7 @@ impl RollupLevel {
     /// All of them, widest first.
     pub const ALL: [Self; 4] = [Self::Day, Self::Hour, Self::Minute, Self::Second];
 
-    /// Its name: part of the name of what is kept.
+    /// Its name: the end of the name of what is kept.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -66,6 +72,13 @@ impl RollupLevel {
             Self::Hour => "1h",
             Self::Day => "1d",
         }
+    }
+
+    /// The level of a name that begins with [`Rollup::prefix`].
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        let (_, level) = name.rsplit_once('.')?;
+        Self::ALL.into_iter().find(|known| known.name() == level)
     }
 
     const fn step(self) -> Step {
@@ -85,17 +98,6 @@ impl RollupLevel {
             (_, Step::Micros(_)) => false,
         }
     }
-}
-
-/// Kept states of the rows of a stream in `after < _offset <= upto`.
-#[derive(Debug, Clone)]
-pub struct Partials {
-    /// The piece begins after this.
-    pub after: LogOffset,
-    /// And ends here.
-    pub upto: LogOffset,
-    /// What [`Rollup::partials`] gave.
-    pub bytes: Vec<u8>,
 }
 
 /// A query whose states are kept.
@@ -124,6 +126,9 @@ impl Cut {
 }
 
 impl Rollup {
+    /// What the names of all kept states begin with.
+    pub const PREFIX: &str = PREFIX;
+
     /// The rollup of `spec`, if its states can be kept: one stream, `$bucket` once, as the width of a `time_bucket` of `time`
     /// in its GROUP BY, and `$from` and `$to` once each, as the bounds of `time`.
     ///
@@ -170,44 +175,22 @@ impl Rollup {
         &self.columns
     }
 
-    /// The name under which the states of `level` are kept: another query, zone, type of column or version has another.
+    /// What it asks, without the parameters that a range fills in.
     #[must_use]
-    pub fn name(&self, level: RollupLevel) -> String {
-        format!("rollup.{}.{}", self.fingerprint, level.name())
+    pub const fn spec(&self) -> &QuerySpec {
+        &self.spec
     }
 
-    /// The states of `level` of some rows, as bytes. `None` if they are not worth keeping: more than one for four rows.
-    ///
-    /// # Errors
-    /// [`QueryError`] when the rows cannot be read or computed with.
-    pub fn partials(
-        &self,
-        level: RollupLevel,
-        rows: impl Iterator<Item = Result<RecordBatch, HistoryError>>,
-        history: &dyn History,
-        limits: &QueryLimits,
-    ) -> Result<Option<Vec<u8>>, QueryError> {
-        let bounds = (BEFORE_ALL_US, AFTER_ALL_US);
-        let Some(cut) = cut(&self.spec, level.step(), bounds, history, limits)? else { return Ok(None) };
-        let failed = |error| QueryError::running(&error);
-        let mut groups = Groups::new(&cut.shape, &view_limits(limits), TimeUs(0)).map_err(failed)?;
-        let mut count = 0;
-        for batch in rows {
-            let batch = batch.map_err(|error| unread(&error))?;
-            count += batch.num_rows();
-            let Some(input) = cut.layout.apply_by_name(&batch) else { return Ok(None) };
-            groups.push(0, input).map_err(failed)?;
-            if groups.is_truncated() || (count > 100_000 && groups.len() * 4 > count) {
-                return Ok(None);
-            }
-        }
-        if groups.len() * 4 > count {
-            return Ok(None);
-        }
-        let parts = groups.parts().map_err(failed)?;
-        let [(_, _, keys, states)] = parts.as_slice() else { return Ok(None) };
-        let columns: Vec<ArrayRef> = keys.iter().chain(states.iter().flatten()).cloned().collect();
-        columns_to_ipc(columns).map(Some).map_err(failed)
+    /// What the names of its states begin with: another query, zone, type of column or version has another.
+    #[must_use]
+    pub fn prefix(&self) -> String {
+        format!("{PREFIX}{}.", self.fingerprint)
+    }
+
+    /// The name under which the states of `level` are kept.
+    #[must_use]
+    pub fn name(&self, level: RollupLevel) -> String {
+        self.prefix() + level.name()
     }
 }
 

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::TimestampMicrosecondType;
 use chrono_tz::Tz;
 use parking_lot::Mutex;
 use proptest::prelude::*;
-use pulseboard_model::{Position, Row, StreamSchema};
+use pulseboard_model::schema::TIME;
+use pulseboard_model::{LogOffset, Position, Row, StreamSchema, TimeUs};
 
 use super::*;
 use crate::api::{Batches, Params};
@@ -18,7 +21,7 @@ use crate::tests::world::{Event, STREAM, World};
 #[derive(Debug)]
 struct Kept {
     world: Arc<World>,
-    partials: BTreeMap<String, Vec<Partials>>,
+    partials: Vec<Partials>,
     rows_read: Mutex<usize>,
 }
 
@@ -45,8 +48,8 @@ impl History for Kept {
         None
     }
 
-    fn partials(&self, _stream: &StreamName, name: &str) -> Vec<Partials> {
-        self.partials.get(name).cloned().unwrap_or_default()
+    fn partials(&self, _rollup: &Rollup) -> Vec<Partials> {
+        self.partials.clone()
     }
 }
 
@@ -84,28 +87,35 @@ fn world(start_us: i64, pieces: &[Vec<(i64, u8)>]) -> Arc<World> {
     world
 }
 
-/// States of the pieces for which `has` holds, at `level`.
-fn with_states(world: &Arc<World>, rollup: &Rollup, level: RollupLevel, has: &[bool]) -> Kept {
+/// States of the pieces for which `has` holds, at `levels`.
+fn with_states(world: &Arc<World>, rollup: &Rollup, levels: &[RollupLevel], has: &[bool]) -> Kept {
     let stream = StreamName::new(STREAM).expect("a name");
     let mut partials = Vec::new();
     let whole = ScanRequest::new(stream.clone(), LogOffset::START, world.head().offset);
     let mut after = LogOffset::START;
     for (number, batch) in world.scan(&whole).enumerate() {
-        let rows = batch.expect("a batch").num_rows() as u64;
-        let upto = LogOffset::from_u64(after.to_u64() + rows);
+        let batch = batch.expect("a batch");
+        let upto = LogOffset::from_u64(after.to_u64() + batch.num_rows() as u64);
         if has.get(number).copied().unwrap_or(false) {
-            let scan = world.scan(&ScanRequest::new(stream.clone(), after, upto));
             // Small pieces have as many states as rows: repeated rows make it worth while.
-            let bytes = rollup.partials(level, scan, world.as_ref(), &QueryLimits::default()).expect("states");
-            partials.extend(bytes.map(|bytes| Partials { after, upto, bytes }));
+            let mut maker = rollup.maker(world.as_ref(), &QueryLimits::default()).expect("planned");
+            maker.push(&batch).expect("rows");
+            let states: BTreeMap<RollupLevel, Vec<u8>> = maker
+                .finish()
+                .expect("states")
+                .into_iter()
+                .filter_map(|(level, bytes)| Some((level, bytes.filter(|_| levels.contains(&level))?)))
+                .collect();
+            let times = batch.column_by_name(TIME).expect("times").as_primitive::<TimestampMicrosecondType>();
+            let times = (times.values().iter().min(), times.values().iter().max());
+            let times = (TimeUs(*times.0.expect("a row")), TimeUs(*times.1.expect("a row")));
+            let levels = states.keys().copied().collect();
+            let read = move |level| Ok(states.get(&level).cloned());
+            partials.push(Partials::new((after, upto), times, levels, read));
         }
         after = upto;
     }
-    Kept {
-        world: world.clone(),
-        partials: BTreeMap::from([(rollup.name(level), partials)]),
-        rows_read: Mutex::default(),
-    }
+    Kept { world: world.clone(), partials, rows_read: Mutex::default() }
 }
 
 fn batch_rows(spec: &QuerySpec, asked: &Asked, world: &Arc<World>) -> Vec<Row> {
@@ -161,11 +171,10 @@ proptest! {
         zone in prop_oneof![
             Just(Tz::UTC), Just(Tz::Europe__Berlin), Just(Tz::Asia__Kolkata), Just(Tz::Australia__Lord_Howe)],
         step in steps(),
-        level in prop_oneof![Just(RollupLevel::Day), Just(RollupLevel::Hour), Just(RollupLevel::Minute)],
+        levels in prop::sample::subsequence(RollupLevel::ALL.to_vec(), 1..=4),
         from_s in -80 * HOUR_S..40 * HOUR_S,
         span_s in 1..150 * HOUR_S,
     ) {
-        prop_assume!(level.divides(step));
         let rows = |piece: &Vec<(i64, u8, usize)>| {
             piece.iter().flat_map(|(second, seed, times)| vec![(*second, *seed); times * 4]).collect::<Vec<_>>()
         };
@@ -173,7 +182,7 @@ proptest! {
         let spec = spec(SQL[sql], zone);
         let limits = QueryLimits::default();
         let rollup = Rollup::of(&spec, world.as_ref(), &limits).expect("planned").expect("a rollup");
-        let kept = with_states(&world, &rollup, level, &has);
+        let kept = with_states(&world, &rollup, &levels, &has);
         let asked = Asked {
             at: world.head(),
             step,
@@ -183,7 +192,7 @@ proptest! {
         let history: Arc<dyn History> = Arc::new(kept);
         let answered = answer(&rollup, &asked, &history, &limits, &AtomicBool::new(false)).expect("an answer");
         // Without any states there is nothing to answer from.
-        let Some(answered) = answered else { return Ok(()) };
+        let Some((answered, _)) = answered else { return Ok(()) };
         let ordered = SQL[sql].contains("ORDER BY t") || SQL[sql].contains("ORDER BY 1");
         prop_assert_eq!(told(&answered.rows, ordered), told(&batch_rows(&spec, &asked, &world), ordered));
     }
@@ -193,11 +202,14 @@ proptest! {
 fn only_edges_and_what_has_no_states_is_read() {
     // Two days of a row each minute, in two pieces; the second has no states.
     let minute = |range: std::ops::Range<i64>| range.map(|n| (n * 60, u8::try_from(n % 250).expect("small"))).collect();
-    let world = world(START_US, &[minute(0..1_440), minute(1_440..2_880)]);
+    // The same, each row four times, so that a minute's state is worth keeping.
+    let often = |range: std::ops::Range<i64>| range.flat_map(|n| [(n * 60, u8::try_from(n % 250).expect("small")); 4]);
+    let four_times = || world(START_US, &[often(0..1_440).collect(), often(1_440..2_880).collect()]);
+    let world = self::world(START_US, &[minute(0..1_440), minute(1_440..2_880)]);
     let spec = spec(SQL[0], Tz::UTC);
     let limits = QueryLimits::default();
     let rollup = Rollup::of(&spec, world.as_ref(), &limits).expect("planned").expect("a rollup");
-    let kept = Arc::new(with_states(&world, &rollup, RollupLevel::Hour, &[true, false]));
+    let kept = Arc::new(with_states(&world, &rollup, &[RollupLevel::Hour], &[true, false]));
     let history: Arc<dyn History> = kept.clone();
     let asked = Asked {
         at: world.head(),
@@ -207,15 +219,24 @@ fn only_edges_and_what_has_no_states_is_read() {
         to_us: START_US + 23 * HOUR_S * 1_000_000,
     };
     let answered = answer(&rollup, &asked, &history, &limits, &AtomicBool::new(false)).expect("an answer");
-    assert_eq!(told(&answered.expect("states").rows, false), told(&batch_rows(&spec, &asked, &world), false));
+    assert_eq!(told(&answered.expect("states").0.rows, false), told(&batch_rows(&spec, &asked, &world), false));
     // Half an hour at the begin; the journal of this test leaves out whole commits only, so that is the first piece.
     assert_eq!(*kept.rows_read.lock(), 1_440);
     // On the hour there is no edge, and nothing is read.
     *kept.rows_read.lock() = 0;
     let whole = Asked { from_us: START_US, ..asked };
     let answered = answer(&rollup, &whole, &history, &limits, &AtomicBool::new(false)).expect("an answer");
-    assert_eq!(told(&answered.expect("states").rows, false), told(&batch_rows(&spec, &whole, &world), false));
+    assert_eq!(told(&answered.expect("states").0.rows, false), told(&batch_rows(&spec, &whole, &world), false));
     assert_eq!(*kept.rows_read.lock(), 0);
+    // With minutes beside the hours no row is read: half an hour is thirty of them.
+    let both = [RollupLevel::Hour, RollupLevel::Minute, RollupLevel::Second];
+    let fine = Arc::new(with_states(&four_times(), &rollup, &both, &[true, false]));
+    let history: Arc<dyn History> = fine.clone();
+    let asked = Asked { at: fine.head(), ..asked };
+    let (answered, used) =
+        answer(&rollup, &asked, &history, &limits, &AtomicBool::new(false)).expect("an answer").expect("states");
+    assert_eq!(told(&answered.rows, false), told(&batch_rows(&spec, &asked, &fine.world), false));
+    assert_eq!((*fine.rows_read.lock(), used.rows, used.pieces), (0, 0, 1), "{used:?}");
     // Ended by whoever asked, it stops reading.
     let stopped = answer(&rollup, &asked, &history, &limits, &AtomicBool::new(true));
     assert!(stopped.is_err());

@@ -186,6 +186,18 @@ impl History for World {
         Box::new(kept.into_iter())
     }
 
+    fn parts(&self, _stream: &StreamName) -> usize {
+        2
+    }
+
+    fn scan_parts(&self, request: &ScanRequest, parts: usize) -> Vec<Batches> {
+        let mut of_part: Vec<Vec<_>> = (0..parts).map(|_| Vec::new()).collect();
+        for (number, batch) in self.scan(request).enumerate() {
+            of_part[number % parts].push(batch);
+        }
+        of_part.into_iter().map(|batches| Box::new(batches.into_iter()) as Batches).collect()
+    }
+
     fn complete_from(&self, _stream: &StreamName) -> Option<TimeUs> {
         None
     }

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod archive_crash;
 mod bad_input;
 mod checkpoints;
 mod cli;
