@@ -28,8 +28,8 @@ use crate::sql::reserved::{self, BUCKET, FROM, OPEN_END_US, TO};
 use crate::sql::{local, names, params};
 use thin::{Roles, Thinner};
 
-/// The most points of a range.
-pub const POINTS_MAX: usize = 10_000;
+/// The most points of a range: a month of minutes, with room.
+pub const POINTS_MAX: usize = 50_000;
 /// How far back a range goes if it is not told.
 const FROM_DEFAULT: &str = "-1h";
 

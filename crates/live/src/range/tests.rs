@@ -125,7 +125,7 @@ fn what_cannot_be_answered_says_what_is_wrong() {
         let (kind, message) = refused(&spec(CHART, None, None, points));
         assert_eq!(
             (kind, message),
-            (QueryErrorKind::BadParams, format!("`points` must be from 1 to 10000, not {points}"))
+            (QueryErrorKind::BadParams, format!("`points` must be from 1 to {POINTS_MAX}, not {points}"))
         );
     }
     assert!(refused(&spec(CHART, Some("soon"), None, 10)).1.starts_with("`from` must be a time"));
