@@ -19,6 +19,8 @@ pub enum Unit {
     PercentOfCore,
     /// Megabytes (10^6 bytes).
     Mb,
+    /// Bytes.
+    Bytes,
 }
 
 impl Unit {
@@ -30,6 +32,7 @@ impl Unit {
             Self::Percent => format!("{value:.2} %"),
             Self::PercentOfCore => format!("{value:.1} % of a core"),
             Self::Mb => format!("{value:.0} MB"),
+            Self::Bytes => format!("{value:.1} bytes"),
         }
     }
 }
@@ -48,8 +51,8 @@ pub enum Better {
 pub struct Bound {
     /// Must be held.
     pub floor: f64,
-    /// Should be reached.
-    pub goal: f64,
+    /// Should be reached, if anything beyond the floor was named.
+    pub goal: Option<f64>,
     /// Which direction is good.
     pub better: Better,
 }
@@ -58,13 +61,19 @@ impl Bound {
     /// At least so much.
     #[must_use]
     pub const fn at_least(floor: f64, goal: f64) -> Self {
-        Self { floor, goal, better: Better::Higher }
+        Self { floor, goal: Some(goal), better: Better::Higher }
+    }
+
+    /// At least so much, and nothing beyond it.
+    #[must_use]
+    pub const fn floor_of(floor: f64) -> Self {
+        Self { floor, goal: None, better: Better::Higher }
     }
 
     /// At most so much.
     #[must_use]
     pub const fn at_most(floor: f64, goal: f64) -> Self {
-        Self { floor, goal, better: Better::Lower }
+        Self { floor, goal: Some(goal), better: Better::Lower }
     }
 
     fn holds(&self, value: f64, limit: f64) -> bool {
@@ -76,7 +85,7 @@ impl Bound {
 
     /// `goal`, `floor`, or by how much the floor was missed.
     fn verdict(&self, value: f64) -> String {
-        if self.holds(value, self.goal) {
+        if self.goal.is_some_and(|goal| self.holds(value, goal)) {
             "goal".to_owned()
         } else if self.holds(value, self.floor) {
             "floor".to_owned()
@@ -134,13 +143,15 @@ impl Figure {
     fn cells(&self) -> [String; 6] {
         let measured = self.unit.show(self.value);
         let measured = if self.detail.is_empty() { measured } else { format!("{measured} ({})", self.detail) };
-        let bound = |limit: fn(&Bound) -> f64| self.bound.map_or(String::new(), |b| self.unit.show(limit(&b)));
+        let bound = |limit: fn(&Bound) -> Option<f64>| {
+            self.bound.as_ref().and_then(limit).map_or(String::new(), |limit| self.unit.show(limit))
+        };
         let met = self.bound.map_or(String::new(), |bound| bound.verdict(self.value));
         let cores = |cores: Option<f64>| cores.map_or_else(|| "?".to_owned(), |cores| format!("{cores:.2}"));
         let cpu = self
             .cpu
             .map_or(String::new(), |cpu| format!("{} / {}", cores(cpu.server_cores), cores(cpu.generator_cores)));
-        [self.what.clone(), measured, bound(|b| b.floor), bound(|b| b.goal), met, cpu]
+        [self.what.clone(), measured, bound(|b| Some(b.floor)), bound(|b| b.goal), met, cpu]
     }
 }
 
@@ -214,6 +225,10 @@ mod tests {
         let less = Bound::at_most(8.0, 5.0);
         assert_eq!([5.0, 5.1, 12.0].map(|v| less.verdict(v)), ["goal", "floor", "no: 1.50 x the floor"]);
         assert_eq!(less.verdict(f64::NAN), "no: NaN x the floor");
+        let floor = Bound::floor_of(500.0);
+        assert_eq!([1e9, 250.0].map(|v| floor.verdict(v)), ["floor", "no: 0.50 x the floor"]);
+        let cells = Figure::new("joined", 1e6, Unit::PerSecond("events")).bound(floor).cells();
+        assert_eq!(cells[2..5], ["500 events/s", "", "floor"]);
     }
 
     #[test]

@@ -7,47 +7,72 @@ mod events;
 
 pub(crate) use events::Auctions;
 
-/// A query, and what its throughput should be.
+use crate::measured::Bound;
+
+/// What a query does with its events, and so what it must reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Filters, groups and windows of one stream.
+    Plain,
+    /// Small joins, or all that a window holds is looked at again.
+    Parts,
+    /// Bids by the million are joined with auctions.
+    Joined,
+}
+
+impl Shape {
+    /// Events a second and core.
+    pub(crate) const fn bound(self) -> Bound {
+        match self {
+            Self::Plain => Bound::at_least(500_000.0, 10e6),
+            Self::Parts => Bound::floor_of(500_000.0),
+            Self::Joined => Bound::floor_of(100_000.0),
+        }
+    }
+}
+
+/// A query.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Question {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
     pub(crate) sql: &'static str,
-    /// Whether it joins streams, for which the floor is lower.
-    pub(crate) joins: bool,
+    pub(crate) shape: Shape,
 }
 
 macro_rules! question {
-    ($name:literal, $about:literal) => {
-        question!($name, $about, false)
-    };
-    ($name:literal, $about:literal, $joins:literal) => {
-        Question { name: $name, about: $about, sql: include_str!(concat!("queries/", $name, ".sql")), joins: $joins }
+    ($name:literal, $about:literal, $shape:ident) => {
+        Question {
+            name: $name,
+            about: $about,
+            sql: include_str!(concat!("queries/", $name, ".sql")),
+            shape: Shape::$shape,
+        }
     };
 }
 
 /// All of them but q10, which writes files.
 pub(crate) const QUESTIONS: [Question; 22] = [
-    question!("q0", "pass through"),
-    question!("q1", "currency conversion"),
-    question!("q2", "selection"),
-    question!("q3", "local item suggestion"),
-    question!("q4", "average price for a category", true),
-    question!("q5", "hot items"),
-    question!("q6", "average selling price by seller", true),
-    question!("q7", "highest bid"),
-    question!("q8", "monitor new users"),
-    question!("q9", "winning bids", true),
-    question!("q11", "user sessions"),
-    question!("q12", "processing time windows"),
-    question!("q13", "bounded side input join"),
-    question!("q14", "calculation"),
-    question!("q15", "bidding statistics"),
-    question!("q16", "channel statistics"),
-    question!("q17", "auction statistics"),
-    question!("q18", "last bid"),
-    question!("q19", "ten best bids of an auction"),
-    question!("q20", "expand bid with auction", true),
-    question!("q21", "add channel id"),
-    question!("q22", "URL directories"),
+    question!("q0", "pass through", Plain),
+    question!("q1", "currency conversion", Plain),
+    question!("q2", "selection", Plain),
+    question!("q3", "local item suggestion", Parts),
+    question!("q4", "average price for a category", Joined),
+    question!("q5", "hot items", Plain),
+    question!("q6", "average selling price by seller", Parts),
+    question!("q7", "highest bid", Plain),
+    question!("q8", "monitor new users", Parts),
+    question!("q9", "winning bids", Joined),
+    question!("q11", "user sessions", Plain),
+    question!("q12", "processing time windows", Plain),
+    question!("q13", "bounded side input join", Parts),
+    question!("q14", "calculation", Plain),
+    question!("q15", "bidding statistics", Plain),
+    question!("q16", "channel statistics", Plain),
+    question!("q17", "auction statistics", Plain),
+    question!("q18", "last bid", Plain),
+    question!("q19", "ten best bids of an auction", Parts),
+    question!("q20", "expand bid with auction", Joined),
+    question!("q21", "add channel id", Plain),
+    question!("q22", "URL directories", Plain),
 ];

@@ -72,8 +72,7 @@ fn measure_nexmark(options: &Options) -> Result<Measured, BenchError> {
     let commit = usize::try_from(options.commit_events).unwrap_or(usize::MAX);
     run(options, &mut steppers, &log, &side, || auctions.commit(commit))?;
     let lines = questions.iter().zip(&steppers).map(|(question, stepper)| {
-        let floor = if question.joins { 100_000.0 } else { 500_000.0 };
-        (format!("Nexmark {}, {}", question.name, question.about), floor, stepper)
+        (format!("Nexmark {}, {}", question.name, question.about), question.shape.bound(), stepper)
     });
     Ok(report(lines.collect()))
 }
@@ -88,7 +87,7 @@ fn measure_yahoo(options: &Options) -> Result<Measured, BenchError> {
     let campaigns = ads.campaigns()?;
     run(options, &mut steppers, &log, &campaigns, || ads.commit(options.commit_events))?;
     let name = |stepper: &Stepper| format!("Yahoo streaming benchmark, campaign count, {}", stepper.name);
-    Ok(report(steppers.iter().map(|stepper| (name(stepper), 500_000.0, stepper)).collect()))
+    Ok(report(steppers.iter().map(|stepper| (name(stepper), Bound::at_least(500_000.0, 10e6), stepper)).collect()))
 }
 
 /// Steps all of them through `first` and then as many commits as make the events.
@@ -116,9 +115,9 @@ fn run(
     Ok(())
 }
 
-fn report(lines: Vec<(String, f64, &Stepper)>) -> Measured {
+fn report(lines: Vec<(String, Bound, &Stepper)>) -> Measured {
     let mut measured = Measured::default();
-    for (name, floor, stepper) in lines {
+    for (name, bound, stepper) in lines {
         let Some(live) = &stepper.live else {
             let reason = stepper.reason.as_deref().unwrap_or("for no known reason");
             measured.notes.push(format!("{name}: {reason}"));
@@ -132,11 +131,9 @@ fn report(lines: Vec<(String, f64, &Stepper)>) -> Measured {
             grouped(count(live.len() as u64)),
             count(live.size_bytes() as u64) / 1e6,
         );
-        measured.figures.push(
-            Figure::new(name, stepper.events_per_s(), Unit::PerSecond("events"))
-                .bound(Bound::at_least(floor, 10e6))
-                .detail(detail),
-        );
+        measured
+            .figures
+            .push(Figure::new(name, stepper.events_per_s(), Unit::PerSecond("events")).bound(bound).detail(detail));
     }
     measured
 }
