@@ -13,7 +13,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("archive", &["model", "runtime", "journal", "live"]),
     ("sources", &["model", "runtime"]),
     ("hub", &["model", "runtime", "protocol"]),
-    ("bench", &["model", "runtime", "protocol", "live"]),
+    ("bench", &["model", "runtime", "protocol", "journal", "archive", "live"]),
     ("gateway", &["model", "runtime", "protocol", "journal", "live", "hub"]),
     ("server", &["model", "runtime", "protocol", "journal", "live", "archive", "sources", "hub", "gateway", "bench"]),
     ("xtask", &[]),

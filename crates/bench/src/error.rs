@@ -86,6 +86,21 @@ pub enum BenchError {
     /// The engine refused a query of the bench.
     #[error("the engine: {0}")]
     Engine(#[from] QueryError),
+    /// The past that is to be asked about could not be written.
+    #[error("writing the history: {0}")]
+    History(String),
+    /// It would not fit.
+    #[error(
+        "the history takes about {needed_mb} MB, and `{directory}` has {free_mb} MB free: ask for fewer `--rows`, or choose another `--data-dir`"
+    )]
+    NoRoom {
+        /// Where it should go.
+        directory: PathBuf,
+        /// What it takes while it is written, about.
+        needed_mb: u64,
+        /// What there is.
+        free_mb: u64,
+    },
     /// A thread of the generator ended without an answer.
     #[error("the load generator ended early")]
     GeneratorEnded,

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use crate::error::BenchError;
 use crate::target::Target;
 
-/// The longest wait for one answer.
+/// The longest wait for one answer, unless it may take long.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// The most headers an answer may have.
 const HEADERS_MAX: usize = 64;
@@ -69,6 +69,11 @@ impl Connection {
 
     /// Sends a request and reads its answer.
     pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<Answer, BenchError> {
+        self.ask_within(ANSWER_TIMEOUT, request).await
+    }
+
+    /// The same for what may take long.
+    pub(crate) async fn ask_within(&mut self, limit: Duration, request: &[u8]) -> Result<Answer, BenchError> {
         let exchange = async {
             self.stream.write_all(request).await.map_err(BenchError::io("sending a request"))?;
             loop {
@@ -86,9 +91,8 @@ impl Connection {
                 }
             }
         };
-        let limit_s = ANSWER_TIMEOUT.as_secs();
-        let timeout = |_| BenchError::Timeout { what: "an answer of the server", limit_s };
-        tokio::time::timeout(ANSWER_TIMEOUT, exchange).await.map_err(timeout)?
+        let timeout = |_| BenchError::Timeout { what: "an answer of the server", limit_s: limit.as_secs() };
+        tokio::time::timeout(limit, exchange).await.map_err(timeout)?
     }
 }
 

@@ -3,7 +3,8 @@
 //!
 //! Scenarios find a server by URL ([`Target`]); the suite starts servers of its own. The generator is lean and its CPU is
 //! shown beside the server's, because both share the machine. It loads loopback servers only, unless the owner says so, and
-//! everything it does is bounded in time and count. It never looks inside a server.
+//! everything it does is bounded in time and count. It never looks inside a server; a long past to ask about is written by the
+//! log's own crates, as months of ingest would have.
 
 mod api;
 mod args;
@@ -11,6 +12,7 @@ mod cpu;
 mod error;
 mod event;
 mod generator;
+mod history;
 mod http;
 mod latency;
 mod ledger;

@@ -33,11 +33,46 @@ pub(crate) enum Setup {
     Views(String),
 }
 
+/// Where a server's configuration, its words and, in `data`, its data lie.
+#[derive(Debug)]
+pub(crate) enum Home {
+    /// A directory that goes with it.
+    Passing(TempDir),
+    /// One that stays.
+    Kept(PathBuf),
+}
+
+impl Home {
+    /// A new directory below `parent` that goes with it.
+    pub(crate) fn passing(parent: &Path) -> Result<Self, BenchError> {
+        let made = tempfile::Builder::new().prefix("pulseboard-bench-").tempdir_in(parent);
+        made.map(Self::Passing).map_err(BenchError::io("making a data directory"))
+    }
+
+    /// This directory, which is made if it is not there.
+    pub(crate) fn kept(directory: &Path) -> Result<Self, BenchError> {
+        std::fs::create_dir_all(directory).map_err(BenchError::io("making a data directory"))?;
+        Ok(Self::Kept(directory.to_owned()))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Passing(directory) => directory.path(),
+            Self::Kept(directory) => directory,
+        }
+    }
+
+    /// The server's data directory.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.path().join("data")
+    }
+}
+
 /// A server that has ended, with its data.
 #[derive(Debug)]
 pub(crate) struct Stopped {
     binary: PathBuf,
-    directory: TempDir,
+    directory: Home,
     core: Option<usize>,
 }
 
@@ -61,7 +96,7 @@ pub(crate) struct Server {
     /// Kept open, so that the server can go on writing.
     _stdout: BufReader<ChildStdout>,
     target: Target,
-    directory: TempDir,
+    directory: Home,
     core: Option<usize>,
 }
 
@@ -73,8 +108,16 @@ impl Server {
         setup: Setup,
         core: Option<usize>,
     ) -> Result<Self, BenchError> {
-        let files = BenchError::io("making a data directory");
-        let directory = tempfile::Builder::new().prefix("pulseboard-bench-").tempdir_in(parent).map_err(files)?;
+        Self::start_at(binary, Home::passing(parent)?, setup, core).await
+    }
+
+    /// The same with the data that lies in `directory`.
+    pub(crate) async fn start_at(
+        binary: &Path,
+        directory: Home,
+        setup: Setup,
+        core: Option<usize>,
+    ) -> Result<Self, BenchError> {
         let config = match setup {
             Setup::Default => None,
             Setup::Bare => Some("# A config runs only what it names.\n".to_owned()),
@@ -86,9 +129,9 @@ impl Server {
         Self::start_in(binary.to_owned(), directory, core).await
     }
 
-    async fn start_in(binary: PathBuf, directory: TempDir, core: Option<usize>) -> Result<Self, BenchError> {
+    async fn start_in(binary: PathBuf, directory: Home, core: Option<usize>) -> Result<Self, BenchError> {
         let mut command = Command::new(&binary);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(directory.path().join("data"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(directory.data());
         let config = directory.path().join(CONFIG);
         if config.exists() {
             command.arg("--config").arg(config);

@@ -9,11 +9,12 @@ use crate::error::BenchError;
 use crate::generator::cores;
 use crate::machine;
 use crate::measured::{Measured, render};
-use crate::scenario::{engine, fanout, idle, ingest_batch, ingest_single, latency, memory, queries, restart};
+use crate::scenario::{engine, fanout, history, idle, ingest_batch, ingest_single, latency, memory, queries, restart};
 use crate::server::{Server, Setup};
 use crate::target::Target;
 
-const ALL: [Scenario; 12] = [
+/// In the order of the table.
+const ALL: [Scenario; 13] = [
     Scenario::Batch,
     Scenario::Single,
     Scenario::Engine,
@@ -26,6 +27,7 @@ const ALL: [Scenario; 12] = [
     Scenario::Idle,
     Scenario::Restart,
     Scenario::Memory,
+    Scenario::History,
 ];
 
 /// Runs what the command line asks for and prints what came out. An interrupt ends it and what it started.
@@ -55,6 +57,7 @@ async fn one(scenario: &ScenarioArgs) -> Result<Measured, BenchError> {
         ScenarioArgs::Yahoo(options) => queries::yahoo(options).await,
         ScenarioArgs::Restart(options) => restart::run(options).await,
         ScenarioArgs::Memory(options) => memory::run(options).await,
+        ScenarioArgs::History(options) => history::run(options).await,
         ScenarioArgs::Idle(args) => idle::run(&args.target.resolve().await?, &args.options).await,
         ScenarioArgs::Single(args) => ingest_single::run(&args.target.resolve().await?, &args.options).await,
         ScenarioArgs::Batch(args) => ingest_batch::run(&args.target.resolve().await?, &args.options).await,
@@ -75,7 +78,7 @@ pub async fn suite(args: &SuiteArgs) -> Result<String, BenchError> {
     let parent = args.dir.clone().unwrap_or_else(std::env::temp_dir);
     let mut text = machine::describe(&parent)?;
     let mut all = Vec::new();
-    for scenario in ALL.into_iter().filter(|scenario| args.only.is_empty() || args.only.contains(scenario)) {
+    for scenario in ALL.into_iter().filter(|scenario| is_asked(*scenario, &args.only)) {
         // The table comes at the end, which is minutes away.
         eprintln!("measuring: {scenario:?}");
         all.push(measure(scenario, args, &binary, &parent).await?);
@@ -83,6 +86,11 @@ pub async fn suite(args: &SuiteArgs) -> Result<String, BenchError> {
     text.push('\n');
     text.push_str(&render(&all));
     Ok(text)
+}
+
+/// Whether to run it: all but what takes gigabytes, unless some are named.
+fn is_asked(scenario: Scenario, only: &[Scenario]) -> bool {
+    if only.is_empty() { scenario != Scenario::History } else { only.contains(&scenario) }
 }
 
 async fn measure(scenario: Scenario, args: &SuiteArgs, binary: &Path, parent: &Path) -> Result<Measured, BenchError> {
@@ -102,6 +110,11 @@ async fn measure(scenario: Scenario, args: &SuiteArgs, binary: &Path, parent: &P
             restart::run(&restart::Options { server, dir, ..options }).await
         }
         Scenario::Memory => memory::run(&defaults::<memory::Options>()).await,
+        Scenario::History => {
+            let options: history::Options = defaults();
+            let (server, dir) = (Some(binary.to_owned()), Some(parent.to_owned()));
+            history::run(&history::Options { server, dir, ..options }).await
+        }
         Scenario::Idle => {
             let mut options: idle::Options = defaults();
             options.duration_s = seconds.unwrap_or(options.duration_s);
@@ -190,5 +203,12 @@ mod tests {
         assert_eq!(defaults::<ingest_batch::Options>().rows, 1_000);
         assert_eq!(defaults::<latency::Options>().readers, 200);
         assert_eq!(defaults::<fanout::Options>().readers, 1_000);
+        assert_eq!(defaults::<history::Options>().rows, 100_000_000);
+    }
+
+    #[test]
+    fn what_takes_gigabytes_runs_only_if_it_is_named() {
+        let asked = |only: &[Scenario]| ALL.into_iter().filter(|scenario| is_asked(*scenario, only)).count();
+        assert_eq!((asked(&[]), asked(&[Scenario::History, Scenario::Idle])), (12, 2));
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod engine;
 pub mod fanout;
+pub mod history;
 pub mod idle;
 pub mod ingest_batch;
 pub mod ingest_single;

@@ -7,6 +7,7 @@
 
 mod archive_crash;
 mod bad_input;
+mod bench;
 mod checkpoints;
 mod cli;
 mod crash;
