@@ -93,7 +93,7 @@ pub enum ScenarioArgs {
     Memory(memory::Options),
     /// A month of one series, a scan of everything and a single row, out of a hundred million rows: a server of its own.
     ///
-    /// Writes the rows through the log into the archive first, by a made-up clock. That takes minutes, and about 45 bytes of
+    /// Writes the rows through the log into the archive first, by a made-up clock. That takes minutes, and up to 45 bytes of
     /// disk a row: 4.5 GB for 100 million. `--data-dir` keeps them for the next run.
     History(history::Options),
 }

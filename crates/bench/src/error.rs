@@ -57,6 +57,9 @@ pub enum BenchError {
     /// The answer is none that this client understands.
     #[error("the server's answer cannot be read: {0}")]
     BadAnswer(String),
+    /// It can be read, and is not what it must be.
+    #[error("the server's answer is wrong: {0}")]
+    WrongAnswer(String),
     /// A WebSocket failed.
     #[error("{what} over WebSocket: {source}")]
     WebSocket {

@@ -57,7 +57,7 @@ pub(crate) struct Questions {
 }
 
 fn wrong(what: impl Into<String>) -> BenchError {
-    BenchError::BadAnswer(what.into())
+    BenchError::WrongAnswer(what.into())
 }
 
 fn is_near(found: f64, due: f64) -> bool {

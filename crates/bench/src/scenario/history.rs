@@ -32,7 +32,7 @@ const MINUTE_US: i64 = 60_000_000;
 /// How much, and where.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// Rows in the past, at about 45 bytes of disk each: 4.5 GB for 100 million.
+    /// Rows in the past, at up to 45 bytes of disk each: 4.5 GB for 100 million.
     #[arg(long, default_value_t = 100_000_000, value_parser = clap::value_parser!(u64).range(1_000..=1_000_000_000))]
     pub rows: u64,
     /// Days that they are spread over. The chart has a point for each minute of them.

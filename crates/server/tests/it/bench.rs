@@ -1,7 +1,7 @@
 //! Benches that start servers of their own, at a size that says nothing of speed: that they come to their end, that every
 //! line of their table is there, and that they notice a wrong answer.
 
-use crate::support::cli::pulseboard;
+use crate::support::cli::bench;
 
 const SMALL: [&str; 10] = ["--rows", "20000", "--days", "3", "--series", "10", "--runs", "2", "--scans", "1"];
 
@@ -12,7 +12,7 @@ fn lines(table: &str) -> Vec<Vec<String>> {
 }
 
 fn history(dir: &std::path::Path) -> Vec<String> {
-    let mut args: Vec<String> = ["bench", "history"].into_iter().chain(SMALL).map(str::to_owned).collect();
+    let mut args: Vec<String> = ["history"].into_iter().chain(SMALL).map(str::to_owned).collect();
     args.extend(["--data-dir".to_owned(), dir.display().to_string()]);
     args
 }
@@ -20,7 +20,7 @@ fn history(dir: &std::path::Path) -> Vec<String> {
 #[tokio::test]
 async fn a_long_past_is_written_asked_and_found_again() {
     let dir = tempfile::tempdir().unwrap();
-    let first = lines(&pulseboard(history(dir.path())).await.ok());
+    let first = lines(&bench(history(dir.path())).await.ok());
     let what: Vec<&str> = first.iter().map(|line| line[0].as_str()).collect();
     let due = [
         "3 days at 1 min of one of 10 series, 20,000 rows, a view: p50",
@@ -38,7 +38,7 @@ async fn a_long_past_is_written_asked_and_found_again() {
     assert!(first[0][1].contains("points") && first[5][1].contains("as Parquet"), "{first:?}");
 
     // What was written is not written again.
-    let second = lines(&pulseboard(history(dir.path())).await.ok());
+    let second = lines(&bench(history(dir.path())).await.ok());
     assert_eq!(first[6], second[6]);
 
     // Rows that are not what they should be.
@@ -48,6 +48,6 @@ async fn a_long_past_is_written_asked_and_found_again() {
     let start: i64 = text.split("\"start_us\":").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
     let moved = text.replace(&start.to_string(), &(start + 60_000_000).to_string());
     std::fs::write(&marker, moved).unwrap();
-    let said = pulseboard(history(dir.path())).await.failed(1);
-    assert!(said.join("\n").contains("due"), "{said:?}");
+    let said = bench(history(dir.path())).await.failed(1);
+    assert!(said.join("\n").contains("answer is wrong"), "{said:?}");
 }

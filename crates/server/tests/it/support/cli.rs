@@ -2,11 +2,15 @@
 
 use std::ffi::OsStr;
 use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use tokio::process::Command;
 
 use super::server::BINARY;
 use super::until::within;
+
+/// How long a bench may take on a machine that is busy: it waits for servers that do the same work as every test's.
+const BENCH_LIMIT: Duration = Duration::from_secs(600);
 
 /// What a command that has ended said.
 #[derive(Debug)]
@@ -41,6 +45,14 @@ pub(crate) async fn pulseboard(args: impl IntoIterator<Item = impl AsRef<OsStr>>
     let mut command = Command::new(BINARY);
     command.args(args);
     finish(command).await
+}
+
+/// The same for what starts servers of its own, one after the other.
+pub(crate) async fn bench(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Said {
+    let mut command = Command::new(BINARY);
+    command.arg("bench").args(args).stdin(Stdio::null()).kill_on_drop(true);
+    let ended = tokio::time::timeout(BENCH_LIMIT, command.output()).await;
+    Said::of(&ended.expect("the bench did not come to its end").unwrap())
 }
 
 /// Runs a command to its end.
