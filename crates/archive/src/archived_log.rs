@@ -25,6 +25,7 @@ use crate::marks;
 use crate::published::Published;
 use crate::read::{Equal, FilesScan, ScanOrder, Wanted};
 use crate::sorted::{offsets, project};
+use crate::tail::ArchivedTail;
 
 /// How often the seam is looked for again when it moved meanwhile: each time a whole segment was archived and dropped.
 const SEAM_ATTEMPTS: u32 = 100;
@@ -68,7 +69,7 @@ pub struct ArchivedLog {
     archive: Arc<Archive>,
 }
 
-fn log_error(error: ArchiveError) -> LogError {
+pub(crate) fn log_error(error: ArchiveError) -> LogError {
     match error {
         ArchiveError::Log(error) => error,
         ArchiveError::Corrupt { file, what } => LogError::Corrupt { segment: file, offset: LogOffset::START, what },
@@ -97,6 +98,24 @@ impl ArchivedLog {
     #[must_use]
     pub const fn archive(&self) -> &Arc<Archive> {
         &self.archive
+    }
+
+    /// The log without its archive.
+    pub(crate) const fn log(&self) -> &Arc<dyn Log> {
+        &self.log
+    }
+
+    /// The same log, if it is the one that is written here.
+    pub(crate) const fn embedded(&self) -> Option<&Arc<EmbeddedLog>> {
+        self.embedded.as_ref()
+    }
+
+    /// Says that the archive has what follows `after`, which the log has not; `dropped` is what that says of itself.
+    pub(crate) fn archived_beyond(&self, after: LogOffset, dropped: LogOffset) -> Result<(), LogError> {
+        let published = self.archive.current().filter(|published| published.manifest.last_commit > 0);
+        let Some(published) = published else { return Err(LogError::Dropped(dropped)) };
+        let gone = published.dropped_through(None);
+        if gone > after.to_u64() { Err(LogError::Dropped(LogOffset::from_u64(gone))) } else { Ok(()) }
     }
 
     /// From when a stream is complete, if retention dropped events of it.
@@ -416,7 +435,7 @@ impl Log for ArchivedLog {
     }
 
     fn tail(&self, after: LogOffset) -> Result<Box<dyn Tail>, LogError> {
-        self.log.tail(after)
+        Ok(Box::new(ArchivedTail::new(self, after)?))
     }
 
     fn scan(&self, stream: &StreamName, after: LogOffset, upto: LogOffset, time_from: Option<TimeUs>) -> Scan {

@@ -30,6 +30,7 @@ mod shape;
 mod sidecars;
 mod sorted;
 mod store;
+mod tail;
 mod worker;
 
 pub use archive::{Archive, FileInfo};

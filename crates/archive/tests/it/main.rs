@@ -7,4 +7,5 @@ mod growing;
 mod lookups;
 mod properties;
 mod s3;
+mod tails;
 mod world;

@@ -1,4 +1,5 @@
-//! Ranges out of states beside real files: what is read beside them, damaged states, and queries that are no views.
+//! Ranges out of states beside real files equal the same ranges out of rows: before and after states are made, with rows that
+//! come late, after files were joined, after a restart, and with what a crash leaves.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use chrono_tz::Tz;
 use pulseboard_archive::{Archive, ArchiveConfig, ArchivedLog, MergeRules};
 use pulseboard_journal::{AppendRequest, Archived, EmbeddedConfig, EmbeddedLog, Log};
 use pulseboard_live::{
-    Downsample, Engine, EngineConfig, History, Params, QuerySpec, RangeAnswer, RangeSpec, query_once,
+    Downsample, Engine, EngineConfig, History, Params, QuerySpec, RangeAnswer, RangeSpec, Rollup, query_once,
 };
 use pulseboard_model::limits::QueryLimits;
 use pulseboard_model::schema::UTC;
@@ -51,7 +52,7 @@ struct Past {
     archive: Arc<Archive>,
     engine: Engine,
     parts: Parts,
-    _tasks: Tasks,
+    tasks: Tasks,
 }
 
 impl Past {
@@ -63,8 +64,8 @@ impl Past {
         let tasks = Tasks::new();
         let archived = Some(Archived { keep_us: 60 * SECOND_US });
         let config = EmbeddedConfig {
-            segment_bytes: 60_000,
-            segment_age_us: 600 * SECOND_US,
+            segment_bytes: 20_000,
+            segment_age_us: 200 * SECOND_US,
             archived,
             ..EmbeddedConfig::new(dir.path())
         };
@@ -81,7 +82,16 @@ impl Past {
         let history: Arc<dyn History> = Arc::new(LogHistory::with_archive(archived).with_rollups(wanted.clone()));
         let engine = Engine::start(EngineConfig::default(), history.clone(), &tasks, Box::new(|_| {})).unwrap();
         let parts = Parts { archive: archive.clone(), history, wanted, limits: QueryLimits::default() };
-        Self { dir, clock, log, archive, engine, parts, _tasks: tasks }
+        Self { dir, clock, log, archive, engine, parts, tasks }
+    }
+
+    /// The same directory, opened again as after an end of the process.
+    fn reopened(self) -> Self {
+        let Self { dir, clock, log, tasks, .. } = self;
+        tasks.shutdown().trigger();
+        log.close();
+        drop((log, tasks));
+        Self::open(dir, clock)
     }
 
     /// Rows of the last seconds, and some that come late.
@@ -136,6 +146,12 @@ impl Past {
         tokio::task::block_in_place(|| self.parts.pass(&Shutdown::default()).unwrap());
     }
 
+    /// How many of the files have all rollups.
+    fn made(&self) -> (usize, usize) {
+        let files = self.archive.files(&stream());
+        (files.iter().filter(|file| file.sidecars.len() == 2 * SQL.len() * 4).count(), files.len())
+    }
+
     async fn range(&self, spec: QuerySpec, from_us: i64, to_us: Option<i64>, bucket: &str) -> RangeAnswer {
         let mut query = spec;
         query.params.insert("bucket".into(), Cell::Str(bucket.into()));
@@ -159,6 +175,41 @@ impl Past {
         let answer = query_once(&query, &self.parts.history, self.log.head(), &QueryLimits::default()).await;
         told(&answer.unwrap().rows)
     }
+
+    /// Compares random ranges; gives how many were answered out of states, and the rows that those read beside them.
+    async fn assert_equal(&self, random: &mut StdRng, ranges: usize, what: &str) -> (usize, u64) {
+        let (mut out_of_states, mut rows) = (0, 0);
+        for _ in 0..ranges {
+            let zone = [Tz::UTC, Tz::Europe__Berlin][random.random_range(0..2)];
+            let spec = spec(SQL[random.random_range(0..SQL.len())], zone);
+            let widths = [
+                ("1 second", 1),
+                ("10 seconds", 10),
+                ("1 minute", 60),
+                ("15 minutes", 900),
+                ("90 minutes", 5_400),
+                ("6 hours", 21_600),
+                ("1 day", 86_400),
+            ];
+            let (bucket, width_s) = widths[random.random_range(0..widths.len())];
+            let now = self.clock.now_us();
+            // On a bucket's edge, on a second, anywhere.
+            let grain = [width_s * SECOND_US, SECOND_US, 1][random.random_range(0..3)];
+            let on = |at: i64| at - at.rem_euclid(grain);
+            let from = on(now - random.random_range(1..(width_s * 5_000).min(40 * 3_600)) * SECOND_US);
+            let to = random.random_bool(0.6).then(|| on(from + random.random_range(1..=(now - from).max(1))));
+            let to = to.filter(|to| *to > from);
+            let answer = self.range(spec.clone(), from, to, bucket).await;
+            let due = self.rows(spec.clone(), from, to, bucket).await;
+            let case = format!("{what}: {} from {from} to {to:?} by {bucket} in {zone}", spec.sql);
+            assert_eq!(told(&answer.answer.rows), due, "{case}");
+            if let Some(used) = answer.rollup {
+                out_of_states += 1;
+                rows += used.rows;
+            }
+        }
+        (out_of_states, rows)
+    }
 }
 
 /// Rows as text, in one order. Floats are quarters and what becomes of them, so nine digits say it all.
@@ -170,6 +221,53 @@ fn told(rows: &[Row]) -> Vec<String> {
     let mut told: Vec<String> = rows.iter().map(|row| row.iter().map(cell).collect::<Vec<_>>().join(" ")).collect();
     told.sort();
     told
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ranges_out_of_states_equal_those_out_of_rows_whatever_happened_to_the_files() {
+    for seed in 0..2 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let past = Past::new();
+        past.live_on(&mut random, 12).await;
+        assert_eq!(past.made().0, 0);
+        assert_eq!(past.assert_equal(&mut random, 5, "no states").await.0, 0);
+
+        past.make();
+        let (made, files) = past.made();
+        assert!(made == files && files > 1, "{made} of {files}");
+        let (answered, _) = past.assert_equal(&mut random, 25, "states of all files").await;
+        assert!(answered > 15, "{answered} of 25");
+
+        // Newer rows and late ones, in the log and in files without states.
+        past.live_on(&mut random, 6).await;
+        let (made, files) = past.made();
+        assert!(made < files, "{made} of {files}");
+        past.assert_equal(&mut random, 25, "states of some files").await;
+
+        // Whole hours are joined: states go with their files, and are made again.
+        past.clock.advance(7_200 * SECOND_US);
+        past.live_on(&mut random, 6).await;
+        let joined = past.archive.files(&stream()).iter().filter(|file| file.level > 0).count();
+        assert!(joined > 0, "hours were joined");
+        past.assert_equal(&mut random, 15, "joined").await;
+        past.make();
+        let (made, files) = past.made();
+        assert_eq!(made, files);
+        past.assert_equal(&mut random, 25, "states of joined files").await;
+
+        // A crash before the manifest leaves an object that nothing names: it goes, and what is named stays.
+        let file = past.archive.files(&stream())[0].clone();
+        let rollup = Rollup::of(&spec(SQL[0], Tz::UTC), past.parts.history.as_ref(), &QueryLimits::default());
+        let name = rollup.unwrap().unwrap().prefix();
+        let stray =
+            past.dir.path().join("archive").join(format!("{}-0.{name}1m", file.name.trim_end_matches(".parquet")));
+        std::fs::write(&stray, "half a state").unwrap();
+        let past = past.reopened();
+        assert!(!stray.exists(), "what a crash left goes");
+        assert_eq!(past.made(), (made, files), "what was made stays");
+        let (answered, _) = past.assert_equal(&mut random, 25, "reopened").await;
+        assert!(answered > 15, "{answered} of 25");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
