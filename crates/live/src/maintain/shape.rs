@@ -538,11 +538,12 @@ impl<'a> Builder<'a> {
             let function = lowered.aggregate;
             let name = function.fun().name();
             // WITHIN GROUP names what a percentile is of; the order of rows does not matter to it.
-            let within_group = matches!(name, "percentile_cont" | "approx_percentile_cont");
+            let within_group =
+                matches!(name, "percentile_cont" | "approx_percentile_cont" | "approx_percentile_cont_with_weight");
             let ordered_hard = function.order_sensitivity() == AggregateOrderSensitivity::HardRequirement
                 && !function.order_bys().is_empty()
                 && !within_group;
-            if ordered_hard || matches!(name, "nth_value" | "any_value" | "string_agg") {
+            if ordered_hard {
                 return Err(Unmaintained(format!("`{name}` depends on the order of all its rows")));
             }
             let mut args = function.expressions();

@@ -18,6 +18,7 @@ pub(crate) mod local;
 pub(crate) mod names;
 mod narrowing;
 pub(crate) mod params;
+mod picks;
 pub(crate) mod planning;
 mod reach;
 mod references;

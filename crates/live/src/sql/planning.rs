@@ -14,7 +14,7 @@ use super::params;
 use super::session::{SessionTable, session};
 use super::table::{ScanRange, stream_table};
 use super::ties;
-use super::{ago, reserved, sessions};
+use super::{ago, picks, reserved, sessions};
 use crate::api::{History, QueryError, QueryErrorKind, QuerySpec};
 
 /// Functions of DataFusion that read the machine's clock when a query is planned.
@@ -77,7 +77,9 @@ pub(crate) fn plan(
     let plan = params::bind(plan, &spec.params, &places, spec.timezone, &now)?;
     sessions::check(&plan, &state)
         .map_err(|(name, error)| QueryError { at: names::place_of(&spec.sql, name), ..QueryError::planning(&error) })?;
-    let plan = ties::settle(plan).map_err(|error| located(QueryError::planning(&error), &spec.sql, &state))?;
+    let plan = picks::rewrite(plan)
+        .and_then(ties::settle)
+        .map_err(|error| located(QueryError::planning(&error), &spec.sql, &state))?;
     let plan = ago::rewrite(plan, &state)
         .map_err(|error| QueryError { at: names::place_of(&spec.sql, ago::AGO), ..QueryError::planning(&error) })?;
     let plan = if places.keys().any(|name| reserved::is_end(name)) {

@@ -19,7 +19,7 @@ use pulseboard_model::schema::OFFSET;
 use super::lists::places;
 
 /// Aggregates whose answer depends on the order of their input.
-const ORDER_SENSITIVE: [&str; 6] = ["first_value", "last_value", "array_agg", "string_agg", "nth_value", "any_value"];
+const ORDER_SENSITIVE: [&str; 5] = ["first_value", "last_value", "array_agg", "string_agg", "nth_value"];
 
 /// How the names of columns begin that are carried.
 const HIDDEN: &str = "__tie_";

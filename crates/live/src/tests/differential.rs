@@ -289,20 +289,61 @@ fn unordered_key(row: &Row) -> (Vec<String>, Vec<String>) {
     (text(rest), text(floats))
 }
 
-/// What the values of a case are below, summed or squared on the way.
-const LARGEST: f64 = 1e5;
+/// The largest absolute sums that anything in a case can come to on the way.
+#[derive(Debug, Clone, Copy)]
+struct Largest {
+    /// Of values.
+    sum: f64,
+    /// Of squares and products of values.
+    squares: f64,
+}
+
+impl Largest {
+    fn of(case: &Case) -> Self {
+        let (mut values, mut numbers, mut squares) = (0.0, 0.0, 0.0);
+        for (happening, _) in &case.happenings {
+            let (Happening::Commit { events, .. } | Happening::Burst { events, .. }) = happening else { continue };
+            for wide in events {
+                let value = wide.value.or_else(|| wide.event.quarters.map(|quarters| f64::from(quarters) / 4.0));
+                let value = value.filter(|value| value.is_finite()).unwrap_or_default().abs();
+                #[expect(clippy::cast_precision_loss, reason = "small")]
+                let number = wide.event.n.unwrap_or_default().unsigned_abs() as f64;
+                values += value;
+                numbers += number;
+                squares += value * value + number * number;
+            }
+        }
+        Self { sum: f64::max(values, numbers), squares }
+    }
+
+    /// Whether two floats are as near as the contract says. The grammar's name for a column tells what it comes of.
+    fn are_near(self, column: &str, a: f64, b: f64) -> bool {
+        const SHARE: f64 = 1e-9;
+        let within = |bound: f64| (a - b).abs() <= bound;
+        let near = if column.starts_with("approx") {
+            within(1.0)
+        } else if column.starts_with("square") {
+            within(SHARE * self.squares)
+        } else if column.starts_with("root") {
+            (a * a - b * b).abs() <= SHARE * self.squares
+        } else if column.starts_with('a') {
+            within(SHARE * self.sum)
+        } else {
+            // Nothing was summed.
+            false
+        };
+        near || a == b || (a.is_nan() && b.is_nan())
+    }
+}
 
 fn assert_rows_close(case: &Case, columns: &[Column], expected: &[Row], found: &[Row]) -> Result<(), TestCaseError> {
     prop_assert_eq!(expected.len(), found.len(), "rows; batch {:?} live {:?} for {}", expected, found, case.sql);
+    let largest = Largest::of(case);
     for (expected, found) in expected.iter().zip(found) {
         for ((a, b), column) in expected.iter().zip(found.iter()).zip(columns) {
             let close = match (a, b) {
-                // The grammar names what comes of a sketch.
-                (Cell::Float(a), Cell::Float(b)) if column.name.starts_with("approx") => (a - b).abs() <= 1.0,
+                (Cell::Float(a), Cell::Float(b)) => largest.are_near(&column.name, *a, *b),
                 (Cell::Int(a), Cell::Int(b)) if column.name.starts_with("approx") => (a - b).abs() <= 1,
-                (Cell::Float(a), Cell::Float(b)) => {
-                    a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-9 * LARGEST
-                }
                 (a, b) => a == b,
             };
             prop_assert!(close, "batch {:?}, live {:?} for {}", expected, found, case.sql);

@@ -63,75 +63,116 @@ fn conditions() -> impl Strategy<Value = String> {
     })
 }
 
+/// Every aggregate, in each form that is kept in another way.
+pub(crate) const AGGREGATES: &[&str] = &[
+    "count(*)",
+    "count(n)",
+    "sum(n)",
+    "sum(value)",
+    "sum(price)",
+    "avg(n)",
+    "avg(value)",
+    "min(n)",
+    "max(n)",
+    "min(value)",
+    "max(value)",
+    "min(price)",
+    "max(time)",
+    "min(kind)",
+    "count(DISTINCT kind)",
+    "count(DISTINCT n)",
+    "sum(n) FILTER (WHERE flag)",
+    "count(*) FILTER (WHERE n > 2)",
+    "sum(n) * 2 + count(*)",
+    "sum(value) / count(*)",
+    "round(avg(n), 3)",
+    "median(n)",
+    "median(price)",
+    "avg(price)",
+    "max(price)",
+    "sum(big)",
+    "min(big)",
+    "max(value / n)",
+    "min(value / n)",
+    "sum(n / nullif(n, 0))",
+    "max(value / nullif(n, 0))",
+    "sum(DISTINCT n)",
+    "avg(DISTINCT n)",
+    "array_agg(DISTINCT n)",
+    "array_agg(DISTINCT kind)",
+    "percentile_cont(0.3) WITHIN GROUP (ORDER BY n)",
+    "approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY n)",
+    "covar_pop(n, value)",
+    "covar_samp(n, value)",
+    "regr_slope(value, n)",
+    "regr_count(value, n)",
+    "bit_and(n)",
+    "bit_or(n)",
+    "bool_and(flag)",
+    "min(flag)",
+    "max(flag)",
+    "stddev(value)",
+    "var_pop(n)",
+    "bool_or(flag)",
+    "first_value(n)",
+    "last_value(n)",
+    "last_value(kind ORDER BY time)",
+    "first_value(value ORDER BY n DESC, time)",
+    "array_agg(n)",
+    "array_agg(kind ORDER BY n)",
+    "corr(n, value)",
+    "approx_distinct(kind)",
+    "bit_xor(n)",
+    "sum(CASE WHEN flag THEN 1 ELSE 0 END)",
+    "any_value(n)",
+    "any_value(value) FILTER (WHERE flag)",
+    "any_value(kind ORDER BY n DESC)",
+    "nth_value(n, 2)",
+    "nth_value(value, 3 ORDER BY n, time)",
+    "nth_value(kind, -2 ORDER BY time DESC)",
+    "string_agg(kind, ', ')",
+    "string_agg(kind, '' ORDER BY n DESC)",
+    "string_agg(DISTINCT kind, '/')",
+    "stddev_pop(n)",
+    "var_samp(value)",
+    "var_samp(n)",
+    "regr_intercept(value, n)",
+    "regr_r2(value, n)",
+    "regr_avgx(value, n)",
+    "regr_avgy(value, n)",
+    "regr_sxx(value, n)",
+    "regr_syy(value, n)",
+    "regr_sxy(value, n)",
+    "approx_median(n)",
+    "approx_percentile_cont_with_weight(n + 3, 0.5) WITHIN GROUP (ORDER BY n)",
+];
+
 fn aggregate() -> impl Strategy<Value = &'static str> {
-    one_of(&[
-        "count(*)",
-        "count(n)",
-        "sum(n)",
-        "sum(value)",
-        "sum(price)",
-        "avg(n)",
-        "avg(value)",
-        "min(n)",
-        "max(n)",
-        "min(value)",
-        "max(value)",
-        "min(price)",
-        "max(time)",
-        "min(kind)",
-        "count(DISTINCT kind)",
-        "count(DISTINCT n)",
-        "sum(n) FILTER (WHERE flag)",
-        "count(*) FILTER (WHERE n > 2)",
-        "sum(n) * 2 + count(*)",
-        "sum(value) / count(*)",
-        "round(avg(n), 3)",
-        "median(n)",
-        "median(price)",
-        "avg(price)",
-        "max(price)",
-        "sum(big)",
-        "min(big)",
-        "max(value / n)",
-        "min(value / n)",
-        "sum(n / nullif(n, 0))",
-        "max(value / nullif(n, 0))",
-        "sum(DISTINCT n)",
-        "avg(DISTINCT n)",
-        "array_agg(DISTINCT n)",
-        "array_agg(DISTINCT kind)",
-        "percentile_cont(0.3) WITHIN GROUP (ORDER BY n)",
-        "approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY n)",
-        "covar_pop(n, value)",
-        "covar_samp(n, value)",
-        "regr_slope(value, n)",
-        "regr_count(value, n)",
-        "bit_and(n)",
-        "bit_or(n)",
-        "bool_and(flag)",
-        "min(flag)",
-        "max(flag)",
-        "stddev(value)",
-        "var_pop(n)",
-        "bool_or(flag)",
-        "first_value(n)",
-        "last_value(n)",
-        "last_value(kind ORDER BY time)",
-        "first_value(value ORDER BY n DESC, time)",
-        "array_agg(n)",
-        "array_agg(kind ORDER BY n)",
-        "corr(n, value)",
-        "approx_distinct(kind)",
-        "bit_xor(n)",
-        "sum(CASE WHEN flag THEN 1 ELSE 0 END)",
-    ])
+    one_of(AGGREGATES)
 }
 
 /// Whether the last digits of this aggregate depend on how it was summed, or it is a list or a sketch.
 fn is_open(aggregate: &str) -> bool {
-    let inexact =
-        ["array_agg", "corr", "stddev", "sum(value", "avg(value", "covar", "regr_slope", "approx_p", "var_pop"];
-    inexact.iter().any(|open| aggregate.starts_with(open))
+    const OPEN: [&str; 9] =
+        ["array_agg", "sum(value", "avg(value", "corr", "covar", "regr_", "stddev", "var_", "approx_"];
+    OPEN.iter().any(|open| aggregate.starts_with(open))
+        && !["regr_count", "approx_distinct"].iter().any(|exact| aggregate.starts_with(exact))
+}
+
+/// How a column of this aggregate is called, which says how near its live value must be to the batch one.
+fn name(aggregate: &str) -> &'static str {
+    const SQUARES: [&str; 5] = ["corr", "covar", "regr_", "stddev", "var_"];
+    if aggregate.starts_with("approx_") && !aggregate.starts_with("approx_distinct") {
+        "approx"
+    } else if aggregate.starts_with("regr_count") {
+        "a"
+    } else if aggregate.starts_with("stddev") {
+        "root"
+    } else if SQUARES.iter().any(|squares| aggregate.starts_with(squares)) {
+        "square"
+    } else {
+        "a"
+    }
 }
 
 fn key() -> impl Strategy<Value = &'static str> {
@@ -194,7 +235,6 @@ fn aggregated() -> impl Strategy<Value = String> {
                 }
                 None => "",
             };
-            let name = |aggregate: &str| if aggregate.starts_with("approx_p") { "approx" } else { "a" };
             let aggregates =
                 aggregates.iter().enumerate().map(|(i, aggregate)| format!("{aggregate} AS {}{i}", name(aggregate)));
             let select = keys_as.chain(aggregates).collect::<Vec<_>>().join(", ");

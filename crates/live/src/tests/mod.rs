@@ -1,6 +1,7 @@
 //! The main test of the engine: live equals batch at the same position, whatever the query, the split, the clock, the
 //! zone and the restarts.
 
+mod aggregates;
 mod calendar;
 mod cancelled;
 mod cases;

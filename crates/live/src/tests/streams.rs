@@ -305,7 +305,7 @@ fn compare(spec: &QuerySpec, world: &Arc<Streams>, live: &LiveQuery, client: &Sn
     for (found, expected) in found.iter().zip(&expected) {
         for (a, b) in found.iter().zip(expected.iter()) {
             let close = match (a, b) {
-                (Cell::Float(a), Cell::Float(b)) => (a - b).abs() <= 1e-9 * 1e4,
+                (Cell::Float(a), Cell::Float(b)) => a == b,
                 (a, b) => a == b,
             };
             prop_assert!(close, "live {:?}, batch {:?} for {}", found, expected, &spec.sql);

@@ -180,7 +180,7 @@ fn compare(
     for (found, expected) in found.iter().zip(&expected) {
         for (a, b) in found.iter().zip(expected.iter()) {
             let close = match (a, b) {
-                (Cell::Float(a), Cell::Float(b)) => (a - b).abs() <= 1e-9 * 1e4 || (a.is_nan() && b.is_nan()) || a == b,
+                (Cell::Float(a), Cell::Float(b)) => a == b || (a.is_nan() && b.is_nan()),
                 (a, b) => a == b,
             };
             prop_assert!(close, "live {:?}, batch {:?} for {}", found, expected, sql);
