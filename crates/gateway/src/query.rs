@@ -173,8 +173,8 @@ fn json(answer: &QueryAnswer) -> Response {
 }
 
 /// `"state":…,"columns":…,"rows":…` and, after retention, `"complete_from":…` of a query that was run once.
-pub(crate) fn write_answer(out: &mut Vec<u8>, answer: &QueryAnswer) {
-    write_state(out, &ViewState::new(Status::Live, Mode::Rerun));
+fn write_answer(out: &mut Vec<u8>, answer: &QueryAnswer) {
+    write_state(out, &ViewState::new(Status::Rerun, Mode::Rerun));
     out.push(b',');
     write_columns(out, &answer.columns);
     out.extend_from_slice(b",\"rows\":[");

@@ -9,9 +9,9 @@ use axum::extract::{ConnectInfo, Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use pulseboard_hub::ViewRead;
-use pulseboard_live::{InstanceRef, Missing, Params, QuerySpec, User};
+use pulseboard_live::{InstanceRef, Missing, Params, PastView, QuerySpec, User};
 use pulseboard_model::{InstanceId, Position, Status};
-use pulseboard_protocol::change::write_state;
+use pulseboard_protocol::change::{write_snapshot_members, write_state};
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::etag::{if_none_match, weak_etag};
 use pulseboard_protocol::http::{LiveQueryAnswer, QueryRequest, ViewAnswer};
@@ -23,7 +23,7 @@ use crate::connections::Connections;
 use crate::deps::Deps;
 use crate::error::{HttpResult, query_error};
 use crate::live::{timezone_of, user_of};
-use crate::query::{WAIT_DEFAULT, known_position, moment, spec_of, wait_of, write_answer};
+use crate::query::{WAIT_DEFAULT, known_position, moment, spec_of, wait_of};
 
 /// How long a view that was not running yet may take before it is answered without rows.
 const FIRST_ANSWER_MAX: Duration = Duration::from_secs(1);
@@ -59,8 +59,8 @@ pub(crate) async fn get_view(
     }
     if let Some(text) = query.get("at") {
         let position = moment(&deps, text).await?;
-        let answer = deps.engine.view_at(&spec, position).await.map_err(|error| query_error(&error))?;
-        return Ok(past(&answer));
+        let view = deps.engine.view_at(&spec, position).await.map_err(|error| query_error(&error))?;
+        return Ok(past(&view));
     }
 
     let hash = spec_hash(&spec);
@@ -167,12 +167,15 @@ fn current(read: &ViewRead) -> Response {
     as_json(out)
 }
 
-fn past(answer: &pulseboard_live::QueryAnswer) -> Response {
-    let mut out = head(&answer.position, answer.newest);
-    write_answer(&mut out, answer);
-    // The past has no rows that change, so their numbers are keys enough.
-    let keys: Vec<String> = (0..answer.rows.len()).map(|number| format!("\"{number}\"")).collect();
-    out.extend_from_slice(format!(",\"keys\":[{}]}}", keys.join(",")).as_bytes());
+fn past(view: &PastView) -> Response {
+    let mut out = head(&view.position, None);
+    write_state(&mut out, &view.state);
+    out.push(b',');
+    write_snapshot_members(&mut out, &view.snapshot);
+    if let Some(from) = view.complete_from {
+        out.extend_from_slice(format!(",\"complete_from\":{}", from.0).as_bytes());
+    }
+    out.push(b'}');
     as_json(out)
 }
 

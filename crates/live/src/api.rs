@@ -7,7 +7,9 @@ use std::sync::Arc;
 use arrow::record_batch::RecordBatch;
 use chrono_tz::Tz;
 use pulseboard_model::limits::{LiveLimits, QueryLimits, ViewLimits};
-use pulseboard_model::{Cell, Column, Position, Row, StepOutput, StreamName, StreamSchema, TimeUs};
+use pulseboard_model::{
+    Cell, Column, Position, Row, Snapshot, StepOutput, StreamName, StreamSchema, TimeUs, ViewState,
+};
 
 use crate::rollup::{Partials, Rollup};
 use crate::scan_request::ScanRequest;
@@ -137,6 +139,19 @@ pub struct QueryAnswer {
     /// The same as Arrow, for CSV and Arrow answers.
     pub batches: Vec<RecordBatch>,
     /// If retention dropped events the query names: from when it is complete.
+    pub complete_from: Option<TimeUs>,
+}
+
+/// A view as it was.
+#[derive(Debug, Clone)]
+pub struct PastView {
+    /// Where it stood.
+    pub position: Position,
+    /// Its rows, with the keys and the order that they had live.
+    pub snapshot: Snapshot,
+    /// How good the answer is.
+    pub state: ViewState,
+    /// If retention dropped events the view names: from when it is complete.
     pub complete_from: Option<TimeUs>,
 }
 

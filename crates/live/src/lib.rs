@@ -20,8 +20,8 @@ mod scan_request;
 mod sql;
 
 pub use api::{
-    Batches, EngineConfig, Explain, ExplainRunning, History, HistoryError, OutputSink, Params, QueryAnswer, QueryError,
-    QueryErrorKind, QuerySpec, User,
+    Batches, EngineConfig, Explain, ExplainRunning, History, HistoryError, OutputSink, Params, PastView, QueryAnswer,
+    QueryError, QueryErrorKind, QuerySpec, User,
 };
 pub use batch::query_once;
 pub use checkpoint::{CheckpointError, CheckpointStore, Checkpoints, Question};

@@ -91,12 +91,17 @@ impl Default for Rerun {
     }
 }
 
+/// The answer of a query that was run, as a result. Its rows have no identity but their place, which is their key.
+pub(crate) fn by_place(answer: &QueryAnswer) -> Snapshot {
+    let keys: Vec<RowKey> = (0..answer.rows.len()).map(|number| RowKey::new(number.to_string())).collect();
+    let rows = keys.iter().cloned().zip(answer.rows.iter().cloned()).collect();
+    Snapshot { columns: answer.columns.clone(), rows, order: Some(keys) }
+}
+
 impl Rerun {
-    /// What changed since the last run. Rows have no identity but their place, which is their key.
+    /// What changed since the last run.
     pub(crate) fn update(&mut self, answer: &QueryAnswer) -> InstanceUpdate {
-        let keys: Vec<RowKey> = (0..answer.rows.len()).map(|number| RowKey::new(number.to_string())).collect();
-        let rows = keys.iter().cloned().zip(answer.rows.iter().cloned()).collect();
-        let new = Snapshot { columns: answer.columns.clone(), rows, order: Some(keys) };
+        let new = by_place(answer);
         let Some(old) = self.last.replace(new.clone()) else { return InstanceUpdate::Snapshot(Arc::new(new), None) };
         if old.columns != new.columns {
             return InstanceUpdate::Snapshot(Arc::new(new), Some(ResetReason::Schema));

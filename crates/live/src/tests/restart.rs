@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use pulseboard_model::limits::{QueryLimits, ViewLimits};
 use pulseboard_model::{
-    Cell, Commit, CommitPart, InstanceId, InstanceUpdate, LogOffset, Position, Row, Snapshot, Status, Step, StepOutput,
-    StreamName, StreamSchema, TimeUs, ViewState,
+    Cell, Commit, CommitPart, InstanceId, InstanceUpdate, LogOffset, Mode, Position, Row, Snapshot, Status, Step,
+    StepOutput, StreamName, StreamSchema, TimeUs, ViewState,
 };
 use pulseboard_runtime::Tasks;
 
@@ -404,16 +404,16 @@ fn a_view_as_it_was_is_its_checkpoint_and_what_came_until_then() {
         for at in &was {
             let found = runtime().block_on(running.engine.view_at(&spec(sql), *at)).unwrap();
             let expected = runtime().block_on(batch::run(&spec(sql), &batch, *at, &QueryLimits::default())).unwrap();
-            let lines = |rows: &[Row]| rows.iter().map(text).collect::<BTreeSet<_>>();
-            assert_eq!(lines(&found.rows), lines(&expected.rows), "{sql} at {at}");
-            assert_eq!(found.position, *at);
+            let rows = found.snapshot.rows.values().map(text).collect::<BTreeSet<_>>();
+            assert_eq!(rows, expected.rows.iter().map(text).collect::<BTreeSet<_>>(), "{sql} at {at}");
+            assert_eq!((found.position, found.state.mode), (*at, Mode::Maintained), "{sql}");
         }
     }
     // An all-time view late in the past reads no more than what came after the checkpoint before.
     history.read.store(0, Ordering::SeqCst);
     let late = was[was.len() - 2];
     let answer = runtime().block_on(running.engine.view_at(&spec(QUERIES[0]), late)).unwrap();
-    assert!(!answer.rows.is_empty());
+    assert!(!answer.snapshot.rows.is_empty());
     assert_eq!(history.read.load(Ordering::SeqCst), 60, "three commits came between");
     running.stop();
 }

@@ -3,7 +3,9 @@
 mod catalog;
 mod queries;
 mod ranges;
+mod sharing;
 mod snapshots;
+mod views;
 
 use serde_json::json;
 
