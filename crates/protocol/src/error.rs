@@ -54,8 +54,6 @@ pub enum Code {
     TooLarge,
     /// The content encoding or type is not understood.
     UnsupportedType,
-    /// No row of the request was valid.
-    NoValidRows,
     /// There are as many streams as allowed.
     TooManyStreams,
     /// The query ran into a limit of time, memory or rows.
@@ -78,7 +76,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the fixture.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 31] = [
         Self::BadRequest,
         Self::BadJson,
         Self::BadSql,
@@ -101,7 +99,6 @@ impl Code {
         Self::Ahead,
         Self::TooLarge,
         Self::UnsupportedType,
-        Self::NoValidRows,
         Self::TooManyStreams,
         Self::LimitExceeded,
         Self::QueryFailed,
@@ -137,7 +134,7 @@ impl Code {
             Self::KeyReused | Self::OtherEpoch | Self::Ahead => 409,
             Self::TooLarge => 413,
             Self::UnsupportedType => 415,
-            Self::NoValidRows | Self::TooManyStreams | Self::LimitExceeded | Self::QueryFailed => 422,
+            Self::TooManyStreams | Self::LimitExceeded | Self::QueryFailed => 422,
             Self::Busy => 429,
             Self::Internal => 500,
             Self::NotYet => 501,
@@ -169,7 +166,7 @@ pub struct ApiError {
     pub code: Code,
     /// One sentence for a person: what is wrong and what is allowed.
     pub message: String,
-    /// The same for a program: `nearest`, `line`, `column`, `retry_after_ms`, …
+    /// The same for a program: `nearest`, `line`, `column`, …
     #[serde(default)]
     pub details: Map<String, Value>,
 }
