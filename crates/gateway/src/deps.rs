@@ -21,6 +21,24 @@ use crate::catalog::Catalog;
 use crate::figures::Figures;
 use crate::web::WebApp;
 
+/// How long a WebSocket may be silent or take nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// The server pings so often.
+    pub ping_every: Duration,
+    /// Silence for so long ends the connection. Looked at with each ping.
+    pub silence_max: Duration,
+    /// A reader that takes nothing for so long is closed.
+    pub unread_max: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { ping_every: seconds(25), silence_max: seconds(60), unread_max: seconds(30) }
+    }
+}
+
 /// How requests are limited.
 #[derive(Debug, Clone)]
 pub struct GatewayConfig {
@@ -38,6 +56,8 @@ pub struct GatewayConfig {
     pub body_timeout: Duration,
     /// The most connections that follow channels.
     pub connections_max: usize,
+    /// How long a WebSocket may be silent or take nothing.
+    pub patience: Patience,
     /// Streams that the server writes itself, with what writes them: clients may not.
     pub owned_streams: BTreeMap<StreamName, String>,
 }
@@ -54,6 +74,7 @@ impl GatewayConfig {
             decodes_max: 4,
             body_timeout: Duration::from_secs(30),
             connections_max: 20_000,
+            patience: Patience::default(),
             owned_streams: BTreeMap::from([(rejects::stream(), "what was rejected".to_owned())]),
         }
     }

@@ -23,7 +23,7 @@ mod views;
 mod web;
 
 pub use catalog::{Board, BoardPanel, Catalog, NamedView};
-pub use deps::{Deps, GatewayConfig, SourceList, StreamConfigs};
+pub use deps::{Deps, GatewayConfig, Patience, SourceList, StreamConfigs};
 pub use figures::Figures;
 pub use router::Gateway;
 pub use web::{WebApp, WebFile};

@@ -159,6 +159,7 @@ impl App {
             allowed_origins: config.allowed_origins,
             timezone: config.timezone,
             ingest: limits.ingest,
+            patience: limits.patience,
             ..GatewayConfig::new(address)
         };
         let deps = Deps {

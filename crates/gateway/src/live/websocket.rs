@@ -29,12 +29,6 @@ use crate::connections::Place;
 use crate::error::HttpResult;
 use crate::ingest::{append, sendable};
 
-/// The server pings so often.
-const PING: Duration = Duration::from_secs(25);
-/// Silence for so long ends the connection.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
-/// A reader that takes nothing for so long is closed.
-const SEND_MAX: Duration = Duration::from_secs(30);
 /// The longest message of a client.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// What is read of a message before the connection is cut. One between the two limits is read whole and then refused: a
@@ -109,7 +103,8 @@ impl Connection {
         // Made once: it is looked at after every frame.
         let drained = draining.wait();
         tokio::pin!(drained);
-        let mut pings = interval_at(Instant::now() + PING, PING);
+        let patience = self.live.deps.config.patience;
+        let mut pings = interval_at(Instant::now() + patience.ping_every, patience.ping_every);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let end = loop {
             let wake = match self.pull_due().await {
@@ -131,7 +126,7 @@ impl Connection {
                 () = self.bell.rung() => {}
                 () = paced => {}
                 _ = pings.tick() => {
-                    if self.heard.elapsed() > SILENCE_MAX {
+                    if self.heard.elapsed() > patience.silence_max {
                         break End::Close(Close::Idle, None);
                     }
                     if let Err(end) = self.send(Message::Ping(Bytes::new())).await { break end }
@@ -147,6 +142,7 @@ impl Connection {
             }
         };
         if let End::Close(close, after_ms) = end {
+            metrics::counter!("pulseboard_websockets_closed_total", "reason" => close.as_str()).increment(1);
             let frame = CloseFrame { code: close.code(), reason: close.reason(after_ms).into() };
             // The other end may be gone already; there is nobody else to tell.
             let _told = timeout(FAREWELL_MAX, self.socket.send(Message::Close(Some(frame)))).await.is_ok();
@@ -175,7 +171,7 @@ impl Connection {
     }
 
     async fn send(&mut self, message: Message) -> Result<(), End> {
-        match timeout(SEND_MAX, self.socket.send(message)).await {
+        match timeout(self.live.deps.config.patience.unread_max, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(End::Gone),
             Err(_) => Err(End::Close(Close::Slow, None)),

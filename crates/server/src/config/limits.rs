@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pulseboard_gateway::Patience;
 use pulseboard_hub::HubConfig;
 use pulseboard_model::limits::{IngestLimits, LiveLimits, QueryLimits, ViewLimits};
 
@@ -18,6 +19,8 @@ const QUERY_KIB: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 30;
 const AHEAD_US_MAX: i64 = 3_650 * 86_400_000_000;
 /// The longest that frames may be held back for everybody, µs.
 const FRAME_FLOOR_US_MAX: i64 = 10_000_000;
+/// The longest that a WebSocket may be left alone, µs: an hour.
+const PATIENCE_US_MAX: i64 = 3_600_000_000;
 /// The longest a query may be let run, µs: an hour.
 const QUERY_TIME_US_MAX: i64 = 3_600_000_000;
 
@@ -34,6 +37,8 @@ pub struct Limits {
     pub queries: QueryLimits,
     /// The least time between two frames of a subscription.
     pub frame_floor: Duration,
+    /// How long a WebSocket may be silent or take nothing.
+    pub patience: Patience,
 }
 
 impl Default for Limits {
@@ -44,6 +49,7 @@ impl Default for Limits {
             live: LiveLimits::default(),
             queries: QueryLimits::default(),
             frame_floor: HubConfig::default().floor,
+            patience: Patience::default(),
         }
     }
 }
@@ -63,11 +69,24 @@ pub(super) fn read_limits(root: &mut Reader<'_>, file: &str, problems: &mut Vec<
         &mut ingest.future_us_max,
         reader.read("ahead", problems, |value| at_most(span_us(value)?, AHEAD_US_MAX, "3650d")),
     );
-    let floor = reader.read("frame_floor", problems, |value| {
-        let us = at_most(span_us(value)?, FRAME_FLOOR_US_MAX, "10s")?;
-        Ok(Duration::from_micros(u64::try_from(us).unwrap_or(0)))
-    });
+    let floor = reader.read("frame_floor", problems, |value| span_to(value, FRAME_FLOOR_US_MAX, "10s"));
     set(&mut limits.frame_floor, floor);
+    if let Some(table) = reader.table("websockets", problems) {
+        let mut sockets = Reader::new(file, "limits.websockets", table);
+        let patience = &mut limits.patience;
+        for (name, limit) in [
+            ("ping_every", &mut patience.ping_every),
+            ("silence", &mut patience.silence_max),
+            ("unread", &mut patience.unread_max),
+        ] {
+            let span = sockets.read(name, problems, |value| match span_to(value, PATIENCE_US_MAX, "1h")? {
+                Duration::ZERO => Err("must be more than nothing".to_owned()),
+                span => Ok(span),
+            });
+            set(limit, span);
+        }
+        sockets.finish(problems);
+    }
     if let Some(table) = reader.table("views", problems) {
         let mut views = Reader::new(file, "limits.views", table);
         set(&mut limits.views.groups_max, views.read("groups", problems, |value| count_to(value, 100_000_000)));
@@ -108,6 +127,11 @@ fn set<T>(limit: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *limit = value;
     }
+}
+
+fn span_to(value: &toml::Value, max_us: i64, max_text: &str) -> Result<Duration, String> {
+    let us = at_most(span_us(value)?, max_us, max_text)?;
+    Ok(Duration::from_micros(u64::try_from(us).unwrap_or(0)))
 }
 
 fn at_most(us: i64, max: i64, max_text: &str) -> Result<i64, String> {

@@ -283,4 +283,6 @@ fn board_files(folder: &Path, file: &str, problems: &mut Vec<Problem>) -> Vec<(S
 }
 
 #[cfg(test)]
+mod shipped_tests;
+#[cfg(test)]
 mod tests;

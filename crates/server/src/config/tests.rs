@@ -263,22 +263,6 @@ fn limits_are_set_one_by_one() {
 }
 
 #[test]
-fn the_commented_keys_of_the_shipped_file_are_its_defaults() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/pulseboard.toml");
-    let text = std::fs::read_to_string(path).unwrap();
-    let (_, limits) = text.split_once("# [limits]\n").expect("the limits are there, commented");
-    let lines = std::iter::once("# [limits]").chain(limits.lines().take_while(|line| !line.trim().is_empty()));
-    let uncommented: String = lines
-        .map(|line| line.strip_prefix("# ").unwrap_or(line))
-        .filter(|line| line.contains(" = ") || line.starts_with('['))
-        .map(|line| format!("{line}\n"))
-        .collect();
-    assert!(uncommented.contains("ahead") && uncommented.contains("[limits.queries]"), "{uncommented}");
-    let config = loaded(&uncommented, &[]).unwrap_or_else(|problems| panic!("{problems:#?} in {uncommented}"));
-    assert_eq!(config.limits, Limits::default());
-}
-
-#[test]
 fn a_board_file_replaces_the_shipped_one_with_its_views() {
     let board = "[[panels]]\nid = \"p\"\ntype = \"stat\"\nsql = \"SELECT 1\"\n";
     let text = "boards = \"b\"\n[[sources]]\nkind = \"host\"\n";

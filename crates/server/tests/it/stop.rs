@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 use crate::support::connection::{Events, Socket};
 use crate::support::server::Home;
+use crate::support::stall::{connections, until_stalled};
+use crate::support::until::until;
 
 /// What the contract allows for draining.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
@@ -24,7 +26,7 @@ async fn sigterm_tells_open_connections_when_to_come_back_and_exits_with_0() {
         sockets.push(socket);
     }
     let mut events = Events::open(server.address, "channel=view:totals", None).await.unwrap();
-    // A reader that takes nothing, and one that has said nothing yet, must not hold it up.
+    // One that has said nothing yet must not hold it up.
     let mute = tokio::net::TcpStream::connect(server.address).await.unwrap();
 
     let started = Instant::now();
@@ -49,6 +51,25 @@ async fn sigterm_tells_open_connections_when_to_come_back_and_exits_with_0() {
     assert!(status.success(), "{status}: {}", home.said());
     drop(mute);
     assert!(api.request("GET", "/health/live").send().await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_nothing_does_not_hold_up_the_end() {
+    let home = Home::new("");
+    let server = home.start().await;
+    let api = server.api.clone();
+    let text = "x".repeat(1_000);
+    let events: Value = (0..500).map(|n| json!({"n": n, "text": text})).collect();
+    api.accepted("events", &events).await;
+    let mut socket = Socket::open_narrow(server.address).await.expect("connected");
+    socket.send(&json!({"type": "subscribe", "channel": "stream:events"})).await.unwrap();
+    until("it is followed", async || (!connections(&api).await.is_empty()).then_some(())).await;
+    until_stalled(&api, async || drop(api.accepted("events", &events).await)).await;
+
+    server.terminate();
+    let status = server.ended(DRAIN_MAX).await;
+    assert!(status.success(), "{status}: {}", home.said());
+    drop(socket);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use futures::{SinkExt, StreamExt};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
@@ -90,9 +90,22 @@ fn read_event(block: &str) -> Event {
 #[derive(Debug)]
 pub(crate) struct Socket(pub(crate) WebSocketStream<TcpStream>);
 
+/// What the system keeps for a narrow reader that does not read.
+const NARROW_BYTES: u32 = 4 << 10;
+
 impl Socket {
     pub(crate) async fn open(address: SocketAddr) -> Result<Self, Broken> {
-        let stream = TcpStream::connect(address).await.map_err(|_| Broken)?;
+        Self::over(TcpStream::connect(address).await.map_err(|_| Broken)?, address).await
+    }
+
+    /// One for which the system keeps little, so that it is soon stalled when it does not read.
+    pub(crate) async fn open_narrow(address: SocketAddr) -> Result<Self, Broken> {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(NARROW_BYTES).unwrap();
+        Self::over(socket.connect(address).await.map_err(|_| Broken)?, address).await
+    }
+
+    async fn over(stream: TcpStream, address: SocketAddr) -> Result<Self, Broken> {
         let (socket, _response) =
             client_async(format!("ws://{address}/api/v1/live"), stream).await.map_err(|_| Broken)?;
         Ok(Self(socket))

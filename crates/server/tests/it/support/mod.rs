@@ -8,5 +8,6 @@ pub(crate) mod follower;
 pub(crate) mod proxy;
 pub(crate) mod random;
 pub(crate) mod server;
+pub(crate) mod stall;
 pub(crate) mod until;
 pub(crate) mod writer;
