@@ -166,3 +166,55 @@ fn unknown(hash: &str) -> ApiError {
     let message = format!("ad-hoc query `{hash}` is not known, or not any more: register it again");
     ApiError::new(Code::UnknownQuery, message)
 }
+
+#[cfg(test)]
+mod tests {
+    use pulseboard_journal::{EmbeddedConfig, EmbeddedLog};
+    use pulseboard_live::Params;
+    use pulseboard_runtime::{ManualClock, Tasks};
+
+    use super::*;
+
+    const START_US: i64 = 1_780_000_000_000_000;
+
+    /// The queries of one life of a server, over a log in `dir`.
+    fn queries(dir: &std::path::Path, clock: &Arc<ManualClock>) -> (EmbeddedLog, AdHocQueries) {
+        let log = EmbeddedLog::open(EmbeddedConfig::new(dir), clock.clone(), &Tasks::new()).expect("a log");
+        let queries = AdHocQueries::new(log.meta_store(), clock.clone());
+        (log, queries)
+    }
+
+    fn spec(sql: &str) -> QuerySpec {
+        QuerySpec { sql: sql.to_owned(), timezone: Tz::UTC, params: Params::new() }
+    }
+
+    fn code(found: Result<QuerySpec, ApiError>) -> Code {
+        found.expect_err("it is not known").code
+    }
+
+    #[tokio::test]
+    async fn a_query_is_unknown_a_day_after_its_last_use_whoever_remembers_it() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let clock = ManualClock::at(START_US);
+        let (log, kept) = queries(dir.path(), &clock);
+        let [first, second] = ["SELECT 1", "SELECT 2"].map(|sql| kept.put(spec(sql), &Map::new()).expect("it is kept"));
+        clock.advance(KEPT_US);
+        assert_eq!(kept.get(&first).expect("just a day").sql, "SELECT 1");
+        clock.advance(1);
+        assert_eq!(code(kept.get(&second)), Code::UnknownQuery, "a day and a moment");
+        assert_eq!(code(kept.get(&second)), Code::UnknownQuery, "nor does the store give it back");
+        clock.advance(KEPT_US - 1);
+        assert_eq!(kept.get(&first).expect("it was used since").sql, "SELECT 1");
+        kept.tidy().expect("uses are noted");
+        drop((kept, log));
+
+        // Another life reads the store: the last use counts, wherever it was.
+        let (log, kept) = queries(dir.path(), &clock);
+        clock.advance(KEPT_US);
+        assert_eq!(kept.get(&first).expect("a day after its last use").sql, "SELECT 1");
+        drop((kept, log));
+        let (_log, kept) = queries(dir.path(), &clock);
+        clock.advance(KEPT_US + 1);
+        assert_eq!(code(kept.get(&first)), Code::UnknownQuery, "its last use was not noted, and it is too old");
+    }
+}
