@@ -52,9 +52,9 @@ async fn a_ranking_of_a_whole_stream_is_run_again_at_most_once_a_second_and_says
     let server = home.start().await;
     let api = server.api.clone();
     api.accepted("events", &json!({"n": 0})).await;
-    until("it is answered", async || {
+    until("the first event is in its answer", async || {
         let view = api.get("/api/v1/views/ranked").await.ok();
-        (view["state"]["status"] == "rerun" && view["rows"].is_array()).then_some(())
+        (view["state"]["status"] == "rerun" && view["rows"][0].is_array()).then_some(())
     })
     .await;
     let watching = async {

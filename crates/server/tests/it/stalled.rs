@@ -128,6 +128,7 @@ async fn a_reader_that_takes_nothing_is_closed_as_slow_and_the_others_go_on() {
     let api = server.api.clone();
     let mut quick = Follower::new(["view:totals"]);
     let mut connection = quick.connect(server.address, Transport::Sse).await.expect("open");
+    quick.take(&mut connection).await.expect("its first frame");
     let mut socket = Socket::open_narrow(server.address).await.expect("connected");
     socket.send(&json!({"type": "subscribe", "channel": "stream:events"})).await.unwrap();
     let events: Value = (0..500).map(|n| json!({"n": n, "text": "x".repeat(TEXT_BYTES)})).collect();
