@@ -73,9 +73,9 @@ impl Checkpoints {
 }
 
 const MAGIC: &[u8; 4] = b"PBCK";
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 /// Everything before the state.
-const HEAD_BYTES: usize = 4 + 1 + 16 + 16 + 8 + 8 + 8 + 8 + 9 + 8;
+const HEAD_BYTES: usize = 4 + 1 + 16 + 16 + 8 + 8 + 8 + 8 + 9 + 8 + 8;
 const CRC_BYTES: usize = 4;
 
 /// Why a checkpoint is not used.
@@ -112,6 +112,8 @@ pub(crate) struct Checkpoint<'a> {
     pub(crate) position: Position,
     /// From when the answer counts, if older events had been dropped before it was first built.
     pub(crate) since: Option<TimeUs>,
+    /// Rows that had come too late to count.
+    pub(crate) late_rows: u64,
     pub(crate) state: &'a [u8],
 }
 
@@ -128,6 +130,7 @@ impl<'a> Checkpoint<'a> {
         out.extend_from_slice(&self.position.clock.0.to_le_bytes());
         out.push(u8::from(self.since.is_some()));
         out.extend_from_slice(&self.since.map_or(0, |since| since.0).to_le_bytes());
+        out.extend_from_slice(&self.late_rows.to_le_bytes());
         out.extend_from_slice(&(self.state.len() as u64).to_le_bytes());
         out.extend_from_slice(self.state);
         out.extend_from_slice(&crc32c::crc32c(&out).to_le_bytes());
@@ -152,12 +155,14 @@ impl<'a> Checkpoint<'a> {
         let clock = TimeUs(i64::from_le_bytes(input.array()?));
         let has_since = input.array::<1>()? != [0];
         let since = TimeUs(i64::from_le_bytes(input.array()?));
+        let late_rows = u64::from_le_bytes(input.array()?);
         let len = u64::from_le_bytes(input.array()?);
         if usize::try_from(len) != Ok(input.0.len()) {
             return Err(Unusable::Damaged("its length does not match"));
         }
         let position = Position { epoch, offset, clock };
-        Ok(Self { question, form, limits, position, since: has_since.then_some(since), state: input.0 })
+        let since = has_since.then_some(since);
+        Ok(Self { question, form, limits, position, since, late_rows, state: input.0 })
     }
 }
 
@@ -180,8 +185,8 @@ mod tests {
         let position =
             Position { epoch: Epoch(7), offset: LogOffset::from_u64(42), clock: TimeUs(1_780_000_000_000_000) };
         for since in [None, Some(TimeUs(-1))] {
-            let checkpoint =
-                Checkpoint { question: Question(1 << 90), form: 5, limits: 6, position, since, state: b"the state" };
+            let (question, state) = (Question(1 << 90), b"the state");
+            let checkpoint = Checkpoint { question, form: 5, limits: 6, position, since, late_rows: 1 << 40, state };
             let bytes = checkpoint.to_bytes();
             assert_eq!(Checkpoint::read(&bytes), Ok(checkpoint));
             for bit in 0..bytes.len() * 8 {

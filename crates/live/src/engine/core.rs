@@ -364,6 +364,7 @@ impl Core {
             to: self.position,
             history: self.parts.history.clone(),
             limits: self.parts.config.view_limits.clone(),
+            late_rows: running.late_rows,
             checkpoints: self.parts.config.checkpoints.clone(),
         };
         self.parts.pool.handle().spawn_blocking(move || {
@@ -426,6 +427,7 @@ impl Core {
         running.told = None;
         running.stands = None;
         running.since = rebuilt.since;
+        running.late_rows = rebuilt.late_rows;
         // A rebuild that began with none may have made one on its way.
         if rebuilt.kept.is_some() {
             running.kept = Kept::of(rebuilt.kept, running.events);
@@ -531,7 +533,7 @@ fn catch_up(rebuilt: &mut Rebuilt, plan: &Plan, history: &dyn History, to: Posit
     for stream in plan.streams() {
         for batch in history.scan(&ScanRequest::new(stream.clone(), rebuilt.upto, to.offset)) {
             let batch = batch.map_err(|error| QueryError::new(QueryErrorKind::Internal, error.to_string()))?;
-            rebuilt.query.push_past(&stream, &batch).map_err(refused)?;
+            rebuilt.late_rows += rebuilt.query.push_missed(&stream, &batch).map_err(refused)?;
         }
     }
     rebuilt.upto = to.offset;

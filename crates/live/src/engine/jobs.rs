@@ -32,6 +32,8 @@ pub(crate) struct Rebuilt {
     pub(crate) upto: LogOffset,
     /// From when its answer counts, if older events had been dropped before it was first built.
     pub(crate) since: Option<TimeUs>,
+    /// Rows that came too late to count.
+    pub(crate) late_rows: u64,
     /// The checkpoint it began with, and its size.
     pub(crate) kept: Option<(Position, usize)>,
 }
@@ -73,6 +75,8 @@ pub(crate) struct Job {
     pub(crate) to: Position,
     pub(crate) history: Arc<dyn History>,
     pub(crate) limits: ViewLimits,
+    /// How many rows are known to have come too late, for who does not go on from a checkpoint.
+    pub(crate) late_rows: u64,
     pub(crate) checkpoints: Option<Checkpoints>,
 }
 
@@ -124,7 +128,8 @@ impl Job {
             debug!(error = error.strip_backtrace(), "no checkpoint is made of it");
             return None;
         }
-        let made = checkpoint_of(&self.spec, &self.plan, &self.limits, (&mut rebuilt.query, self.to, rebuilt.since));
+        let state = (&mut rebuilt.query, self.to, rebuilt.since, rebuilt.late_rows);
+        let made = checkpoint_of(&self.spec, &self.plan, &self.limits, state);
         made.inspect_err(|reason| warn!(reason, sql = self.spec.sql, "no checkpoint can be made of a query")).ok()
     }
 
@@ -160,13 +165,14 @@ impl Job {
             None => {
                 let schema = |stream: &StreamName| history.schema(stream.as_str());
                 let query = Query::new(&plan.composition, schema, limits, to.now(), spec.timezone).map_err(refused)?;
-                Rebuilt { query, upto: LogOffset::START, since: None, kept: None }
+                Rebuilt { query, upto: LogOffset::START, since: None, late_rows: self.late_rows, kept: None }
             }
         };
         let (streams, from) = (plan.streams(), rebuilt.upto.to_u64());
         let (mut since_told, count) = (0, streams.len().max(1) as u64);
         for (number, stream) in (0u64..).zip(&streams) {
-            let time_from = rebuilt.query.time_from(stream);
+            // What is too old now is read where it is still to be counted.
+            let time_from = if is_new { rebuilt.query.time_from(stream) } else { None };
             let scan = history.scan(&ScanRequest::new(stream.clone(), rebuilt.upto, to.offset).from_time(time_from));
             if is_new {
                 // What was dropped before the scan began is missing from the answer.
@@ -178,7 +184,11 @@ impl Job {
                 *read += batch.num_rows() as u64;
                 let last = last_offset(&batch).saturating_sub(from);
                 // Rows come in the newest schema, which may have grown once more since the layout was made.
-                rebuilt.query.push_past(stream, &batch).map_err(refused)?;
+                if is_new {
+                    rebuilt.query.push_past(stream, &batch).map_err(refused)?;
+                } else {
+                    rebuilt.late_rows += rebuilt.query.push_missed(stream, &batch).map_err(refused)?;
+                }
                 if since_told >= PROGRESS_ROWS {
                     since_told = 0;
                     // Streams are read one after the other, each over the whole log.

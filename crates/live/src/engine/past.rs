@@ -81,7 +81,7 @@ impl Inner {
         let begin = restored.map_or(Begin::Log, |restored| Begin::Earlier(Box::new(restored)));
         let asker = Asker { id: InstanceId(0), generation: 0, commands: self.commands.clone() };
         let history = self.history.clone();
-        let job = Job { asker, spec: spec.clone(), plan, to: at, history, limits, checkpoints: None };
+        let job = Job { asker, spec: spec.clone(), plan, to: at, history, limits, late_rows: 0, checkpoints: None };
         let mut brought = job.brought(begin, &mut 0, |_| asking.strong_count() > 0).ok()?;
         brought.query.finish().ok()?;
         if brought.query.is_truncated() {

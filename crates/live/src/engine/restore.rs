@@ -90,7 +90,8 @@ impl Wanted<'_> {
         }
         query.advance(self.to.now()).map_err(failed)?.map_err(|_| Unusable::MovedBack)?;
         let kept = Some((position, bytes.len()));
-        Ok(Rebuilt { query, upto: position.offset, since: checkpoint.since, kept })
+        let (since, late_rows) = (checkpoint.since, checkpoint.late_rows);
+        Ok(Rebuilt { query, upto: position.offset, since, late_rows, kept })
     }
 
     fn empty(self) -> Result<Query, Unusable> {
@@ -108,11 +109,11 @@ pub(crate) fn checkpoint_of(
     spec: &QuerySpec,
     plan: &Plan,
     limits: &ViewLimits,
-    (query, position, since): (&mut Query, Position, Option<TimeUs>),
+    (query, position, since, late_rows): (&mut Query, Position, Option<TimeUs>, u64),
 ) -> Result<Arc<[u8]>, String> {
     let form = form_of(&plan.composition).map_err(|error| error.strip_backtrace())?;
     let state = query.dump().map_err(|error| error.strip_backtrace())?;
-    let checkpoint =
-        Checkpoint { question: question_of(spec), form, limits: limits_of(limits), position, since, state: &state };
+    let (question, limits) = (question_of(spec), limits_of(limits));
+    let checkpoint = Checkpoint { question, form, limits, position, since, late_rows, state: &state };
     Ok(checkpoint.to_bytes().into())
 }

@@ -142,7 +142,7 @@ pub(crate) struct Running {
     /// The state as last told, and in which second.
     pub(crate) told: Option<(ViewState, TimeUs)>,
     pub(crate) events: u64,
-    /// Rows that were older than every window when they came, since the instance was started.
+    /// Rows that were older than every window when they came, those of earlier runs that its checkpoint counts included.
     pub(crate) late_rows: u64,
     pub(crate) cost: Duration,
     /// What `cost` was when the share of the engine's time was last measured.

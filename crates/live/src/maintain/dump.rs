@@ -29,7 +29,7 @@ use super::window::{Memory, Stay, Window};
 
 const MAGIC: &[u8; 4] = b"PBLS";
 /// Raised whenever the layout changes: a dump of another format is not read.
-pub(crate) const FORMAT: u8 = 4;
+pub(crate) const FORMAT: u8 = 5;
 const KIND_GROUPS: u8 = 1;
 const KIND_ROWS: u8 = 2;
 
@@ -227,8 +227,9 @@ fn write_stay(out: &mut Vec<u8>, stay: Stay, spans: &Spans) {
 }
 
 fn write_window(out: &mut Vec<u8>, window: &Window) {
-    let Memory { refused_until_us, bounds } = window.memory();
+    let Memory { refused_until_us, refused_rows, bounds } = window.memory();
     out.extend_from_slice(&refused_until_us.to_le_bytes());
+    out.extend_from_slice(&refused_rows.to_le_bytes());
     write_len(out, bounds.len());
     for time in bounds.iter().flat_map(|(gone, refused)| [gone, refused]) {
         out.push(u8::from(time.is_some()));
@@ -312,9 +313,9 @@ impl<'a> Reader<'a> {
     }
 
     fn window(&mut self) -> Result<Memory> {
-        let refused_until_us = self.int()?;
+        let (refused_until_us, refused_rows) = (self.int()?, u64::from_le_bytes(self.eight()?));
         let bounds = (0..self.len()?).map(|_| Ok((self.maybe_int()?, self.maybe_int()?))).collect::<Result<_>>()?;
-        Ok(Memory { refused_until_us, bounds })
+        Ok(Memory { refused_until_us, refused_rows, bounds })
     }
 
     fn maybe_int(&mut self) -> Result<Option<i64>> {

@@ -73,11 +73,10 @@ impl Instance {
         }
     }
 
-    /// Rows that came too late since this was last asked.
-    pub(super) fn take_late_rows(&mut self) -> u64 {
+    pub(super) fn window_mut(&mut self) -> &mut Window {
         match &mut self.state {
-            State::Groups(groups) => groups.window_mut().take_late_rows(),
-            State::Rows(rows) => rows.window_mut().take_late_rows(),
+            State::Groups(groups) => groups.window_mut(),
+            State::Rows(rows) => rows.window_mut(),
         }
     }
 

@@ -5,10 +5,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::TimestampMicrosecondType;
 use chrono_tz::Tz;
 use datafusion::common::{DataFusionError, Result};
 use pulseboard_model::limits::{ViewLimits, human_bytes};
+use pulseboard_model::schema::{ARRIVED_AT, TIME};
 use pulseboard_model::{Cell, Column, Delta, Row, RowKey, Snapshot, StreamName, StreamSchema, TimeUs};
 
 use super::branches::Branch;
@@ -150,7 +152,7 @@ impl Query {
                 }
                 let rows = layout.apply(rows).map_err(DataFusionError::from)?;
                 part.instance.push(number, rows)?;
-                let late = part.instance.take_late_rows();
+                let late = part.instance.window_mut().take_late_rows();
                 late_rows = Some(late_rows.map_or(late, |known: u64| known.min(late)));
             }
         }
@@ -159,19 +161,67 @@ impl Query {
 
     /// Takes rows out of the log in, in the layout of any version that has the columns it reads.
     pub(crate) fn push_past(&mut self, stream: &StreamName, rows: &RecordBatch) -> std::result::Result<(), Refused> {
+        // Old rows of the log were not late when they came, or were counted then.
+        let _counted_then = self.take_past(stream, rows, None)?;
+        self.settle_past()
+    }
+
+    /// The same for rows that came after the state was kept. Gives how many of them came too late to count: each commit is
+    /// held against the clock that it came at.
+    pub(crate) fn push_missed(&mut self, stream: &StreamName, rows: &RecordBatch) -> std::result::Result<u64, Refused> {
+        let mut late_rows = 0;
+        for (came_at, rows) in self.commits_of(stream, rows)? {
+            late_rows += self.take_past(stream, &rows, came_at)?;
+        }
+        self.settle_past()?;
+        Ok(late_rows)
+    }
+
+    /// The commits of a batch and when each came; the batch as a whole where none of its rows can have been late.
+    fn commits_of(&self, stream: &StreamName, rows: &RecordBatch) -> Result<Vec<(Option<TimeUs>, RecordBatch)>> {
+        let times = |name| Some(rows.column_by_name(name)?.as_primitive_opt::<TimestampMicrosecondType>()?.values());
+        let whole = || Ok(vec![(None, rows.clone())]);
+        let (Some(event_times), Some(arrivals)) = (times(TIME), times(ARRIVED_AT)) else { return whole() };
+        let (Some(oldest), Some(last)) = (event_times.iter().min(), arrivals.last()) else { return whole() };
+        let mut late_upto = None;
+        for part in self.parts.iter().filter(|part| part.shape.branches_of(stream).next().is_some()) {
+            late_upto = late_upto.max(part.instance.window().late_upto(TimeUs(*last))?);
+        }
+        if late_upto.is_none_or(|upto| *oldest > upto) {
+            return whole();
+        }
+        let mut from = 0;
+        let commits = arrivals.chunk_by(|a, b| a == b).map(|commit| {
+            let rows = rows.slice(from, commit.len());
+            from += commit.len();
+            (Some(TimeUs(commit[0])), rows)
+        });
+        Ok(commits.collect())
+    }
+
+    fn take_past(
+        &mut self,
+        stream: &StreamName,
+        rows: &RecordBatch,
+        came_at: Option<TimeUs>,
+    ) -> std::result::Result<u64, Refused> {
+        let mut late_rows = None;
         for part in &mut self.parts {
-            let mut pushed = false;
             for (number, _) in part.shape.branches_of(stream) {
                 let rows = part.layouts[number].apply_by_name(rows).ok_or(Refused::SchemaMoved)?;
+                part.instance.window_mut().came_at(came_at)?;
                 part.instance.push(number, rows)?;
-                pushed = true;
+                part.instance.window_mut().came_at(None)?;
+                let late = part.instance.window_mut().take_late_rows();
+                late_rows = Some(late_rows.map_or(late, |known: u64| known.min(late)));
             }
-            if !pushed {
-                continue;
-            }
-            // Old rows of the log were not late when they came, or were counted then.
-            part.instance.take_late_rows();
-            // What a limit drops is dropped on the way, not at the end.
+        }
+        Ok(late_rows.unwrap_or(0))
+    }
+
+    /// What a limit drops is dropped on the way, not at the end.
+    fn settle_past(&mut self) -> std::result::Result<(), Refused> {
+        for part in &mut self.parts {
             let changed = part.instance.settle()?;
             if let Some(above) = &mut self.above {
                 above.stale |= changed;

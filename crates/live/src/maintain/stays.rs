@@ -35,9 +35,9 @@ pub(crate) fn stays_of_rows(
         }
         let stay = known_stay;
         keep.push(stay.is_some());
-        match stay {
-            Some(stay) => each(stay, &of_row),
-            None => window.count_if_late(&of_row),
+        window.count_if_late(first, &of_row, stay.is_some());
+        if let Some(stay) = stay {
+            each(stay, &of_row);
         }
     }
     if keep.iter().all(|keep| *keep) {

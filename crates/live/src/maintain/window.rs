@@ -40,6 +40,8 @@ pub(crate) struct Window {
     refused_until_us: i64,
     /// Rows that were older than a bound on the event time when they came, since last asked.
     late_rows: u64,
+    /// The bounds' values when the rows came that are taken in, if that was not now.
+    then: Option<Vec<Option<i64>>>,
     /// Rows that a limit refused, since the state was begun.
     refused_rows: u64,
 }
@@ -59,6 +61,8 @@ struct WindowBound {
 pub(crate) struct Memory {
     /// Until when a row that a limit refused would have been inside or waiting.
     pub(crate) refused_until_us: i64,
+    /// Rows that a limit refused, since the state was begun.
+    pub(crate) refused_rows: u64,
     /// Per bound, the last time of what is gone and of what was refused.
     pub(crate) bounds: Vec<(Option<i64>, Option<i64>)>,
 }
@@ -95,6 +99,11 @@ impl Stay {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MovedBack;
 
+/// Whether what a bound keeps out is old by its event time.
+fn is_on_time(bound: &Bound) -> bool {
+    bound.is_lower() && bound.scan_column.as_deref() == Some(TIME)
+}
+
 impl Window {
     pub(crate) fn new(bounds: &[Bound], now: TimeUs) -> Result<Self> {
         let now = now.floor_to_second();
@@ -107,6 +116,7 @@ impl Window {
             now,
             refused_until_us: ALWAYS_US,
             late_rows: 0,
+            then: None,
             refused_rows: 0,
         })
     }
@@ -145,8 +155,7 @@ impl Window {
     /// The smallest event time that is inside now by some of the bounds, if a lower one is on the scan's `time`: older
     /// events need not be read.
     pub(crate) fn time_from(&self, bounds: Range<usize>) -> Option<TimeUs> {
-        let lower = self.bounds[bounds].iter().filter(|bound| bound.bound.is_lower());
-        let on_time = lower.filter(|bound| bound.bound.scan_column.as_deref() == Some(TIME));
+        let on_time = self.bounds[bounds].iter().filter(|bound| is_on_time(&bound.bound));
         on_time.filter_map(|bound| bound.value).max().map(TimeUs)
     }
 
@@ -183,13 +192,40 @@ impl Window {
         Ok(Some(stay))
     }
 
-    /// A row with these times has no stay: counts it if it came too late, rather than not being meant.
-    pub(crate) fn count_if_late(&mut self, times: &[i64]) {
-        let too_old = |(bound, time): (&WindowBound, &i64)| {
-            let on_time = bound.bound.is_lower() && bound.bound.scan_column.as_deref() == Some(TIME);
-            on_time && bound.value.is_some_and(|value| !bound.bound.lets_in(*time, value))
+    /// A row with these times, one per bound from number `first` on, came: counts it if it came too late, rather than not
+    /// being meant. One that is inside was not late, unless the rows came at another time than now.
+    pub(crate) fn count_if_late(&mut self, first: usize, times: &[i64], is_inside: bool) {
+        if is_inside && self.then.is_none() {
+            return;
+        }
+        let too_old = |(number, time): (usize, &i64)| {
+            let Some(WindowBound { bound, value, .. }) = self.bounds.get(number) else { return false };
+            let value = self.then.as_ref().map_or(*value, |then| then[number]);
+            is_on_time(bound) && value.is_some_and(|value| !bound.lets_in(*time, value))
         };
-        self.late_rows += u64::from(self.bounds.iter().zip(times).any(too_old));
+        self.late_rows += u64::from((first..).zip(times).any(too_old));
+    }
+
+    /// Rows that are taken in from here on came at `then`; `None` is now.
+    pub(super) fn came_at(&mut self, then: Option<TimeUs>) -> Result<()> {
+        self.then = then.map(|then| self.values_at(then)).transpose()?;
+        Ok(())
+    }
+
+    /// Rows of a later event time were not late at `then`; `None` if there are no late ones.
+    pub(super) fn late_upto(&self, then: TimeUs) -> Result<Option<i64>> {
+        let values = self.values_at(then)?;
+        let of_time = self.bounds.iter().zip(values).filter(|(bound, _)| is_on_time(&bound.bound));
+        Ok(of_time.filter_map(|(_, value)| value).max())
+    }
+
+    fn values_at(&self, then: TimeUs) -> Result<Vec<Option<i64>>> {
+        let values = self.bounds.iter().map(|bound| {
+            let value = bound.bound.value_at(then.floor_to_second())?;
+            bound.bound.clock.set(self.now);
+            Ok(value)
+        });
+        values.collect()
     }
 
     /// Rows that came too late since this was last asked.
@@ -264,12 +300,12 @@ impl Window {
     /// What a dump needs beside the rows held.
     pub(crate) fn memory(&self) -> Memory {
         let bounds = self.bounds.iter().map(|bound| (bound.watch.gone, bound.watch.refused));
-        Memory { refused_until_us: self.refused_until_us, bounds: bounds.collect() }
+        Memory { refused_until_us: self.refused_until_us, refused_rows: self.refused_rows, bounds: bounds.collect() }
     }
 
     /// Takes [`Window::memory`] back.
     pub(crate) fn remember(&mut self, memory: &Memory) {
-        self.refused_until_us = memory.refused_until_us;
+        (self.refused_until_us, self.refused_rows) = (memory.refused_until_us, memory.refused_rows);
         for (bound, (gone, refused)) in self.bounds.iter_mut().zip(&memory.bounds) {
             (bound.watch.gone, bound.watch.refused) = (*gone, *refused);
         }

@@ -9,7 +9,7 @@ use pulseboard_model::{
 };
 use pulseboard_runtime::Tasks;
 
-use super::restart::{events, runtime, spec, until};
+use super::restart_world::{events, runtime, spec, until};
 use super::world::{STREAM, World};
 use crate::api::{EngineConfig, History, QueryErrorKind};
 use crate::batch;

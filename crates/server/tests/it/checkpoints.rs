@@ -9,6 +9,7 @@ use crate::support::api::{Api, events_path};
 use crate::support::compare::assert_view_is_batch;
 use crate::support::random::random;
 use crate::support::server::Home;
+use crate::support::until::until;
 
 /// The stages of writing a checkpoint, and how often the server is killed at each.
 const STAGES: [&str; 4] =
@@ -135,4 +136,44 @@ async fn after_an_orderly_end_views_go_on_from_what_was_kept_and_damage_is_said(
     server.stop().await;
     let said = log_of(&home);
     assert!(said.contains("its checksum does not match") && said.contains("rebuilt from the log"), "{said}");
+}
+
+#[tokio::test]
+async fn late_rows_are_counted_once_over_a_kill_and_an_orderly_end() {
+    let sql = "SELECT count(*) AS n FROM events WHERE time > now() - interval '5 minutes'";
+    let home = Home::new(&format!("[checkpoints]\nevery = \"1h\"\n[views.recent]\nsql = \"{sql}\"\n"));
+    let server = home.start().await;
+    let now_s = {
+        let position = server.api.accepted("events", &json!({"seq": 0})).await;
+        position.rsplit(':').next().unwrap().parse::<i64>().unwrap() / 1_000_000
+    };
+    let says = async |api: &Api, late_rows: u64| {
+        until(&format!("{late_rows} rows are late"), async || {
+            let view = api.get("/api/v1/views/recent").await.ok();
+            (view["state"]["status"] == "live" && view["state"]["late_rows"] == late_rows).then_some(())
+        })
+        .await;
+        let line = format!("pulseboard_view_late_rows_total{{view=\"recent\"}} {late_rows}\n");
+        let metrics = api.get("/metrics").await.text();
+        assert!(metrics.contains(&line), "no `{line}` in {metrics}");
+    };
+    server.api.accepted("events", &json!([{"time": now_s - 3_600}, {"time": now_s}, {"time": now_s - 400}])).await;
+    says(&server.api, 2).await;
+    // The hour is far away: what has come too late is kept soon, the rest is read from the log.
+    until("the number is kept", async || (!checkpoints(&home).is_empty()).then_some(())).await;
+    server.api.accepted("events", &json!([{"time": now_s - 500}, {"time": now_s}])).await;
+    says(&server.api, 3).await;
+    server.kill().await;
+
+    let server = home.start().await;
+    says(&server.api, 3).await;
+    server.api.accepted("events", &json!({"time": now_s - 600})).await;
+    says(&server.api, 4).await;
+    server.stop().await;
+
+    let server = home.start().await;
+    says(&server.api, 4).await;
+    let view = server.api.get("/api/v1/views/recent").await.ok();
+    assert_view_is_batch(&server.api, sql, &view).await;
+    server.stop().await;
 }

@@ -80,7 +80,9 @@ impl Running {
         let events = self.events.saturating_sub(self.kept.events);
         let changed = self.kept.position.is_none() || events > 0;
         let renew = age_us >= RENEW_US && self.kept.position.is_some_and(|kept| kept.offset != now.offset);
-        let due = changed && (age_us >= keeping.every_us || events >= keeping.events_max) || renew;
+        // What came too late is counted nowhere else: the first of it is kept soon.
+        let uncounted = self.kept.position.is_none() && self.late_rows > 0;
+        let due = changed && (age_us >= keeping.every_us || events >= keeping.events_max || uncounted) || renew;
         due.then_some(begun)
     }
 }
@@ -136,7 +138,7 @@ impl Core {
         let running = self.instances.get_mut(&id)?;
         running.kept.begun = Some(position.clock);
         let Kind::Maintained(maintained) = &mut running.kind else { return None };
-        let state = (&mut maintained.query, position, running.since);
+        let state = (&mut maintained.query, position, running.since, running.late_rows);
         match checkpoint_of(&running.spec, &maintained.plan, limits, state) {
             Ok(bytes) => {
                 running.kept.events = running.events;
@@ -156,13 +158,14 @@ impl Core {
         running.kept.events = running.events;
         let asker = Asker { id, generation: running.generation, commands: self.parts.commands.clone() };
         let (spec, config, history) = (running.spec.clone(), self.parts.config.clone(), self.parts.history.clone());
+        let late_rows = running.late_rows;
         self.keeping = true;
         self.parts.pool.handle().spawn_blocking(move || {
             // A plan of its own: plans hold a clock.
             match plan_outcome(&spec, history.as_ref(), &config) {
                 Ok(Outcome::Maintained(plan)) => {
                     let (limits, checkpoints) = (config.view_limits, Some(keeping));
-                    Job { asker, spec, plan, to: position, history, limits, checkpoints }.refresh();
+                    Job { asker, spec, plan, to: position, history, limits, late_rows, checkpoints }.refresh();
                 }
                 _ => asker.tell_saved(Saved { position: None, bytes: 0 }),
             }
