@@ -25,7 +25,7 @@ pub use api::{
 };
 pub use batch::query_once;
 pub use checkpoint::{CheckpointError, CheckpointStore, Checkpoints, Question};
-pub use engine::{Engine, InstanceRef, Missing};
+pub use engine::{Engine, InstanceRef, Missing, SourceHealth};
 pub use live_query::LiveQuery;
 pub use range::{Downsample, POINTS_MAX as RANGE_POINTS_MAX, RangeAnswer, RangeSpec};
 pub use replay::{Replay, Replayed};

@@ -21,6 +21,6 @@ pub use delta::{Column, ColumnType, Delta, RowChange, Snapshot};
 pub use ids::{InstanceId, InvalidName, RowKey, StreamName, ViewName};
 pub use position::{Epoch, LogOffset, Position};
 pub use schema::{FieldType, SchemaVersion, StreamField, StreamSchema};
-pub use state::{Mode, Progress, Status, ViewState};
+pub use state::{Mode, Progress, SourceFault, Status, ViewState};
 pub use step::{Commit, CommitPart, InstanceChange, InstanceUpdate, ResetReason, Step, StepOutput};
 pub use time::TimeUs;

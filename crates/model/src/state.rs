@@ -73,6 +73,17 @@ pub struct Progress {
     pub total: u64,
 }
 
+/// A source that feeds an answer and has failed: what came of it before stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFault {
+    /// The source's name, as in the list of sources.
+    pub name: String,
+    /// Why, in words for a person.
+    pub reason: String,
+    /// From when on it has been so, by the engine's clock.
+    pub since: TimeUs,
+}
+
 /// The state of one instance, shown with its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ViewState {
@@ -94,6 +105,8 @@ pub struct ViewState {
     pub late_rows: u64,
     /// Rows that a group or row limit refused since the answer was last built from the log.
     pub truncated_rows: u64,
+    /// The sources that feed it and have failed.
+    pub sources: Vec<SourceFault>,
 }
 
 impl ViewState {
@@ -110,6 +123,7 @@ impl ViewState {
             progress: None,
             late_rows: 0,
             truncated_rows: 0,
+            sources: Vec::new(),
         }
     }
 }

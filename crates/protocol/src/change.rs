@@ -125,6 +125,19 @@ pub fn write_state(out: &mut Vec<u8>, state: &ViewState) {
             out.extend_from_slice(format!(",\"{name}\":{rows}").as_bytes());
         }
     }
+    if !state.sources.is_empty() {
+        out.extend_from_slice(b",\"sources\":[");
+        write_list(out, &state.sources, |out, source| {
+            out.extend_from_slice(b"{\"name\":");
+            write_str(out, &source.name);
+            out.extend_from_slice(b",\"reason\":");
+            write_str(out, &source.reason);
+            out.extend_from_slice(b",\"since\":");
+            write_plain_int(out, source.since.0);
+            out.push(b'}');
+        });
+        out.push(b']');
+    }
     out.push(b'}');
 }
 
@@ -172,7 +185,7 @@ pub fn write_board_snapshot<'a>(
 
 #[cfg(test)]
 mod tests {
-    use pulseboard_model::{Mode, Status};
+    use pulseboard_model::{Mode, SourceFault, Status, TimeUs};
 
     use super::*;
 
@@ -189,6 +202,13 @@ mod tests {
         assert_eq!(
             written(&state),
             r#""state":{"status":"live","mode":"maintained","late_rows":3,"truncated_rows":12}"#
+        );
+        let fault = |name: &str| SourceFault { name: name.into(), reason: "no \"file\"".into(), since: TimeUs(7) };
+        let state =
+            ViewState { sources: vec![fault("a"), fault("b")], ..ViewState::new(Status::Partial, Mode::Maintained) };
+        assert_eq!(
+            written(&state),
+            r#""state":{"status":"partial","mode":"maintained","sources":[{"name":"a","reason":"no \"file\"","since":7},{"name":"b","reason":"no \"file\"","since":7}]}"#
         );
     }
 }

@@ -140,7 +140,7 @@ impl App {
         let sources = SourceList::default();
         if config.host_source {
             let (sender, batches) = tokio::sync::mpsc::channel(QUEUE_BATCHES);
-            source_sink::spawn(log.clone(), batches, &tasks);
+            source_sink::spawn("host", log.clone(), batches, engine.sources(), &tasks);
             HostSource::new(HostConfig::default(), clock.clone())
                 .spawn(&tasks, sender)
                 .map_err(|error| StartError::one(error.to_string()))?;
@@ -153,7 +153,8 @@ impl App {
         let streams = Arc::new(config.streams);
         let base = GatewayConfig::new(address);
         let owned_streams = base.owned_streams.into_iter().chain(references::owned(&config.references)).collect();
-        references::spawn(config.references, &streams, &log, &clock, &sources, &tasks);
+        let told = (&sources, &engine.sources());
+        references::spawn(config.references, &streams, &log, &clock, told, &tasks);
         let gateway_config = GatewayConfig {
             owned_streams,
             allowed_origins: config.allowed_origins,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use pulseboard_gateway::{SourceList, StreamConfigs};
 use pulseboard_journal::{AppendError, AppendRequest, Log};
+use pulseboard_live::SourceHealth;
 use pulseboard_model::{LogOffset, StreamName, TimeUs};
 use pulseboard_runtime::{Clock, Shutdown, Tasks};
 use pulseboard_sources::reference::{Changes, FileWatch, Look, ReferenceConfig, Stamp, load};
@@ -42,7 +43,7 @@ pub(crate) fn spawn(
     streams: &Arc<StreamConfigs>,
     log: &Arc<dyn Log>,
     clock: &Arc<dyn Clock>,
-    sources: &SourceList,
+    sources: (&SourceList, &SourceHealth),
     tasks: &Tasks,
 ) {
     for config in references {
@@ -50,7 +51,8 @@ pub(crate) fn spawn(
             streams: streams.clone(),
             log: log.clone(),
             clock: clock.clone(),
-            sources: sources.clone(),
+            sources: sources.0.clone(),
+            health: sources.1.clone(),
             config: Arc::new(config),
             loaded: None,
             said: None,
@@ -66,6 +68,7 @@ struct Follower {
     log: Arc<dyn Log>,
     clock: Arc<dyn Clock>,
     sources: SourceList,
+    health: SourceHealth,
     /// Rows of the file that was taken last, and when.
     loaded: Option<(usize, TimeUs)>,
     /// What is wrong, so that it is logged once.
@@ -173,6 +176,10 @@ impl Follower {
 
     fn tell(&self, status: &str, error: Option<&str>) {
         let ReferenceConfig { name, stream, file, key } = &*self.config;
+        match error {
+            Some(what) => self.health.failed(name, stream, &format!("`{}` {what}", file.display())),
+            None => self.health.mended(name, stream),
+        }
         let (rows, loaded_at) = self.loaded.map_or((Value::Null, Value::Null), |(rows, at)| (json!(rows), json!(at.0)));
         let says = json!({
             "name": name, "kind": "file", "stream": stream.as_str(), "file": file.display().to_string(), "key": key,

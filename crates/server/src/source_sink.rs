@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::join_all;
 use pulseboard_journal::{AppendError, AppendRequest, Log};
+use pulseboard_live::SourceHealth;
 use pulseboard_model::conform::conform;
 use pulseboard_model::{SchemaVersion, StreamSchema};
 use pulseboard_runtime::Tasks;
@@ -23,8 +24,15 @@ const SCHEMA_ROUNDS_MAX: usize = 4;
 /// A source sends the batches of one moment one after the other: so long the first waits for the others.
 const GATHER: Duration = Duration::from_millis(2);
 
-/// Appends everything that comes out of `batches`, until the sources have ended.
-pub(crate) fn spawn(log: Arc<dyn Log>, mut batches: Receiver<SourceBatch>, tasks: &Tasks) {
+/// Appends everything that comes out of `source` by `batches`, until it has ended. What is lost is seen in the views of
+/// its streams until they are written again.
+pub(crate) fn spawn(
+    source: &'static str,
+    log: Arc<dyn Log>,
+    mut batches: Receiver<SourceBatch>,
+    health: SourceHealth,
+    tasks: &Tasks,
+) {
     tasks.spawn("source-sink", async move {
         while let Some(first) = batches.recv().await {
             tokio::time::sleep(GATHER).await;
@@ -34,17 +42,17 @@ pub(crate) fn spawn(log: Arc<dyn Log>, mut batches: Receiver<SourceBatch>, tasks
             {
                 together.push(batch);
             }
-            join_all(together.into_iter().map(|batch| keep(log.as_ref(), batch))).await;
+            join_all(together.into_iter().map(|batch| keep(source, log.as_ref(), batch, &health))).await;
         }
     });
 }
 
-async fn keep(log: &dyn Log, batch: SourceBatch) {
+async fn keep(source: &str, log: &dyn Log, batch: SourceBatch, health: &SourceHealth) {
     let stream = batch.stream.clone();
-    if let Err(error) = append(log, batch).await {
-        metrics::counter!("pulseboard_source_batches_lost_total").increment(1);
-        warn!(stream = stream.as_str(), %error, "a source's batch was lost");
-    }
+    let Err(error) = append(log, batch).await else { return health.mended(source, &stream) };
+    health.failed(source, &stream, &format!("what it measured could not be written: {error}"));
+    metrics::counter!("pulseboard_source_batches_lost_total").increment(1);
+    warn!(stream = stream.as_str(), %error, "a source's batch was lost");
 }
 
 async fn append(log: &dyn Log, batch: SourceBatch) -> Result<(), AppendError> {
@@ -113,7 +121,7 @@ mod tests {
         for batch in batches {
             sender.try_send(batch).expect("room");
         }
-        spawn(log.clone(), receiver, &tasks);
+        spawn("host", log.clone(), receiver, SourceHealth::default(), &tasks);
         let mut head = log.watch_head();
         let due = LogOffset::from_u64(names.len() as u64);
         head.wait_for(|head| head.offset >= due).await.expect("the log is open");

@@ -4,6 +4,7 @@
 //! between a rebuild and now, and never waits for a job. `keeping` makes its checkpoints,
 //! `reruns` starts what is run again.
 
+mod faults;
 mod keeping;
 mod policing;
 mod reruns;
@@ -28,6 +29,7 @@ use super::jobs::{Asker, Begin, Job, Rebuilt, refused, schema_moved};
 use super::outcome::{Outcome, Plan, plan_outcome};
 use super::registry::Registry;
 use super::running::{Kind, Maintained, Rerun, Running, state_of};
+use super::sources::{Faults, SourceHealth};
 use crate::api::{
     EngineConfig, ExplainRunning, History, OutputSink, QueryAnswer, QueryError, QueryErrorKind, QuerySpec,
 };
@@ -68,6 +70,7 @@ pub(crate) struct Parts {
     pub(crate) commands: SyncSender<Command>,
     pub(crate) position: watch::Sender<Position>,
     pub(crate) newest_us: Arc<AtomicI64>,
+    pub(crate) sources: SourceHealth,
     pub(crate) sink: OutputSink,
 }
 
@@ -85,6 +88,7 @@ pub(crate) struct Core {
     /// Queries whose answer is behind, because they had to wait for their turn.
     late: Vec<InstanceId>,
     policing: Policing,
+    faults: Faults,
     /// Whether checkpoints are under way.
     keeping: bool,
     /// When it was last looked for checkpoints that nobody asks for.
@@ -104,6 +108,7 @@ impl Core {
             changes: Vec::new(),
             late: Vec::new(),
             policing: Policing::new(),
+            faults: Faults::default(),
             keeping: false,
             swept: None,
         }
@@ -227,6 +232,7 @@ impl Core {
     /// A new second: windows move, and readers learn how fresh an unchanged answer is.
     fn advance_all(&mut self) {
         let now = self.position.now();
+        self.look_at_sources();
         let ids: Vec<InstanceId> = self.instances.keys().copied().collect();
         for id in ids {
             let Some(running) = self.instances.get_mut(&id) else { continue };
@@ -321,6 +327,8 @@ impl Core {
         let Some(running) = self.instances.get_mut(&id) else { return };
         running.generation += 1;
         running.freeze(before);
+        running.feeds = outcome.feeds(&running.spec.sql);
+        running.failing = self.faults.of(&running.feeds);
         match outcome {
             Outcome::Waiting { error } => {
                 running.kind = Kind::Waiting;

@@ -10,6 +10,7 @@ mod past;
 mod registry;
 mod restore;
 mod running;
+mod sources;
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -45,6 +46,7 @@ const INSTANCES_MAX: usize = 5_000;
 const EXPLAIN_WAIT: Duration = Duration::from_secs(2);
 
 pub use self::registry::InstanceRef;
+pub use self::sources::SourceHealth;
 
 /// What to do about a stream or column that does not exist yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +66,7 @@ struct Inner {
     position: watch::Receiver<Position>,
     pool: Arc<Pool>,
     running: Arc<Semaphore>,
+    sources: SourceHealth,
 }
 
 impl fmt::Debug for Inner {
@@ -125,7 +128,7 @@ impl Engine {
         let (position_sender, position) = watch::channel(head);
         let registry = Arc::new(Mutex::new(Registry::default()));
         let newest_us = Arc::new(AtomicI64::new(i64::MIN));
-        let pool = Pool::start()?;
+        let (pool, sources) = (Pool::start()?, SourceHealth::default());
         let mut core = Core::new(core::Parts {
             config: config.clone(),
             history: history.clone(),
@@ -134,13 +137,15 @@ impl Engine {
             commands: commands.clone(),
             position: position_sender,
             newest_us,
+            sources: sources.clone(),
             sink,
         });
         let shutdown = tasks.shutdown();
         tasks.spawn_thread("engine", move || core.run(&received, &shutdown))?;
         let next_id = AtomicU64::new(1);
         let running = Arc::new(Semaphore::new(QUERIES_MAX));
-        Ok(Self(Arc::new(Inner { config, history, commands, registry, next_id, position, pool, running })))
+        let inner = Inner { config, history, commands, registry, next_id, position, pool, running, sources };
+        Ok(Self(Arc::new(inner)))
     }
 
     /// Takes the next step. Blocks while the engine's queue is full.
@@ -221,6 +226,13 @@ impl Engine {
     fn hold(&self, key: &ShareKey, user: Option<&User>) -> Option<InstanceRef> {
         let id = self.0.registry.lock().hold(key, user)?;
         Some(self.holding(id, key.clone(), user))
+    }
+
+    /// Where those who run sources tell what has become of them: within a second it is seen in the states of the answers
+    /// that they feed.
+    #[must_use]
+    pub fn sources(&self) -> SourceHealth {
+        self.0.sources.clone()
     }
 
     /// Follows where the live answers stand.

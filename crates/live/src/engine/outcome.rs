@@ -3,11 +3,13 @@
 use pulseboard_model::limits::human_bytes;
 use pulseboard_model::{SchemaVersion, StreamName};
 
+use super::sources::Feeds;
 use crate::api::{EngineConfig, Explain, History, QueryError, QueryErrorKind, QuerySpec};
 use crate::batch::runtime;
 use crate::maintain::compose::{Composition, compose};
 use crate::maintain::shape::{Shape, simplified};
 use crate::sql::clock::ClockCell;
+use crate::sql::names::tables_of;
 use crate::sql::planning::{self, Planned, Rows, plan_reads_clock, warnings};
 
 /// How a query will be answered.
@@ -21,6 +23,17 @@ pub(crate) enum Outcome {
     Waiting { error: QueryError },
     /// Not with the streams as they are; planned again when one of them grows.
     Failed { error: QueryError },
+}
+
+impl Outcome {
+    /// What the answer to `sql` is made of.
+    pub(super) fn feeds(&self, sql: &str) -> Feeds {
+        match self {
+            Self::Maintained(plan) => Feeds::Streams(plan.streams()),
+            Self::Rerun { streams, .. } => Feeds::Streams(streams.clone()),
+            Self::Waiting { .. } | Self::Failed { .. } => Feeds::Names(tables_of(sql)),
+        }
+    }
 }
 
 /// A plan to maintain.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::core::Kept;
 use super::outcome::Plan;
+use super::sources::{Failing, Feeds};
 use crate::api::{ExplainRunning, QueryAnswer, QueryError, QuerySpec};
 use crate::maintain::query::{Query, Refused};
 
@@ -141,6 +142,10 @@ pub(crate) struct Running {
     pub(crate) since: Option<TimeUs>,
     /// The state as last told, and in which second.
     pub(crate) told: Option<(ViewState, TimeUs)>,
+    /// The same without what failed sources make of it.
+    own: Option<ViewState>,
+    pub(super) feeds: Feeds,
+    pub(super) failing: Failing,
     pub(crate) events: u64,
     /// Rows that were older than every window when they came, those of earlier runs that its checkpoint counts included.
     pub(crate) late_rows: u64,
@@ -166,6 +171,9 @@ impl Running {
             stands: None,
             since: None,
             told: None,
+            own: None,
+            feeds: Feeds::Streams(Vec::new()),
+            failing: Failing::default(),
             events: 0,
             late_rows: 0,
             cost: Duration::ZERO,
@@ -186,6 +194,7 @@ impl Running {
     /// The state to tell, if it differs from the last one. A newer `input_at` and counts of rows alone are told at most once a
     /// second, and only if `may_refresh`.
     pub(crate) fn tell(&mut self, state: ViewState, now: TimeUs, may_refresh: bool) -> Option<ViewState> {
+        self.own = Some(state.clone());
         let since = match &self.kind {
             // A window leaves behind what had been dropped.
             Kind::Maintained(maintained) => {
@@ -196,6 +205,7 @@ impl Running {
         };
         let state =
             ViewState { input_at: self.input_at, as_of: self.stands, since, late_rows: self.late_rows, ..state };
+        let state = self.failing.seen_in(state);
         if let Some((told, at)) = &self.told {
             let figures = |state: &ViewState| (state.input_at, state.late_rows, state.truncated_rows);
             let (input_at, late_rows, truncated_rows) = figures(told);
@@ -207,6 +217,12 @@ impl Running {
         }
         self.told = Some((state.clone(), now));
         Some(state)
+    }
+
+    /// The state to tell because of what became of its sources, if it was told one before.
+    pub(super) fn tell_again(&mut self, now: TimeUs) -> Option<ViewState> {
+        let own = self.own.clone()?;
+        self.tell(own, now, true)
     }
 
     /// What EXPLAIN says of it.

@@ -2,9 +2,10 @@
 //!
 //! Which column or stream a name means is decided in `scopes`; how deep a text may nest in `bounds`.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use datafusion::sql::sqlparser::ast::Statement;
+use datafusion::sql::sqlparser::ast::{ObjectNamePart, Statement, visit_relations};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError, ParserOptions};
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
@@ -136,6 +137,21 @@ pub(crate) fn resolve(mut statement: Statement, history: &dyn History) -> Result
     Ok(ResolvedQuery { statement, streams, has_wildcard })
 }
 
+/// The tables that a text names, as streams are called; none of a text that is no query.
+pub(crate) fn tables_of(sql: &str) -> Vec<String> {
+    let Ok(statement) = parse(sql, QueryLimits::default().sql_bytes_max) else { return Vec::new() };
+    let mut tables = Vec::new();
+    let _never_stops = visit_relations(&statement, |name| {
+        let parts = name.0.iter().filter_map(ObjectNamePart::as_ident).map(|part| part.value.as_str());
+        match *parts.collect::<Vec<_>>() {
+            [prefix, table] if prefix.eq_ignore_ascii_case("ref") => tables.push(format!("ref_{table}")),
+            ref parts => tables.push(parts.join(".")),
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    tables
+}
+
 /// The place of the first name (of a column, stream or function) `name`, in any case if it is nowhere as it is.
 pub(crate) fn place_of(sql: &str, name: &str) -> Option<(u64, u64)> {
     let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location().ok()?;
@@ -195,6 +211,16 @@ mod tests {
                 assert_ne!(normalise(one), normalise(other), "{one} and {other}");
             }
         }
+    }
+
+    #[test]
+    fn a_text_names_the_streams_that_it_waits_for() {
+        let sql = "WITH c AS (SELECT * FROM a.b) SELECT * FROM Orders o JOIN ref.products p ON true, c \
+                   WHERE EXISTS (SELECT 1 FROM \"x y\")";
+        let mut tables = tables_of(sql);
+        tables.sort_unstable();
+        assert_eq!(tables, ["Orders", "a.b", "c", "ref_products", "x y"]);
+        assert!(tables_of("nonsense").is_empty());
     }
 
     #[test]

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 use crate::support::api::Api;
 use crate::support::compare::{assert_view_is_batch, lines, sorted};
+use crate::support::connection::Transport;
+use crate::support::follower::Follower;
 use crate::support::server::Home;
 use crate::support::until::until;
 
@@ -89,6 +91,79 @@ async fn a_join_follows_the_file() {
     std::fs::remove_file(home.file("products.csv")).unwrap();
     assert!(source(api, "failed").await["error"].as_str().unwrap().contains("cannot be read"));
     shows(api, &json!([["Flask", 3, 33], ["Pan", 1, 100]])).await;
+}
+
+/// The state of a view, once it is `status`.
+async fn state(api: &Api, view: &str, status: &str) -> Value {
+    until(&format!("`{view}` is {status}"), async || {
+        let view = api.get(&format!("/api/v1/views/{view}")).await.ok();
+        (view["state"]["status"] == status).then(|| view["state"].clone())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_file_that_is_wrong_is_seen_in_the_views_that_it_feeds_until_it_is_mended() {
+    let others = "[views.table]\nsql = \"SELECT count(*) AS n FROM ref.products\"\n\
+                  [views.orders]\nsql = \"SELECT count(*) AS n FROM orders\"\n";
+    let table = "[references.products]\nfile = 'products.csv'\nkey = 'id'\n";
+    let home = Home::new(&format!("{table}[views.revenue]\nsql = \"{REVENUE}\"\n{others}"));
+    let write = |text: &str| std::fs::write(home.file("products.csv"), text).unwrap();
+    let server = home.start().await;
+    let api = &server.api;
+    api.accepted("orders", &json!([{"product": 1, "qty": 3}])).await;
+    // It waits for a stream, and says what is the matter with what would bring it.
+    let waiting = until("the missing file is named", async || {
+        let state = state(api, "revenue", "waiting").await;
+        state["sources"][0].is_object().then_some(state)
+    })
+    .await;
+    assert_eq!(waiting["sources"][0]["name"], "products", "{waiting}");
+    assert!(waiting["sources"][0]["reason"].as_str().unwrap().contains("cannot be read"), "{waiting}");
+
+    write("id,name,price\n1,Flask,10\n");
+    shows(api, &json!([["Flask", 3, 30]])).await;
+    for view in ["revenue", "table", "orders"] {
+        assert_eq!(state(api, view, "live").await["sources"], Value::Null, "{view}");
+    }
+    let channels = ["view:revenue", "view:table", "view:orders"];
+    let mut follower = Follower::new(channels);
+    let mut connection = follower.connect(server.address, Transport::Sse).await.expect("connected");
+    let all_live = |follower: &Follower| channels.iter().all(|channel| follower.is_live(channel));
+    follower.take_until(&mut connection, all_live).await.expect("connected");
+
+    write("id,name,price\n1,Flask,cheap\n");
+    // One of two that feed it, the only one, and none.
+    let partial = state(api, "revenue", "partial").await;
+    let stale = state(api, "table", "stale").await;
+    for state in [&partial, &stale] {
+        let source = &state["sources"][0];
+        assert_eq!(source["name"], "products", "{state}");
+        let reason = source["reason"].as_str().unwrap();
+        assert!(reason.contains("row 1") && reason.contains("`price`"), "{state}");
+        assert!(state["reason"].as_str().unwrap().contains(reason), "{state}");
+        assert!(source["since"].as_i64().is_some_and(|since| since > 0), "{state}");
+    }
+    assert_eq!(state(api, "orders", "live").await["sources"], Value::Null);
+    let told = |follower: &Follower, channel: &str| follower.channel(channel).state.clone().unwrap_or_default();
+    follower
+        .take_until(&mut connection, |follower| {
+            told(follower, "view:revenue")["status"] == "partial" && told(follower, "view:table")["status"] == "stale"
+        })
+        .await
+        .expect("connected");
+    assert_eq!(told(&follower, "view:revenue")["sources"], partial["sources"]);
+    assert!(follower.is_live("view:orders"));
+    // What was loaded before goes on to be joined.
+    api.accepted("orders", &json!([{"product": 1, "qty": 1}])).await;
+    shows(api, &json!([["Flask", 4, 40]])).await;
+
+    write("id,name,price\n1,Flask,11\n");
+    follower.take_until(&mut connection, all_live).await.expect("connected");
+    for channel in channels {
+        assert_eq!(told(&follower, channel)["sources"], Value::Null, "{channel}");
+    }
+    shows(api, &json!([["Flask", 4, 44]])).await;
 }
 
 #[tokio::test]

@@ -42,6 +42,8 @@ export interface ViewState {
   readonly late_rows?: number;
   /** Rows that a group or row limit refused since the answer was last built; absent means none. */
   readonly truncated_rows?: number;
+  /** The sources that feed it and have failed; absent means none. */
+  readonly sources?: readonly { readonly name: string; readonly reason: string; readonly since: number }[];
 }
 
 export interface KeyedSnapshot {
