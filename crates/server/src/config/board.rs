@@ -10,7 +10,7 @@ use toml::{Table, Value};
 
 use super::reader::{Problem, Reader};
 use super::values::{timezone as zone, wrong};
-use super::{check_query, syntax};
+use super::{check_query, options, syntax};
 
 /// The kinds of panels.
 const PANEL_TYPES: [&str; 4] = ["stat", "timeseries", "bars", "table"];
@@ -92,7 +92,7 @@ fn read_panel(board: &str, panel: &mut Reader<'_>, timezone: Tz, problems: &mut 
     }
     let title = panel.text("title", problems).unwrap_or_else(|| id.clone());
     out.insert("id".to_owned(), id.clone().into());
-    out.insert("type".to_owned(), kind.into());
+    out.insert("type".to_owned(), kind.as_str().into());
     out.insert("title".to_owned(), title.into());
     for key in ["x", "y", "w", "h"] {
         let read = |value: &Value| {
@@ -110,10 +110,18 @@ fn read_panel(board: &str, panel: &mut Reader<'_>, timezone: Tz, problems: &mut 
             out.insert(key.to_owned(), text.into());
         }
     }
-    for key in ["thresholds", "options", "max_hz"] {
-        if let Some(value) = panel.take(key) {
-            out.insert(key.to_owned(), to_json(&value));
-        }
+    if let Some(thresholds) = panel.inner("thresholds", problems) {
+        out.insert("thresholds".to_owned(), options::thresholds(thresholds, problems));
+    }
+    if let Some(own) = panel.inner("options", problems) {
+        out.insert("options".to_owned(), options::options(&kind, own, problems));
+    }
+    let max_hz = |value: &Value| {
+        let hz = value.as_float().or_else(|| value.as_integer().and_then(|hz| i32::try_from(hz).ok()).map(f64::from));
+        hz.filter(|hz| hz.is_finite() && *hz > 0.0).ok_or_else(|| wrong("a number above 0", value))
+    };
+    if let Some(hz) = panel.read("max_hz", problems, max_hz) {
+        out.insert("max_hz".to_owned(), hz.into());
     }
     let (sql, view) = (panel.text("sql", problems), panel.text("view", problems));
     let (view_name, own) = match (sql, view) {
@@ -145,7 +153,7 @@ fn read_panel(board: &str, panel: &mut Reader<'_>, timezone: Tz, problems: &mut 
     Some(PanelFile { definition: Json::Object(out), panel: BoardPanel { id, view: name }, view })
 }
 
-fn to_json(value: &Value) -> Json {
+pub(super) fn to_json(value: &Value) -> Json {
     match value {
         Value::String(text) => text.as_str().into(),
         Value::Integer(number) => (*number).into(),

@@ -7,6 +7,7 @@ mod archive;
 mod board;
 mod checkpoints;
 mod limits;
+mod options;
 mod reader;
 mod references;
 mod streams;

@@ -110,6 +110,12 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Takes a table out, with a reader of its own.
+    pub(super) fn inner(&mut self, key: &'static str, problems: &mut Vec<Problem>) -> Option<Self> {
+        let table = self.table(key, problems)?;
+        Some(Reader::new(self.file, self.path(key), table))
+    }
+
     /// Takes a table of tables out (`[key.name]`), each with a reader of its own.
     pub(super) fn named_tables(&mut self, key: &'static str, problems: &mut Vec<Problem>) -> Vec<(String, Self)> {
         let mut tables = Vec::new();
