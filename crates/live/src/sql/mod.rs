@@ -30,6 +30,7 @@ pub(crate) mod spans;
 mod stars;
 pub(crate) mod table;
 pub(crate) mod ties;
+mod titles;
 mod weights;
 
 #[cfg(test)]

@@ -13,8 +13,7 @@ use super::names::{self, ResolvedQuery};
 use super::params;
 use super::session::{SessionTable, session};
 use super::table::{ScanRange, stream_table};
-use super::ties;
-use super::{ago, picks, reserved, sessions};
+use super::{ago, picks, reserved, sessions, ties, titles};
 use crate::api::{History, QueryError, QueryErrorKind, QuerySpec};
 
 /// Functions of DataFusion that read the machine's clock when a query is planned.
@@ -54,6 +53,7 @@ pub(crate) fn plan(
 ) -> Result<Planned, QueryError> {
     let statement = names::parse(&spec.sql, sql_bytes_max)?;
     let places = params::check(&statement, &spec.params)?;
+    let titles = titles::of(&statement);
     let query = names::resolve(statement, history)?;
     let mut tables = Vec::with_capacity(query.streams.len());
     for (name, schema) in &query.streams {
@@ -87,6 +87,7 @@ pub(crate) fn plan(
     } else {
         plan
     };
+    let plan = titles::apply(plan, &titles).map_err(|error| QueryError::planning(&error))?;
     let marked = plan.clone();
     let plan = sessions::expand(plan, &state).map_err(|error| QueryError::planning(&error))?;
     refuse_mistyped(&plan).map_err(|error| located(error, &spec.sql, &state))?;

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use pulseboard_model::{Cell, FieldType};
+use pulseboard_model::limits::ViewLimits;
+use pulseboard_model::{Cell, Column, FieldType};
 
-use super::{Empty, answer, columns, plan, rows, spec};
+use super::{Empty, answer, columns, plan, rows, spec, three_events};
 use crate::api::QueryErrorKind;
+use crate::live_query::LiveQuery;
 
 fn logins() -> Empty {
     Empty::default().with("logins", &[("user", FieldType::String), ("current_user", FieldType::Int)])
@@ -114,4 +116,23 @@ fn a_stream_that_does_not_exist_is_named_with_its_place() {
         answer(&spec("SELECT 1 FROM logins\nWHERE EXISTS (SELECT 1 FROM login)"), &history).expect_err("unknown");
     assert_eq!((error.kind, error.at), (QueryErrorKind::UnknownStream, Some((2, 29))));
     assert_eq!(error.nearest, ["logins"]);
+}
+
+#[test]
+fn a_computed_column_without_a_name_is_called_as_it_is_written_live_and_in_batch() {
+    let names = |sql: &str| {
+        let batch = answer(&spec(sql), &three_events()).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let live = LiveQuery::new(&spec(sql), three_events().as_ref(), &ViewLimits::default());
+        let live = live.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let names = |columns: &[Column]| columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(live.columns()), names(&batch.columns), "{sql}");
+        names(&batch.columns)
+    };
+    assert_eq!(names("SELECT kind, n*2, 'x', n FROM events"), ["kind", "n * 2", "'x'", "n"]);
+    assert_eq!(names("SELECT 1, count(*)+1, max(n) AS m FROM events"), ["1", "count(*) + 1", "m"]);
+    assert_eq!(names("SELECT kind, sum(n) + 1 FROM events GROUP BY kind ORDER BY sum(n) + 1 DESC LIMIT 2").len(), 2);
+    assert_eq!(names("SELECT n + 1 FROM events UNION ALL SELECT n FROM events"), ["n + 1"]);
+    assert_eq!(names("SELECT * FROM (SELECT kind, 1 AS one FROM events) x"), ["kind", "one"]);
+    // What another column is called already is not given twice.
+    assert_eq!(names("SELECT n + 1 AS \"2\", 2 FROM events"), ["2", "Int64(2)"]);
 }

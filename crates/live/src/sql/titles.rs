@@ -1,0 +1,62 @@
+//! What a computed column is called that has no name: its text, where the planner's own form of a literal would show.
+//!
+//! `SELECT 1, total * 2` is headed `1` and `total * 2`, not `Int64(1)` and `orders.total * Int64(2)`. Only the outermost
+//! SELECT: what a query calls the columns of its own parts is not for readers.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use datafusion::common::{Column, Result};
+use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
+use datafusion::sql::sqlparser::ast::{self, SelectItem, SetExpr, Statement, visit_expressions};
+
+/// For each column of the answer its title, if it is to have one; empty where the text does not say which columns there are.
+pub(super) fn of(statement: &Statement) -> Vec<Option<String>> {
+    let Statement::Query(query) = statement else { return Vec::new() };
+    let mut body = query.body.as_ref();
+    let select = loop {
+        match body {
+            SetExpr::Select(select) => break select,
+            SetExpr::Query(query) => body = query.body.as_ref(),
+            // The first side gives the names.
+            SetExpr::SetOperation { left, .. } => body = left.as_ref(),
+            _ => return Vec::new(),
+        }
+    };
+    let title = |item: &SelectItem| match item {
+        SelectItem::UnnamedExpr(expr) => Some(has_literal(expr).then(|| expr.to_string())),
+        SelectItem::ExprWithAlias { .. } => Some(None),
+        _ => None,
+    };
+    select.projection.iter().map(title).collect::<Option<_>>().unwrap_or_default()
+}
+
+fn has_literal(expr: &ast::Expr) -> bool {
+    let found = visit_expressions(expr, |expr| match expr {
+        ast::Expr::Value(_) | ast::Expr::Interval(_) | ast::Expr::TypedString(_) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    found.is_break()
+}
+
+/// `plan` with its columns called so. A title that another column has already is not given.
+///
+/// # Errors
+/// When the plan does not take a projection.
+pub(super) fn apply(plan: LogicalPlan, titles: &[Option<String>]) -> Result<LogicalPlan> {
+    let names: Vec<String> = plan.schema().fields().iter().map(|field| field.name().clone()).collect();
+    if titles.len() != names.len() || titles.iter().all(Option::is_none) {
+        return Ok(plan);
+    }
+    let is_free =
+        |title: &String| !names.contains(title) && titles.iter().flatten().filter(|other| *other == title).count() == 1;
+    let columns = plan.schema().iter().zip(titles).map(|(field, title)| {
+        let column = Expr::Column(Column::from(field));
+        match title.as_ref().filter(|title| is_free(title)) {
+            Some(title) => column.alias(title),
+            None => column,
+        }
+    });
+    let columns = columns.collect();
+    Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(plan))?))
+}
