@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::table::RowFormat;
+
 /// Live dashboards from your own events, in one binary.
 #[derive(Debug, Parser)]
 #[command(
@@ -74,6 +76,7 @@ Exit code 2 and a line for each problem: file, key, what is wrong, what is allow
 const QUERY_HELP: &str = "Examples:
   pulseboard query 'SELECT count(*) FROM orders'
   pulseboard query 'SELECT kind, sum(total) FROM orders GROUP BY kind' --format csv > totals.csv
+  pulseboard query 'SELECT * FROM orders' --format arrow > orders.arrows
   pulseboard query --live \"SELECT count(*) FROM orders WHERE time > now() - interval '1 minute'\"
   pulseboard query 'SELECT count(*) FROM orders' --at \"$POSITION\"
 
@@ -148,6 +151,20 @@ pub enum Format {
     Json,
     /// Comma-separated values with a header.
     Csv,
+    /// An Arrow IPC stream, for programs: column types and all.
+    Arrow,
+}
+
+impl Format {
+    /// How rows are written; `None` if not as text.
+    pub(super) fn of_rows(self) -> Option<RowFormat> {
+        match self {
+            Self::Table => Some(RowFormat::Table),
+            Self::Json => Some(RowFormat::Json),
+            Self::Csv => Some(RowFormat::Csv),
+            Self::Arrow => None,
+        }
+    }
 }
 
 /// `query`.

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use bytes::Bytes;
 use pulseboard_journal::read_owner;
+use reqwest::header::ACCEPT;
 use reqwest::{Client, Response, StatusCode, Url};
 use serde_json::Value;
 
@@ -92,6 +94,16 @@ impl Server {
             cause = deeper;
         }
         Failure::refused(format!("`{}` does not answer: {cause}", self.url))
+    }
+
+    /// Posts JSON and reads the answer in the format that `accept` names.
+    pub(super) async fn post_for(&self, path: &str, body: &Value, accept: &str) -> Result<Bytes, Failure> {
+        let request = self.client.post(format!("{}{path}", self.url)).header(ACCEPT, accept).json(body);
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        if !response.status().is_success() {
+            return Err(self.read(response).await.err().unwrap_or_else(|| Failure::refused("the server refused it")));
+        }
+        response.bytes().await.map_err(|error| self.unreachable(&error))
     }
 
     /// Posts JSON and reads the JSON answer.

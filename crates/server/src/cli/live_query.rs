@@ -5,13 +5,13 @@ use std::io::IsTerminal;
 use serde_json::Value;
 
 use super::Failure;
-use super::args::{Format, QueryArgs};
+use super::args::QueryArgs;
 use super::connect::{Server, find_server};
 use super::follow::{Follower, changes};
 use super::live_answer::{Changed, LiveAnswer};
 use super::out::{Printed, print};
 use super::query::question;
-use super::table::{Heading, members, render, render_rows};
+use super::table::{Heading, RowFormat, members, render, render_rows};
 
 /// How often a table is printed again at most: nobody reads faster.
 const TABLES_PER_S_MAX: u32 = 10;
@@ -19,9 +19,14 @@ const TABLES_PER_S_MAX: u32 = 10;
 const CLEAR: &str = "\x1b[H\x1b[2J\x1b[3J";
 
 pub(super) async fn run(args: &QueryArgs) -> Result<(), Failure> {
+    let Some(format) = args.format.of_rows() else {
+        return Err(Failure::setup(
+            "--live prints rows as they change, which is no Arrow stream: use table, json or csv",
+        ));
+    };
     let server = find_server(&args.target)?;
     let mut query = vec![("channel", register(&server, args).await?)];
-    if args.format == Format::Table {
+    if format == RowFormat::Table {
         query.push(("max_hz", TABLES_PER_S_MAX.to_string()));
     }
     let mut follower = Follower::open(&server, &query).await?;
@@ -30,17 +35,17 @@ pub(super) async fn run(args: &QueryArgs) -> Result<(), Failure> {
         for change in changes(&frame) {
             tell_state(&change["state"], &mut status);
             let changed = answer.apply(change);
-            let text = match args.format {
-                Format::Table if !changed.any => continue,
-                Format::Table => {
+            let text = match format {
+                RowFormat::Table if !changed.any => continue,
+                RowFormat::Table => {
                     tables += 1;
                     let before = if std::io::stdout().is_terminal() { CLEAR } else { "\n" };
                     let before = if tables == 1 && before == "\n" { "" } else { before };
-                    format!("{before}{}", render(&answer.headings, &answer.rows(), Format::Table))
+                    format!("{before}{}", render(&answer.headings, &answer.rows(), RowFormat::Table))
                 }
-                Format::Json => json_lines(&answer.headings, &changed),
-                Format::Csv if changed.columns => render(&answer.headings, &changed.set, Format::Csv),
-                Format::Csv => render_rows(&answer.headings, &changed.set, Format::Csv),
+                RowFormat::Json => json_lines(&answer.headings, &changed),
+                RowFormat::Csv if changed.columns => render(&answer.headings, &changed.set, RowFormat::Csv),
+                RowFormat::Csv => render_rows(&answer.headings, &changed.set, RowFormat::Csv),
             };
             if print(&text)? == Printed::ReaderGone {
                 return Ok(());
@@ -59,7 +64,7 @@ async fn register(server: &Server, args: &QueryArgs) -> Result<String, Failure> 
 /// One line for each row that is new or differs; one marked `_removed` for each that went.
 fn json_lines(headings: &[Heading], changed: &Changed) -> String {
     let removed = changed.removed.iter().map(|row| format!("{{\"_removed\":true,{}}}\n", members(headings, row)));
-    removed.collect::<String>() + &render_rows(headings, &changed.set, Format::Json)
+    removed.collect::<String>() + &render_rows(headings, &changed.set, RowFormat::Json)
 }
 
 /// Says on stderr what a reader of the rows could not see: that they are old, cut, or not there yet.

@@ -22,8 +22,16 @@ pub(super) enum Printed {
 /// # Errors
 /// When it cannot be written for another reason than that the reader went away.
 pub(super) fn print(text: &str) -> Result<Printed, Failure> {
+    print_bytes(text.as_bytes())
+}
+
+/// The same for what is no text.
+///
+/// # Errors
+/// As [`print`].
+pub(super) fn print_bytes(bytes: &[u8]) -> Result<Printed, Failure> {
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Ok(()) => Ok(Printed::All),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Printed::ReaderGone),
         Err(error) => Err(Failure::refused(format!("cannot print: {error}"))),

@@ -1,11 +1,13 @@
 //! `pulseboard query`: one answer, from the running server or from a data directory that none runs on.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
+use arrow::ipc::writer::StreamWriter;
 use chrono_tz::Tz;
 use pulseboard_archive::{Archive, ArchivedLog};
 use pulseboard_journal::{Log, ReadOnlyLog, position_of};
-use pulseboard_live::{History, QuerySpec, query_once};
+use pulseboard_live::{History, QueryAnswer, QuerySpec, query_once};
 use pulseboard_model::limits::QueryLimits;
 use pulseboard_model::{Cell, Column};
 use pulseboard_protocol::value::write_cell;
@@ -15,7 +17,7 @@ use tokio::runtime::Handle;
 
 use super::args::QueryArgs;
 use super::connect::{Place, find};
-use super::out::print;
+use super::out::{print, print_bytes};
 use super::table::{Heading, render};
 use super::{Failure, live_query};
 use crate::log_history::LogHistory;
@@ -25,17 +27,45 @@ pub(super) async fn run(args: &QueryArgs) -> Result<(), Failure> {
     if args.live {
         return live_query::run(args).await;
     }
-    let (headings, rows) = match find(&args.target)? {
+    let place = find(&args.target)?;
+    let body = question(&args.sql, args.timezone, args.at.as_deref());
+    let Some(format) = args.format.of_rows() else {
+        let stream = match place {
+            Place::Server(server) => server.post_for("/api/v1/query", &body, ARROW).await?,
+            Place::Directory => arrow_stream(&read_directory(args).await?)?.into(),
+        };
+        return print_bytes(&stream).map(drop);
+    };
+    let (headings, rows) = match place {
         Place::Server(server) => {
-            let body = question(&args.sql, args.timezone, args.at.as_deref());
             let answer = server.post("/api/v1/query", &body).await?;
             let rows = answer["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
             let rows = rows.iter().map(|row| row.as_array().cloned().unwrap_or_default()).collect();
             (Heading::read(&answer["columns"]), rows)
         }
-        Place::Directory => read_directory(args).await?,
+        Place::Directory => {
+            let answer = read_directory(args).await?;
+            let heading =
+                |column: &Column| Heading { name: column.name.clone(), column_type: column.column_type.to_string() };
+            let rows = answer.rows.iter().map(|row| row.iter().map(cell_json).collect()).collect();
+            (answer.columns.iter().map(heading).collect(), rows)
+        }
     };
-    print(&render(&headings, &rows, args.format)).map(drop)
+    print(&render(&headings, &rows, format)).map(drop)
+}
+
+/// What the server calls an Arrow stream.
+const ARROW: &str = "application/vnd.apache.arrow.stream";
+
+/// An answer as an Arrow IPC stream.
+fn arrow_stream(answer: &QueryAnswer) -> Result<Vec<u8>, Failure> {
+    let unwritable = |what: &dyn Display| Failure::refused(format!("the answer cannot be written as Arrow: {what}"));
+    let Some(first) = answer.batches.first() else { return Err(unwritable(&"it has no columns")) };
+    let written = StreamWriter::try_new(Vec::new(), &first.schema()).and_then(|mut writer| {
+        answer.batches.iter().try_for_each(|batch| writer.write(batch))?;
+        writer.into_inner()
+    });
+    written.map_err(|error| unwritable(&error))
 }
 
 /// A question as the server is asked it; what is not said is the server's to choose.
@@ -50,7 +80,7 @@ pub(super) fn question(sql: &str, timezone: Option<Tz>, at: Option<&str>) -> Val
     body
 }
 
-async fn read_directory(args: &QueryArgs) -> Result<(Vec<Heading>, Vec<Vec<Value>>), Failure> {
+async fn read_directory(args: &QueryArgs) -> Result<QueryAnswer, Failure> {
     let log = ReadOnlyLog::open(&args.target.data_dir, SystemClock::shared())
         .map_err(|error| Failure::setup(error.to_string()))?;
     let log: Arc<dyn Log> = Arc::new(log);
@@ -76,12 +106,9 @@ async fn read_directory(args: &QueryArgs) -> Result<(Vec<Heading>, Vec<Vec<Value
     // On a thread of the runtime's pool: the main thread's stack may be too small for a deep plan.
     let work = move || Handle::current().block_on(query_once(&spec, &history, at, &QueryLimits::default()));
     let joined = tokio::task::spawn_blocking(work).await;
-    let answer = joined
+    joined
         .map_err(|error| Failure::refused(format!("the query could not be answered: {error}")))?
-        .map_err(|error| Failure::refused(sentence(&error.message, error.at)))?;
-    let heading = |column: &Column| Heading { name: column.name.clone(), column_type: column.column_type.to_string() };
-    let rows = answer.rows.iter().map(|row| row.iter().map(cell_json).collect()).collect();
-    Ok((answer.columns.iter().map(heading).collect(), rows))
+        .map_err(|error| Failure::refused(sentence(&error.message, error.at)))
 }
 
 /// A cell as clients see it.
@@ -122,9 +149,9 @@ mod tests {
                 format: super::super::args::Format::Csv,
                 target,
             };
-            read_directory(&args).await.map(|(_, rows)| rows).map_err(|failure| failure.lines.join("\n"))
+            read_directory(&args).await.map(|answer| answer.rows).map_err(|failure| failure.lines.join("\n"))
         };
-        assert_eq!(ask(head.to_string()).await.unwrap(), [[json!(1)]]);
+        assert_eq!(*ask(head.to_string()).await.unwrap()[0], [Cell::Int(1)]);
         let other = Position { epoch: pulseboard_model::Epoch(head.epoch.0 ^ 1), ..head };
         assert!(ask(other.to_string()).await.unwrap_err().contains("another epoch"));
         let ahead = Position { offset: pulseboard_model::LogOffset::from_u64(7), ..head };

@@ -2,7 +2,16 @@
 
 use serde_json::Value;
 
-use super::args::Format;
+/// How rows are written as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RowFormat {
+    /// Aligned columns.
+    Table,
+    /// One JSON object a line.
+    Json,
+    /// Comma-separated values with a header.
+    Csv,
+}
 
 /// A column as the server names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,25 +33,25 @@ impl Heading {
 }
 
 /// The rows in the asked format, each line ended.
-pub(super) fn render(headings: &[Heading], rows: &[Vec<Value>], format: Format) -> String {
+pub(super) fn render(headings: &[Heading], rows: &[Vec<Value>], format: RowFormat) -> String {
     let header = match format {
-        Format::Csv => headings.iter().map(|heading| quoted(&heading.name)).collect::<Vec<_>>().join(",") + "\n",
-        Format::Table | Format::Json => String::new(),
+        RowFormat::Csv => headings.iter().map(|heading| quoted(&heading.name)).collect::<Vec<_>>().join(",") + "\n",
+        RowFormat::Table | RowFormat::Json => String::new(),
     };
     header + &render_rows(headings, rows, format)
 }
 
 /// The rows alone, without the header of CSV.
-pub(super) fn render_rows(headings: &[Heading], rows: &[Vec<Value>], format: Format) -> String {
+pub(super) fn render_rows(headings: &[Heading], rows: &[Vec<Value>], format: RowFormat) -> String {
     let csv = |row: &Vec<Value>| {
         let cells = headings.iter().zip(row);
         let cells = cells.map(|(heading, cell)| text(heading, cell).map_or_else(String::new, |text| quoted(&text)));
         cells.collect::<Vec<_>>().join(",") + "\n"
     };
     match format {
-        Format::Table => aligned(headings, rows),
-        Format::Json => rows.iter().map(|row| format!("{{{}}}\n", members(headings, row))).collect(),
-        Format::Csv => rows.iter().map(csv).collect(),
+        RowFormat::Table => aligned(headings, rows),
+        RowFormat::Json => rows.iter().map(|row| format!("{{{}}}\n", members(headings, row))).collect(),
+        RowFormat::Csv => rows.iter().map(csv).collect(),
     }
 }
 
@@ -106,10 +115,10 @@ mod tests {
     fn a_table_aligns_numbers_right_and_shows_unknown_as_a_dash() {
         let headings = Heading::read(&json!([{"name": "kind", "type": "string"}, {"name": "n", "type": "int"}]));
         let rows = vec![vec![json!("a"), json!(5)], vec![Value::Null, json!(1234)]];
-        let table = render(&headings, &rows, Format::Table);
+        let table = render(&headings, &rows, RowFormat::Table);
         assert_eq!(table, "kind     n\n────  ────\na        5\n–     1234\n");
-        assert_eq!(render(&headings, &rows, Format::Csv), "kind,n\na,5\n,1234\n");
-        assert_eq!(render(&headings, &rows[..1], Format::Json), "{\"kind\":\"a\",\"n\":5}\n");
+        assert_eq!(render(&headings, &rows, RowFormat::Csv), "kind,n\na,5\n,1234\n");
+        assert_eq!(render(&headings, &rows[..1], RowFormat::Json), "{\"kind\":\"a\",\"n\":5}\n");
     }
     #[test]
     fn null_is_null_and_times_are_written_out_in_the_order_of_the_columns() {
@@ -117,7 +126,7 @@ mod tests {
         let rows = vec![vec![json!(1_700_000_000_000_000_i64), json!({"b": 1})], vec![Value::Null, Value::Null]];
         let at = pulseboard_model::TimeUs(1_700_000_000_000_000);
         let expected = format!("{{\"z\":\"{at}\",\"a\":{{\"b\":1}}}}\n{{\"z\":null,\"a\":null}}\n");
-        assert_eq!(render(&headings, &rows, Format::Json), expected);
-        assert_eq!(render(&headings, &rows, Format::Csv), format!("z,a\n{at},\"{{\"\"b\"\":1}}\"\n,\n"));
+        assert_eq!(render(&headings, &rows, RowFormat::Json), expected);
+        assert_eq!(render(&headings, &rows, RowFormat::Csv), format!("z,a\n{at},\"{{\"\"b\"\":1}}\"\n,\n"));
     }
 }

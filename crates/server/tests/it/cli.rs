@@ -1,7 +1,11 @@
 //! The command line as people use it: with a running server, and on the files of one that has ended.
 
+use std::io::Cursor;
 use std::process::Stdio;
 
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
+use arrow::ipc::reader::StreamReader;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -51,11 +55,26 @@ async fn query_prints_the_same_from_a_server_and_from_its_files() {
         }
     };
     check().await;
+    let arrow = async || {
+        let data_dir = home.data_dir();
+        let args = ["query", BY_KIND, "--format", "arrow", "--data-dir", data_dir.to_str().unwrap()];
+        let output = Command::new(BINARY).args(args).output().await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let batches = StreamReader::try_new(Cursor::new(output.stdout), None).unwrap().map(Result::unwrap);
+        let totals = batches.flat_map(|batch| batch.column(1).as_primitive::<Int64Type>().values().to_vec());
+        assert_eq!(totals.collect::<Vec<_>>(), [12, 105]);
+        let lines = on(&home, &["query", "SELECT total FROM ordrs", "--format", "arrow"]).await.failed(1);
+        assert!(lines.len() == 1 && lines[0].contains("`orders`"), "{lines:?}");
+    };
+    arrow().await;
+    let lines = on(&home, &["query", BY_KIND, "--live", "--format", "arrow"]).await.failed(2);
+    assert!(lines[0].contains("table, json or csv"), "{lines:?}");
     let by_url =
         pulseboard(["query", "SELECT count(*) AS n FROM orders", "--format", "csv", "--url", &server.api.url]).await;
     assert_eq!(by_url.ok(), "n\n4\n");
     server.stop().await;
     check().await;
+    arrow().await;
 }
 
 #[tokio::test]
