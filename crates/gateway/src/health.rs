@@ -133,6 +133,9 @@ pub(crate) async fn get_metrics(State((deps, health)): State<(Deps, Health)>) ->
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
     let closed = deps.log.incident().map_or(0, |incident| incident.count) as f64;
     metrics::gauge!("pulseboard_log_segments_closed").set(closed);
+    #[expect(clippy::cast_precision_loss, reason = "a handful")]
+    let queries = deps.engine.queries_running() as f64;
+    metrics::gauge!("pulseboard_queries_running").set(queries);
     metrics::gauge!("pulseboard_uptime_seconds").set(health.started.elapsed().as_secs_f64());
     let content_type = "text/plain; version=0.0.4; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], health.metrics.render()).into_response()

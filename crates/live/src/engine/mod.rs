@@ -259,6 +259,12 @@ impl Engine {
         self.in_turn(async move { range::run(&spec, &history, at, &limits).await }).await
     }
 
+    /// How many queries run once right now.
+    #[must_use]
+    pub fn queries_running(&self) -> usize {
+        QUERIES_MAX - self.0.running.available_permits()
+    }
+
     /// Runs `query` on the pool once there is room.
     async fn in_turn<T: Send + 'static>(
         &self,

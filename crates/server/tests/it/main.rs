@@ -19,6 +19,7 @@ mod http;
 mod limits;
 mod parts;
 mod properties;
+mod query_limits;
 mod references;
 mod refusals;
 mod rerun;

@@ -1,0 +1,127 @@
+//! What one query may take: memory, rows and time, each with its code; and that it ends when its reader goes.
+
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use crate::support::api::{Answer, Api, read};
+use crate::support::server::{Home, Server};
+use crate::support::until::until;
+
+/// A thousand rows times themselves, twice over: more than anybody waits for. Nothing in it is ever answered.
+const ENDLESS: &str = "FROM thousand a CROSS JOIN thousand b CROSS JOIN thousand c WHERE a.n + b.n + c.n < 0";
+
+async fn server(limits: &str) -> (Home, Server) {
+    let home = Home::new(limits);
+    let server = home.start().await;
+    let thousand: Vec<Value> = (0..1_000).map(|n| json!({ "n": n })).collect();
+    server.api.accepted("thousand", &Value::from(thousand)).await;
+    server.api.settle().await;
+    (home, server)
+}
+
+async fn ask(api: &Api, sql: &str) -> Answer {
+    api.post("/api/v1/query", &json!({ "sql": sql })).await
+}
+
+/// How many queries run, as the metrics say.
+async fn running(api: &Api) -> u64 {
+    let metrics = api.get("/metrics").await.text();
+    let line = metrics.lines().find_map(|line| line.strip_prefix("pulseboard_queries_running "));
+    line.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("no count of queries in {metrics}"))
+}
+
+async fn until_running(api: &Api, count: u64) {
+    until(&format!("{count} queries run"), async || (running(api).await == count).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_query_is_held_to_its_rows_memory_and_time_and_says_which() {
+    let (_home, mut server) = server("[limits.queries]\ntime = \"3s\"\nmemory = \"4MiB\"\nrows = 900\n").await;
+    let api = &server.api;
+    let refused = async |sql: &str| ask(api, sql).await.refused(422, "limit_exceeded").message;
+    let rows = refused("SELECT n FROM thousand").await;
+    assert!(rows.contains("more than 900 rows"), "{rows}");
+    assert_eq!(ask(api, "SELECT n FROM thousand LIMIT 900").await.ok()["rows"].as_array().map(Vec::len), Some(900));
+    let million = "SELECT a.n AS a, b.n AS b, count(*) AS c FROM thousand a CROSS JOIN thousand b GROUP BY a.n, b.n";
+    let memory = refused(&format!("SELECT count(*) AS n FROM ({million}) AS groups")).await;
+    assert!(memory.contains("more memory than a query may take"), "{memory}");
+    let time = refused(&format!("SELECT count(*) AS n {ENDLESS}")).await;
+    assert!(time.contains("longer than 3 s"), "{time}");
+    // The same for whoever draws a chart.
+    let range = json!({"sql": format!("SELECT a.time AS time, a.n AS n {ENDLESS}"), "from": 0});
+    let time = api.post("/api/v1/range", &range).await.refused(422, "limit_exceeded").message;
+    assert!(time.contains("longer than 3 s"), "{time}");
+    // Nothing of them is left, and the next one has all there is.
+    until_running(api, 0).await;
+    assert_eq!(ask(api, "SELECT count(*) AS n FROM thousand").await.ok()["rows"], json!([[1_000]]));
+    server.assert_well().await;
+}
+
+/// A request that is on its way until it is cut off.
+fn send(api: &Api, path: &str, body: Value) -> JoinHandle<Answer> {
+    let request = api.request("POST", path).json(&body);
+    tokio::spawn(read(request))
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_away_ends_its_query() {
+    // Far beyond the test's own patience: no query here ends because of its time.
+    let (_home, mut server) = server("[limits.queries]\ntime = \"30m\"\n").await;
+    let api = &server.api;
+    let query = json!({"sql": format!("SELECT count(*) AS n {ENDLESS}")});
+    let range = json!({"sql": format!("SELECT a.time AS time, a.n AS n {ENDLESS}"), "from": 0});
+    for (path, body) in [("/api/v1/query", query), ("/api/v1/range", range)] {
+        let sent = send(api, path, body);
+        until_running(api, 1).await;
+        // The connection is cut, as by a page that is closed.
+        sent.abort();
+        until_running(api, 0).await;
+    }
+    server.assert_well().await;
+}
+
+#[tokio::test]
+async fn what_is_sorted_and_does_not_fit_in_memory_is_refused_and_a_limit_makes_it_fit() {
+    let limits = "[limits.queries]\nmemory = \"4MiB\"\n[archive]\nseal_bytes = \"1MiB\"\n";
+    let home = Home::new(limits);
+    let mut server = home.start().await;
+    // Texts that do not compress, 16 MB of them, in the log and in files.
+    let mut state = 7_u64;
+    let mut word = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        format!("{state:016x}")
+    };
+    for batch in 0..8 {
+        let row = |n: i64| {
+            let text: String = (0..8).map(|_| word()).collect();
+            format!("{{\"n\":{n},\"text\":\"{text}\"}}\n")
+        };
+        let lines: String = (batch * 16_000..(batch + 1) * 16_000).map(row).collect();
+        assert_eq!(server.api.events("texts", lines).await.ok()["accepted"], 16_000);
+    }
+    server.api.settle().await;
+    let archive = home.data_dir().join("archive");
+    until("history is in files", async || has_parquet(&archive).then_some(())).await;
+    let api = &server.api;
+    let sorted = "SELECT n, text FROM texts ORDER BY text";
+    let numbered =
+        "SELECT count(*) AS c FROM (SELECT row_number() OVER (ORDER BY text) AS r, text FROM texts) WHERE r > 5";
+    let refusal = ask(api, numbered).await.refused(422, "limit_exceeded");
+    assert!(refusal.message.contains("more memory than a query may take"), "{refusal:?}");
+    let refusal = ask(api, sorted).await.refused(422, "limit_exceeded");
+    assert!(refusal.message.contains("more memory than a query may take"), "{refusal:?}");
+    // Only the first ones are kept on the way, so the rest need not fit.
+    let first = ask(api, &format!("{sorted} LIMIT 3")).await.ok();
+    let smallest = ask(api, "SELECT min(text) AS least, count(*) AS c FROM texts").await.ok();
+    assert_eq!(first["rows"][0][1], smallest["rows"][0][0], "{first}");
+    assert_eq!(smallest["rows"][0][1], 128_000);
+    server.assert_well().await;
+}
+
+fn has_parquet(dir: &std::path::Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(dir) else { return false };
+    entries.flatten().any(|entry| {
+        let path = entry.path();
+        path.extension().is_some_and(|ending| ending == "parquet") || (path.is_dir() && has_parquet(&path))
+    })
+}
