@@ -23,6 +23,7 @@ use crate::engine::POOL_THREADS;
 use crate::sql::clock::{self, ClockCell};
 use crate::sql::planning::{self, Rows};
 use crate::sql::table::{ReadOrder, ScanRange};
+use crate::sql::ties;
 
 /// A place to run within the limits of memory.
 pub(crate) fn runtime(limits: &QueryLimits) -> Result<Arc<RuntimeEnv>, QueryError> {
@@ -111,7 +112,8 @@ async fn collect(
     at: Position,
     limits: &QueryLimits,
 ) -> Result<QueryAnswer, QueryError> {
-    let Batches { schema, mut stream, complete_from } = start(spec, history, at, limits, Ok).await?;
+    let in_order = |plan| ties::in_order(plan, limits.rows_max).map_err(|error| QueryError::planning(&error));
+    let Batches { schema, mut stream, complete_from } = start(spec, history, at, limits, in_order).await?;
     let (mut answer, mut batches): (Vec<Row>, Vec<_>) = (Vec::new(), Vec::new());
     while let Some(batch) = stream.next().await {
         let batch = batch.map_err(|error| QueryError::running(&error))?;

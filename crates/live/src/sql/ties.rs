@@ -265,6 +265,52 @@ fn settle_limit(limit: Limit) -> Result<LogicalPlan> {
     Ok(LogicalPlan::Limit(Limit { skip: limit.skip, fetch: limit.fetch, input }))
 }
 
+/// The answer of `plan`, of which no more than `rows_max` are read, in the order that groups stand in where nothing sorts
+/// them: by the grouping columns that it shows from left to right, ascending, nulls last, then by the others.
+pub(crate) fn in_order(plan: LogicalPlan, rows_max: usize) -> Result<LogicalPlan> {
+    let Some(shown) = shown_keys(&plan) else { return Ok(plan) };
+    let (input, ties) = carry(&plan)?;
+    let wanted = plan.schema().clone();
+    let shown = wanted.iter().zip(shown).filter(|(_, is_key)| *is_key);
+    let shown = shown.map(|(field, _)| Tie::Group(Expr::Column(Column::from(field))).sort(true));
+    let mut expr: Vec<SortExpr> = shown.collect();
+    for tie in ties {
+        if !expr.iter().any(|known| &known.expr == tie.expr()) {
+            expr.push(tie.sort(true));
+        }
+    }
+    if expr.is_empty() {
+        return Ok(plan);
+    }
+    // One more than is read shows that there are too many.
+    let sorted = LogicalPlan::Sort(Sort { expr, input: Arc::new(input), fetch: Some(rows_max.saturating_add(1)) });
+    restore(sorted, &wanted)
+}
+
+/// Which columns of a plan of groups are grouping columns; `None` if its rows are no groups, or something sorts them.
+fn shown_keys(plan: &LogicalPlan) -> Option<Vec<bool>> {
+    match plan {
+        LogicalPlan::Aggregate(aggregate) => {
+            let keys = aggregate.group_expr_len().ok()?;
+            Some((0..aggregate.schema.fields().len()).map(|index| index < keys).collect())
+        }
+        LogicalPlan::Distinct(Distinct::All(input)) => Some(vec![true; input.schema().fields().len()]),
+        LogicalPlan::Filter(filter) => shown_keys(&filter.input),
+        LogicalPlan::SubqueryAlias(alias) => shown_keys(&alias.input),
+        LogicalPlan::Projection(projection) => {
+            let below = shown_keys(&projection.input)?;
+            let is_key = |expr: &Expr| match expr.clone().unalias() {
+                Expr::Column(column) => {
+                    projection.input.schema().maybe_index_of_column(&column).is_some_and(|index| below[index])
+                }
+                _ => false,
+            };
+            Some(projection.expr.iter().map(is_key).collect())
+        }
+        _ => None,
+    }
+}
+
 /// Whether a sort decides the order of `plan`.
 fn is_sorted(plan: &LogicalPlan) -> bool {
     match plan {

@@ -1,5 +1,6 @@
 //! The rows of a live query as frames leave them: what a client of the protocol holds, and what a frame changed.
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
@@ -12,6 +13,8 @@ pub(super) struct LiveAnswer {
     pub(super) headings: Vec<Heading>,
     rows: HashMap<String, Vec<Value>>,
     order: Vec<String>,
+    /// Whether the query says in which order its rows stand.
+    is_ordered: bool,
 }
 
 /// What one change did.
@@ -39,9 +42,23 @@ impl LiveAnswer {
         }
     }
 
-    /// All rows in their order.
+    /// All rows in their order; groups that have none by their grouping columns, as a query that is run once gives them.
     pub(super) fn rows(&self) -> Vec<Vec<Value>> {
-        self.order.iter().filter_map(|key| self.rows.get(key)).cloned().collect()
+        let mut rows: Vec<Vec<Value>> = self.order.iter().filter_map(|key| self.rows.get(key)).cloned().collect();
+        self.sort(&mut rows);
+        rows
+    }
+
+    fn sort(&self, rows: &mut [Vec<Value>]) {
+        if self.is_ordered {
+            return;
+        }
+        let keys: Vec<(usize, &Heading)> =
+            self.headings.iter().enumerate().filter(|(_, heading)| heading.key).collect();
+        rows.sort_by(|one, other| {
+            let by = keys.iter().map(|(place, heading)| heading.compare(&one[*place], &other[*place]));
+            by.fold(Ordering::Equal, Ordering::then)
+        });
     }
 
     fn replace(&mut self, snapshot: &Value) -> Changed {
@@ -60,7 +77,9 @@ impl LiveAnswer {
         }
         let gone = self.order.iter().filter_map(|key| before.remove(key));
         changed.removed = gone.collect();
-        self.order = if snapshot["order"].is_array() { texts(&snapshot["order"]) } else { keys };
+        self.is_ordered = snapshot["order"].is_array();
+        self.order = if self.is_ordered { texts(&snapshot["order"]) } else { keys };
+        self.sort(&mut changed.set);
         changed
     }
 
@@ -117,6 +136,14 @@ mod tests {
         assert_eq!(changed.set, [vec![json!("a"), json!(5)], vec![json!("c"), json!(1)]]);
         assert_eq!(changed.removed, [vec![json!("b"), json!(2)]]);
         assert_eq!(answer.rows(), [vec![json!("c"), json!(1)], vec![json!("a"), json!(5)]]);
+
+        let groups = json!([{"name": "n", "type": "int", "key": true}, {"name": "c", "type": "int"}]);
+        let mut unordered = LiveAnswer::default();
+        let first = unordered.apply(&json!({"snapshot":
+            {"columns": groups, "keys": ["10", "9", "x"], "rows": [[10, 1], [9, 2], [null, 3]]}}));
+        let by_group = [[json!(9), json!(2)], [json!(10), json!(1)], [Value::Null, json!(3)]];
+        assert_eq!(first.set, by_group);
+        assert_eq!(unordered.rows(), by_group);
 
         let reset = answer.apply(&json!({"reset": "gap", "snapshot":
             {"columns": columns, "keys": ["a", "d"], "rows": [["a", 5], ["d", 9]]}}));

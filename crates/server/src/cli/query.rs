@@ -45,8 +45,11 @@ pub(super) async fn run(args: &QueryArgs) -> Result<(), Failure> {
         }
         Place::Directory => {
             let answer = read_directory(args).await?;
-            let heading =
-                |column: &Column| Heading { name: column.name.clone(), column_type: column.column_type.to_string() };
+            let heading = |column: &Column| Heading {
+                name: column.name.clone(),
+                column_type: column.column_type.to_string(),
+                key: column.key,
+            };
             let rows = answer.rows.iter().map(|row| row.iter().map(cell_json).collect()).collect();
             (answer.columns.iter().map(heading).collect(), rows)
         }

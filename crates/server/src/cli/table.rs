@@ -1,5 +1,7 @@
 //! Rows for people and for programs: an aligned table, JSON lines, or CSV.
 
+use std::cmp::Ordering;
+
 use serde_json::Value;
 
 /// How rows are written as text.
@@ -18,13 +20,41 @@ pub(super) enum RowFormat {
 pub(super) struct Heading {
     pub(super) name: String,
     pub(super) column_type: String,
+    /// Whether it tells groups apart.
+    pub(super) key: bool,
 }
 
 impl Heading {
     pub(super) fn read(columns: &Value) -> Vec<Self> {
         let text = |column: &Value, key: &str| column[key].as_str().unwrap_or_default().to_owned();
         let columns = columns.as_array().map(Vec::as_slice).unwrap_or_default();
-        columns.iter().map(|column| Self { name: text(column, "name"), column_type: text(column, "type") }).collect()
+        let heading = |column: &Value| Self {
+            name: text(column, "name"),
+            column_type: text(column, "type"),
+            key: column["key"] == true,
+        };
+        columns.iter().map(heading).collect()
+    }
+
+    /// How two of its cells stand to each other: ascending, nulls last.
+    pub(super) fn compare(&self, one: &Value, other: &Value) -> Ordering {
+        match (one, other) {
+            (Value::Null, _) | (_, Value::Null) => return one.is_null().cmp(&other.is_null()),
+            (Value::Bool(one), Value::Bool(other)) => return one.cmp(other),
+            _ => {}
+        }
+        let text = |cell: &Value| cell.as_str().map_or_else(|| cell.to_string(), str::to_owned);
+        let (one, other) = (text(one), text(other));
+        // Of one column all decimals have as many digits behind the point.
+        let whole = |text: &str| text.replace('.', "").parse::<i128>().ok();
+        let float = |text: &str| text.parse::<f64>().ok();
+        let by_number = match self.column_type.as_str() {
+            "float" => float(&one).zip(float(&other)).map(|(one, other)| one.total_cmp(&other)),
+            "int" | "time" | "duration" => whole(&one).zip(whole(&other)).map(|(one, other)| one.cmp(&other)),
+            kind if kind.starts_with("decimal") => whole(&one).zip(whole(&other)).map(|(one, other)| one.cmp(&other)),
+            _ => None,
+        };
+        by_number.unwrap_or_else(|| one.cmp(&other))
     }
 
     fn is_number(&self) -> bool {
@@ -120,6 +150,24 @@ mod tests {
         assert_eq!(render(&headings, &rows, RowFormat::Csv), "kind,n\na,5\n,1234\n");
         assert_eq!(render(&headings, &rows[..1], RowFormat::Json), "{\"kind\":\"a\",\"n\":5}\n");
     }
+
+    #[test]
+    fn cells_stand_in_the_order_of_their_type_and_nulls_last() {
+        let sorted = |column_type: &str, cells: Value| {
+            let heading = Heading { name: "x".into(), column_type: column_type.into(), key: true };
+            let mut cells = cells.as_array().cloned().unwrap_or_default();
+            cells.sort_by(|one, other| heading.compare(one, other));
+            Value::from(cells)
+        };
+        let long = "9007199254740993";
+        assert_eq!(sorted("int", json!([null, 10, long, 9, -1])), json!([-1, 9, 10, long, null]));
+        assert_eq!(sorted("decimal(12,2)", json!(["10.00", "9.50", "-1.00"])), json!(["-1.00", "9.50", "10.00"]));
+        let floats = json!(["NaN", 1.5, "-Infinity", null, 1, "Infinity"]);
+        assert_eq!(sorted("float", floats), json!(["-Infinity", 1, 1.5, "Infinity", "NaN", null]));
+        assert_eq!(sorted("string", json!(["b", null, "B", "a", "10"])), json!(["10", "B", "a", "b", null]));
+        assert_eq!(sorted("bool", json!([true, null, false])), json!([false, true, null]));
+    }
+
     #[test]
     fn null_is_null_and_times_are_written_out_in_the_order_of_the_columns() {
         let headings = Heading::read(&json!([{"name": "z", "type": "time"}, {"name": "a", "type": "json"}]));

@@ -134,6 +134,31 @@ async fn query_live_prints_the_answer_and_then_what_changes() {
 }
 
 #[tokio::test]
+async fn groups_without_an_order_stand_by_their_columns_live_and_once() {
+    let (home, server, _) = server().await;
+    let events: Vec<Value> = (0..40).map(|n| json!({"kind": "b", "shop": (n * 7) % 12, "total": n})).collect();
+    server.api.accepted("orders", &Value::from(events)).await;
+    for sql in [
+        "SELECT sum(total) AS s, shop AS at, kind FROM orders GROUP BY kind, shop",
+        "SELECT DISTINCT shop, kind FROM orders",
+        "SELECT count(*) AS n, shop FROM orders GROUP BY shop HAVING count(*) > 1",
+    ] {
+        let once = on(&home, &["query", sql, "--format", "json"]).await.ok();
+        let once: Vec<Value> = once.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let place = |row: &Value| {
+            let shop = if row.get("at").is_some() { &row["at"] } else { &row["shop"] };
+            (shop.as_i64().unwrap_or(i64::MAX), row["kind"].as_str().unwrap_or_default().to_owned())
+        };
+        assert!(once.len() > 10 && once.is_sorted_by_key(place), "{sql}: {once:?}");
+        let mut live = Running::start(&home, &["query", "--live", sql, "--format", "json"]);
+        for row in &once {
+            assert_eq!(&live.next().await, row, "{sql}");
+        }
+        live.child.kill().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn tail_prints_the_newest_and_then_what_comes() {
     let (home, server, _) = server().await;
     let mut tail = Running::start(&home, &["tail", "orders", "-n", "2"]);
