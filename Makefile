@@ -57,8 +57,13 @@ e2e: need-test $(APP) ## the built server in a real browser: the last part of te
 	@cargo build --workspace --tests --bin pulseboard $(if $(CI),--locked)
 	@PULSEBOARD_BIN="$(abspath $(TARGET_DIR))/debug/pulseboard" npm --prefix web run --silent e2e
 
-nightly: need-test ## live against batch, 10,000 new cases of each kind of query
+# CASES and ROUNDS say how many of each.
+nightly: need-test ## 10,000 new cases of live against batch, 50 crashes at each stage of the log and of the archive
+	$(call section,Live against batch)
 	@PULSEBOARD_DIFFERENTIAL_CASES=$(or $(CASES),10000) cargo test --workspace --lib -- _batch
+	$(call section,Crashes at each stage)
+	@PULSEBOARD_CRASH_ROUNDS=$(or $(ROUNDS),50) cargo test --workspace --test it crash_points::
+	@PULSEBOARD_ARCHIVE_ROUNDS=$(or $(ROUNDS),50) cargo test --workspace --test it what_was_acknowledged
 
 check: need-test $(APP) ## the fast part of test
 	$(call section,Formatting and house rules)
