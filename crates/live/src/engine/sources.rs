@@ -131,7 +131,11 @@ mod tests {
         let feeds = |names: &[&str]| Feeds::Streams(names.iter().map(|name| stream(name)).collect());
         let seen = |faults: &Faults, feeds: &Feeds, status| {
             let state = faults.of(feeds).seen_in(ViewState::new(status, Mode::Maintained));
-            (state.status, state.reason, state.sources.into_iter().map(|fault| (fault.name, fault.since.0)).collect())
+            (
+                state.status,
+                state.reason,
+                state.sources.into_iter().map(|fault| (fault.name, fault.since.0)).collect::<Vec<_>>(),
+            )
         };
         let said = Some("the source `products` has failed: no file".to_owned());
         let named = vec![("products".to_owned(), 2)];

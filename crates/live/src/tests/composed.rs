@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use chrono_tz::Tz;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use pulseboard_model::limits::{QueryLimits, ViewLimits};
-use pulseboard_model::{Cell, Row, Snapshot, StreamName};
+use pulseboard_model::StreamName;
+use pulseboard_model::limits::ViewLimits;
 
+use super::same::{compare, fail, runner};
 use super::world::{Event, STREAM, World};
 use crate::api::{History, Params, QuerySpec};
-use crate::batch;
 use crate::live_query::LiveQuery;
 
 const CASES: u32 = 250;
@@ -90,10 +89,6 @@ fn happens() -> impl Strategy<Value = Happens> {
     ]
 }
 
-fn fail(error: impl std::fmt::Display) -> TestCaseError {
-    TestCaseError::fail(error.to_string())
-}
-
 fn check(sql: &str, timezone: Tz, happenings: &[Happens]) -> Result<(), TestCaseError> {
     let world = World::starting_at(START_US);
     let history: Arc<dyn History> = world.clone();
@@ -127,54 +122,16 @@ fn check(sql: &str, timezone: Tz, happenings: &[Happens]) -> Result<(), TestCase
             live.push(&stream, &rows, &schema).map_err(fail)?;
         }
         client.apply(&live.finish().map_err(fail)?);
-        compare(&spec, &world, &live, &client)?;
+        compare(&spec, world.clone(), world.head(), &live, &client)?;
     }
     Ok(())
-}
-
-fn compare(spec: &QuerySpec, world: &Arc<World>, live: &LiveQuery, client: &Snapshot) -> Result<(), TestCaseError> {
-    let history: Arc<dyn History> = world.clone();
-    let batch = runtime().block_on(batch::run(spec, &history, world.head(), &QueryLimits::default())).map_err(fail)?;
-    let told = live.snapshot();
-    let rows = |snapshot: &Snapshot| -> Vec<Row> { snapshot.ordered_rows().map(|(_, row)| row.clone()).collect() };
-    let (mut found, mut at_client, mut expected) = (rows(&told), rows(client), batch.rows);
-    if told.order.is_none() {
-        for rows in [&mut found, &mut at_client, &mut expected] {
-            rows.sort_by_key(|row| format!("{row:?}"));
-        }
-    }
-    prop_assert_eq!(&found, &at_client, "deltas rebuild the snapshot of {}", &spec.sql);
-    prop_assert_eq!(found.len(), expected.len(), "live {:?}, batch {:?} for {}", &found, &expected, &spec.sql);
-    for (found, expected) in found.iter().zip(&expected) {
-        for (a, b) in found.iter().zip(expected.iter()) {
-            let close = match (a, b) {
-                (Cell::Float(a), Cell::Float(b)) => a == b,
-                (a, b) => a == b,
-            };
-            prop_assert!(close, "live {:?}, batch {:?} for {}", found, expected, &spec.sql);
-        }
-    }
-    Ok(())
-}
-
-fn runtime() -> &'static tokio::runtime::Runtime {
-    static RUNTIME: std::sync::OnceLock<tokio::runtime::Runtime> = std::sync::OnceLock::new();
-    RUNTIME.get_or_init(|| tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime"))
 }
 
 #[test]
 fn queries_of_several_parts_equal_batch() {
-    // As many new cases as are asked for, else always the same ones.
-    let asked: Option<u32> = std::env::var("PULSEBOARD_DIFFERENTIAL_CASES").ok().and_then(|n| n.parse().ok());
-    let cases = asked.unwrap_or(CASES);
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
-    let mut runner = match asked {
-        Some(_) => TestRunner::new(config),
-        None => TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
-    };
     let timezone = prop::sample::select(&[Tz::UTC, Tz::Europe__Berlin][..]);
     let case = (prop::sample::select(&QUERIES[..]), timezone, prop::collection::vec(happens(), 1..9));
-    if let Err(error) = runner.run(&case, |(sql, timezone, happenings)| check(sql, timezone, &happenings)) {
+    if let Err(error) = runner(CASES).run(&case, |(sql, timezone, happenings)| check(sql, timezone, &happenings)) {
         panic!("{error}");
     }
 }

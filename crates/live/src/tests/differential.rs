@@ -5,12 +5,12 @@ use std::sync::Arc;
 use arrow::record_batch::RecordBatch;
 use chrono_tz::Tz;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use pulseboard_model::limits::{QueryLimits, ViewLimits};
 use pulseboard_model::schema::OFFSET;
 use pulseboard_model::{Cell, Column, LogOffset, Row, Snapshot, TimeUs};
 
 use super::grammar;
+use super::same::{fail, runner, runtime};
 use super::world::{Event, Happening, STREAM, Whole, Wide, World};
 use crate::api::{History, Params, QuerySpec};
 use crate::batch;
@@ -164,10 +164,6 @@ fn start(shape: &Arc<Shape>, spec: &QuerySpec, world: &Arc<World>) -> Result<Liv
 
 fn limits() -> ViewLimits {
     ViewLimits { groups_max: 100_000, rows_max: 100_000, ..ViewLimits::default() }
-}
-
-fn fail(error: impl std::fmt::Display) -> TestCaseError {
-    TestCaseError::fail(error.to_string())
 }
 
 impl Live {
@@ -352,22 +348,9 @@ fn assert_rows_close(case: &Case, columns: &[Column], expected: &[Row], found: &
     Ok(())
 }
 
-fn runtime() -> &'static tokio::runtime::Runtime {
-    static RUNTIME: std::sync::OnceLock<tokio::runtime::Runtime> = std::sync::OnceLock::new();
-    RUNTIME.get_or_init(|| tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime"))
-}
-
 #[test]
 fn live_equals_batch() {
-    let asked: Option<u32> = std::env::var("PULSEBOARD_DIFFERENTIAL_CASES").ok().and_then(|n| n.parse().ok());
-    let config =
-        Config { cases: asked.unwrap_or(CASES), failure_persistence: None, max_shrink_iters: 400, ..Config::default() };
-    // The normal run takes the same cases each time, so that a change is judged and not chance; a long run takes new ones.
-    let mut runner = match asked {
-        Some(_) => TestRunner::new(config),
-        None => TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
-    };
-    if let Err(error) = runner.run(&case(), |case| check(&case)) {
+    if let Err(error) = runner(CASES).run(&case(), |case| check(&case)) {
         panic!("{error}");
     }
 }

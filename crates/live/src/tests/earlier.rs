@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use chrono_tz::Tz;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use pulseboard_model::Cell;
 use pulseboard_model::limits::QueryLimits;
 
+use super::same::runner;
 use super::world::World;
 use super::worlds::{self, Happens, SECOND_US, START_US, event, happens, holds, rows, run};
 use crate::api::{History, QuerySpec};
@@ -51,12 +51,10 @@ const QUERIES: [&str; 20] = [
 
 #[test]
 fn every_comparison_equals_batch() {
-    let config = Config { cases: CASES, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let zone = prop::sample::select(&worlds::ZONES[..]);
     let start = prop::sample::select(&worlds::STARTS_US[..]);
     let case = (prop::sample::select(&QUERIES[..]), zone, start, prop::collection::vec(happens(), 1..8));
-    if let Err(error) = runner.run(&case, |(sql, zone, start, happenings)| run(sql, zone, start, &happenings)) {
+    if let Err(error) = runner(CASES).run(&case, |(sql, zone, start, happenings)| run(sql, zone, start, &happenings)) {
         panic!("{error}");
     }
 }
@@ -237,10 +235,8 @@ fn one_row_keeps_its_key() {
 #[test]
 fn late_and_duplicate_times_are_told_apart_by_nothing_but_their_rows() {
     let sql = "SELECT kind, count(*) AS a, ago(count(*), interval '20 seconds') AS b FROM events GROUP BY kind";
-    let config = Config { cases: 20, failure_persistence: None, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let events = prop::collection::vec(event(), 1..6);
-    let result = runner.run(&events, |events| {
+    let result = runner(20).run(&events, |events| {
         // The same events twice, then once more an hour late.
         let happenings = [
             Happens::Commit(0, events.clone()),

@@ -17,6 +17,7 @@ mod memory;
 mod replay;
 mod restart;
 mod restart_world;
+mod same;
 mod sessions;
 mod streams;
 mod streams_world;

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use pulseboard_model::limits::{QueryLimits, ViewLimits};
 use pulseboard_model::{Cell, InstanceId, Mode, Row, Status, TimeUs, ViewState};
 
-use super::restart_world::{Kept, Running, START_US, Watched, events, runtime, spec, text, until};
+use super::restart_world::{Files, Kept, Running, START_US, Watched, events, runtime, spec, text, until};
 use super::world::{Event, World};
 use crate::api::History;
 use crate::batch;

@@ -13,6 +13,7 @@ use pulseboard_model::{
 };
 use pulseboard_runtime::Tasks;
 
+pub(super) use super::same::runtime;
 use super::world::{Event, STREAM, World};
 use crate::api::{EngineConfig, History, HistoryError, Params, QuerySpec};
 use crate::batch;
@@ -206,11 +207,6 @@ pub(super) fn text(row: &Row) -> String {
         cell => format!("{cell:?}"),
     };
     row.iter().map(cell).collect::<Vec<_>>().join("|")
-}
-
-pub(super) fn runtime() -> &'static tokio::runtime::Runtime {
-    static RUNTIME: std::sync::OnceLock<tokio::runtime::Runtime> = std::sync::OnceLock::new();
-    RUNTIME.get_or_init(|| tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap())
 }
 
 pub(super) fn events(from: i64) -> Vec<Event> {

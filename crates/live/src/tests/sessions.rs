@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chrono_tz::Tz;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
+use super::same::runner;
 use super::world::World;
 use super::worlds::{self, SECOND_US, START_US, happens, run};
 
@@ -31,12 +31,10 @@ const QUERIES: [&str; 10] = [
 ];
 #[test]
 fn sessions_equal_batch() {
-    let config = Config { cases: CASES, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let zone = prop::sample::select(&worlds::ZONES[..]);
     let start = prop::sample::select(&worlds::STARTS_US[..]);
     let case = (prop::sample::select(&QUERIES[..]), zone, start, prop::collection::vec(happens(), 1..9));
-    if let Err(error) = runner.run(&case, |(sql, zone, start, happenings)| run(sql, zone, start, &happenings)) {
+    if let Err(error) = runner(CASES).run(&case, |(sql, zone, start, happenings)| run(sql, zone, start, &happenings)) {
         panic!("{error}");
     }
 }

@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use chrono_tz::Tz;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use pulseboard_model::limits::{QueryLimits, ViewLimits};
-use pulseboard_model::{Cell, LogOffset, Row, Snapshot, TimeUs};
+use pulseboard_model::limits::ViewLimits;
+use pulseboard_model::{LogOffset, Snapshot, TimeUs};
 use serde_json::{Value, json};
 
+use super::same::{compare, fail, runner};
 use super::streams_world::Streams;
 use crate::api::{History, Params, QuerySpec};
-use crate::batch;
 use crate::live_query::LiveQuery;
 use crate::maintain::compose::compose;
 use crate::scan_request::ScanRequest;
@@ -230,10 +229,6 @@ fn world(start_us: i64) -> Arc<Streams> {
     world
 }
 
-fn fail(error: impl std::fmt::Display) -> TestCaseError {
-    TestCaseError::fail(error.to_string())
-}
-
 fn limits() -> ViewLimits {
     ViewLimits { groups_max: 100_000, rows_max: 100_000, ..ViewLimits::default() }
 }
@@ -257,7 +252,7 @@ fn check(sql: &str, timezone: Tz, start_us: i64, happenings: &[Happens]) -> Resu
     let world = world(start_us);
     let spec = QuerySpec { sql: sql.to_owned(), timezone, params: Params::new() };
     let (mut live, mut client) = start(&spec, &world)?;
-    compare(&spec, &world, &live, &client)?;
+    compare(&spec, world.clone(), world.head(), &live, &client)?;
     for happening in happenings {
         let mut commit = None;
         match happening {
@@ -284,54 +279,17 @@ fn check(sql: &str, timezone: Tz, start_us: i64, happenings: &[Happens]) -> Resu
             live.push(&stream, &batch, &schema).map_err(fail)?;
         }
         client.apply(&live.finish().map_err(fail)?);
-        compare(&spec, &world, &live, &client)?;
+        compare(&spec, world.clone(), world.head(), &live, &client)?;
     }
     Ok(())
-}
-
-fn compare(spec: &QuerySpec, world: &Arc<Streams>, live: &LiveQuery, client: &Snapshot) -> Result<(), TestCaseError> {
-    let history: Arc<dyn History> = world.clone();
-    let batch = runtime().block_on(batch::run(spec, &history, world.head(), &QueryLimits::default())).map_err(fail)?;
-    let told = live.snapshot();
-    let rows = |snapshot: &Snapshot| -> Vec<Row> { snapshot.ordered_rows().map(|(_, row)| row.clone()).collect() };
-    let (mut found, mut at_client, mut expected) = (rows(&told), rows(client), batch.rows);
-    if told.order.is_none() {
-        for rows in [&mut found, &mut at_client, &mut expected] {
-            rows.sort_by_key(|row| format!("{row:?}"));
-        }
-    }
-    prop_assert_eq!(&found, &at_client, "deltas rebuild the snapshot of {}", &spec.sql);
-    prop_assert_eq!(found.len(), expected.len(), "live {:?}, batch {:?} for {}", &found, &expected, &spec.sql);
-    for (found, expected) in found.iter().zip(&expected) {
-        for (a, b) in found.iter().zip(expected.iter()) {
-            let close = match (a, b) {
-                (Cell::Float(a), Cell::Float(b)) => a == b,
-                (a, b) => a == b,
-            };
-            prop_assert!(close, "live {:?}, batch {:?} for {}", found, expected, &spec.sql);
-        }
-    }
-    Ok(())
-}
-
-fn runtime() -> &'static tokio::runtime::Runtime {
-    static RUNTIME: std::sync::OnceLock<tokio::runtime::Runtime> = std::sync::OnceLock::new();
-    RUNTIME.get_or_init(|| tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime"))
 }
 
 /// Runs random cases over `queries`: the same ones each time unless a number of them is asked for.
 fn run(queries: &'static [&'static str]) {
-    let asked: Option<u32> = std::env::var("PULSEBOARD_DIFFERENTIAL_CASES").ok().and_then(|n| n.parse().ok());
-    let config =
-        Config { cases: asked.unwrap_or(CASES), failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
-    let mut runner = match asked {
-        Some(_) => TestRunner::new(config),
-        None => TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
-    };
     let timezone = prop::sample::select(&[Tz::UTC, Tz::Europe__Berlin][..]);
     let start = prop::sample::select(&STARTS_US[..]);
     let case = (prop::sample::select(queries), timezone, start, prop::collection::vec(happens(), 1..9));
-    if let Err(error) = runner.run(&case, |(sql, tz, start, happenings)| check(sql, tz, start, &happenings)) {
+    if let Err(error) = runner(CASES).run(&case, |(sql, tz, start, happenings)| check(sql, tz, start, &happenings)) {
         panic!("{error}");
     }
 }

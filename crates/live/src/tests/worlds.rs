@@ -5,12 +5,13 @@ use std::sync::Arc;
 use arrow::record_batch::RecordBatch;
 use chrono_tz::Tz;
 use proptest::prelude::*;
-use pulseboard_model::limits::{QueryLimits, ViewLimits};
+use pulseboard_model::limits::ViewLimits;
 use pulseboard_model::{Cell, LogOffset, Row, Snapshot, StreamName};
 
+pub(super) use super::same::rows;
+use super::same::{self, fail};
 use super::world::{Event, STREAM, World};
 use crate::api::{History, Params, QueryError, QuerySpec};
-use crate::batch;
 use crate::live_query::LiveQuery;
 use crate::scan_request::ScanRequest;
 
@@ -87,10 +88,6 @@ pub(super) fn plain(time_us: i64, kind: &'static str, n: i64) -> Event {
     Event { time_us, kind: Some(kind), n: Some(n), quarters: Some(4), cents: Some(100), flag: Some(true) }
 }
 
-fn fail(error: impl std::fmt::Display) -> TestCaseError {
-    TestCaseError::fail(error.to_string())
-}
-
 fn spec(sql: &str, timezone: Tz) -> QuerySpec {
     QuerySpec { sql: sql.to_owned(), timezone, params: Params::new() }
 }
@@ -165,37 +162,7 @@ fn compare(
     live: &LiveQuery,
     client: &Snapshot,
 ) -> Result<(), TestCaseError> {
-    let history: Arc<dyn History> = world.clone();
-    let (spec, limits) = (spec(sql, timezone), QueryLimits::default());
-    let batch = runtime().block_on(batch::run(&spec, &history, world.head(), &limits)).map_err(fail)?;
-    let told = live.snapshot();
-    let (mut found, mut at_client, mut expected) = (rows(&told), rows(client), batch.rows);
-    if told.order.is_none() {
-        for rows in [&mut found, &mut at_client, &mut expected] {
-            rows.sort_by_key(|row| format!("{row:?}"));
-        }
-    }
-    prop_assert_eq!(&found, &at_client, "deltas rebuild the snapshot of {}", sql);
-    prop_assert_eq!(found.len(), expected.len(), "live {:?}, batch {:?} for {}", &found, &expected, sql);
-    for (found, expected) in found.iter().zip(&expected) {
-        for (a, b) in found.iter().zip(expected.iter()) {
-            let close = match (a, b) {
-                (Cell::Float(a), Cell::Float(b)) => a == b || (a.is_nan() && b.is_nan()),
-                (a, b) => a == b,
-            };
-            prop_assert!(close, "live {:?}, batch {:?} for {}", found, expected, sql);
-        }
-    }
-    Ok(())
-}
-
-/// The rows of an answer in its order; sorted by their text if it has none.
-pub(super) fn rows(snapshot: &Snapshot) -> Vec<Row> {
-    let mut rows: Vec<Row> = snapshot.ordered_rows().map(|(_, row)| row.clone()).collect();
-    if snapshot.order.is_none() {
-        rows.sort_by_key(|row| format!("{row:?}"));
-    }
-    rows
+    same::compare(&spec(sql, timezone), world.clone(), world.head(), live, client)
 }
 
 /// The live answer from the log, which the batch answer equals.
@@ -225,9 +192,4 @@ pub(super) fn text(sql: &str, timezone: Tz, world: &Arc<World>) -> String {
     };
     let line = |row: &Row| row.iter().map(cell).collect::<Vec<_>>().join(" ");
     rows(&answer(sql, timezone, world)).iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
-fn runtime() -> &'static tokio::runtime::Runtime {
-    static RUNTIME: std::sync::OnceLock<tokio::runtime::Runtime> = std::sync::OnceLock::new();
-    RUNTIME.get_or_init(|| tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime"))
 }

@@ -36,7 +36,7 @@ pub(super) async fn run(args: &QueryArgs) -> Result<(), Failure> {
         };
         return print_bytes(&stream).map(drop);
     };
-    let (headings, rows) = match place {
+    let (headings, rows): (Vec<Heading>, Vec<Vec<Value>>) = match place {
         Place::Server(server) => {
             let answer = server.post("/api/v1/query", &body).await?;
             let rows = answer["rows"].as_array().map(Vec::as_slice).unwrap_or_default();

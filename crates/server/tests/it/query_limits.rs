@@ -1,4 +1,4 @@
-//! What one query may take: memory, rows and time, each with its code; and that it ends when its reader goes.
+//! What one query may take, and that it ends when its reader goes.
 
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -32,29 +32,6 @@ async fn running(api: &Api) -> u64 {
 
 async fn until_running(api: &Api, count: u64) {
     until(&format!("{count} queries run"), async || (running(api).await == count).then_some(())).await;
-}
-
-#[tokio::test]
-async fn a_query_is_held_to_its_rows_memory_and_time_and_says_which() {
-    let (_home, mut server) = server("[limits.queries]\ntime = \"3s\"\nmemory = \"4MiB\"\nrows = 900\n").await;
-    let api = &server.api;
-    let refused = async |sql: &str| ask(api, sql).await.refused(422, "limit_exceeded").message;
-    let rows = refused("SELECT n FROM thousand").await;
-    assert!(rows.contains("more than 900 rows"), "{rows}");
-    assert_eq!(ask(api, "SELECT n FROM thousand LIMIT 900").await.ok()["rows"].as_array().map(Vec::len), Some(900));
-    let million = "SELECT a.n AS a, b.n AS b, count(*) AS c FROM thousand a CROSS JOIN thousand b GROUP BY a.n, b.n";
-    let memory = refused(&format!("SELECT count(*) AS n FROM ({million}) AS groups")).await;
-    assert!(memory.contains("more memory than a query may take"), "{memory}");
-    let time = refused(&format!("SELECT count(*) AS n {ENDLESS}")).await;
-    assert!(time.contains("longer than 3 s"), "{time}");
-    // The same for whoever draws a chart.
-    let range = json!({"sql": format!("SELECT a.time AS time, a.n AS n {ENDLESS}"), "from": 0});
-    let time = api.post("/api/v1/range", &range).await.refused(422, "limit_exceeded").message;
-    assert!(time.contains("longer than 3 s"), "{time}");
-    // Nothing of them is left, and the next one has all there is.
-    until_running(api, 0).await;
-    assert_eq!(ask(api, "SELECT count(*) AS n FROM thousand").await.ok()["rows"], json!([[1_000]]));
-    server.assert_well().await;
 }
 
 /// A request that is on its way until it is cut off.
