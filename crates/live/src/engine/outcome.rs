@@ -108,12 +108,19 @@ pub(crate) fn explain(spec: &QuerySpec, history: &dyn History, config: &EngineCo
     let streams = planned.query.streams.iter().map(|(name, _)| name.clone()).collect();
     let simplified = simplified(&planned).map_err(|error| QueryError::planning(&error))?;
     let (maintained, reasons) = match compose(&planned) {
-        Ok(Composition { parts, top: None }) => (true, parts.iter().flat_map(|shape| describe(shape)).collect()),
-        Ok(Composition { parts, top: Some(_) }) => {
-            let mut reasons = vec![format!(
-                "maintained in {} parts; what is above them is computed from what they hold",
-                parts.len()
-            )];
+        Ok(Composition { parts, layers: None }) => (true, parts.iter().flat_map(|shape| describe(shape)).collect()),
+        Ok(Composition { parts, layers: Some(layers) }) => {
+            let above = match (layers.follows(), layers.stages.len()) {
+                (true, _) => "what is above them follows by key: a change costs what it meets, not what they hold",
+                (false, 0) => "what is above them is computed from what they hold",
+                (false, _) => {
+                    "what is above them follows by key up to a last piece, which is computed from all below it"
+                }
+            };
+            let mut reasons = vec![format!("maintained in {} parts; {above}", parts.len())];
+            for (number, stage) in layers.stages.iter().enumerate() {
+                reasons.push(format!("stage {}: {}", number + 1, stage.describe()));
+            }
             for (number, shape) in parts.iter().enumerate() {
                 reasons.extend(describe(shape).into_iter().map(|line| format!("part {}: {line}", number + 1)));
             }

@@ -15,6 +15,8 @@ use crate::maintain::query::{Query, Refused};
 
 /// The share of the engine's time that evaluating what is above the parts of one query may take: one in so many.
 const EVALUATE_SHARE: u32 = 10;
+/// The same where evaluating costs what changed: to put it off saves little.
+const FOLLOW_SHARE: u32 = 2;
 
 /// A query that is kept current by deltas.
 #[derive(Debug)]
@@ -58,7 +60,8 @@ impl Maintained {
             return Ok(None);
         }
         let delta = self.query.evaluate().map_err(running)?;
-        self.due = Some(Instant::now() + started.elapsed() * (EVALUATE_SHARE - 1));
+        let share = if self.query.follows_changes() { FOLLOW_SHARE } else { EVALUATE_SHARE };
+        self.due = Some(Instant::now() + started.elapsed() * (share - 1));
         Ok(Some(delta))
     }
 }

@@ -1,5 +1,5 @@
 //! Takes a plan apart that is more than one straight line: into parts that are maintained by deltas, and the rest above
-//! them, which is computed again from what the parts hold.
+//! them, which `layers` cuts into stages that follow changes, and what is computed again from what all of them hold.
 //!
 //! A part is the largest piece of the plan that [`take_apart`] can maintain and that stays small: an aggregate, a limit,
 //! or the rows of a window. So an aggregate of an aggregate, a join of views, a union or a ranking reads some groups instead of
@@ -8,20 +8,18 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema};
-use datafusion::common::Column as ColumnName;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
-use datafusion::logical_expr::{
-    Aggregate, Distinct, Expr, Filter, Join, JoinType, LogicalPlan, LogicalPlanBuilder, Projection,
-};
-use pulseboard_model::{Column, ColumnType};
+use datafusion::logical_expr::{Aggregate, Expr, Filter, Join, JoinType, LogicalPlan, LogicalPlanBuilder, Projection};
+use pulseboard_model::ColumnType;
 
 use super::eager::push_below;
+use super::layers::{Layers, layers, renamed, table_name};
+use super::runner::Held;
 use super::shape::{Shape, Unmaintained, simplified_plan, take_apart, take_apart_plan};
-use super::top::{Held, Top};
 use crate::cells::column_type;
-use crate::sql::planning::{Planned, plan_reads_clock};
+use crate::sql::planning::Planned;
 use crate::sql::sessions;
 
 /// How a query is kept current.
@@ -29,12 +27,7 @@ use crate::sql::sessions;
 pub(crate) struct Composition {
     pub(crate) parts: Vec<Arc<Shape>>,
     /// What is above several parts, or above what one can hold; none if the one part is the whole query.
-    pub(crate) top: Option<Arc<Top>>,
-}
-
-/// The name of a part's table in the plan above.
-fn table_name(number: usize) -> String {
-    format!("__part_{number}")
+    pub(crate) layers: Option<Arc<Layers>>,
 }
 
 /// Takes `planned` apart, into one part if that is enough.
@@ -43,7 +36,7 @@ fn table_name(number: usize) -> String {
 /// [`Unmaintained`] with the reason.
 pub(crate) fn compose(planned: &Planned) -> Result<Composition, Unmaintained> {
     let straight = match take_apart(planned) {
-        Ok(shape) => return Ok(Composition { parts: vec![Arc::new(shape)], top: None }),
+        Ok(shape) => return Ok(Composition { parts: vec![Arc::new(shape)], layers: None }),
         Err(reason) => reason,
     };
     let plan = simplified_plan(planned, push_into_joins(planned.marked.clone())?)?;
@@ -59,18 +52,8 @@ pub(crate) fn compose(planned: &Planned) -> Result<Composition, Unmaintained> {
         return Err(straight);
     }
     let above = sessions::expand(above, &planned.state)?;
-    let keys = key_columns(&above, &split.parts);
-    let schema = above.schema().as_arrow().clone();
-    let columns: Vec<Column> = crate::cells::columns(&schema)
-        .into_iter()
-        .zip(keys.into_iter().chain(std::iter::repeat(false)))
-        .map(|(column, key)| Column { key, ..column })
-        .collect();
-    let reads_clock = plan_reads_clock(&above);
-    let one_row = is_one_row(&above, &split.parts);
-    let optimized = planned.state.optimize(&above)?;
-    let top = Top::new(planned, optimized, split.tables, columns, is_ordered(&above), one_row, reads_clock);
-    Ok(Composition { parts: split.parts, top: Some(Arc::new(top)) })
+    let layers = layers(planned, above, &split.parts, split.tables)?;
+    Ok(Composition { parts: split.parts, layers: Some(Arc::new(layers)) })
 }
 
 struct Splitter<'a> {
@@ -151,14 +134,7 @@ impl Splitter<'_> {
         }
         let table = table_name(number);
         let scan = self.hold(shape, fields.map(AsRef::as_ref))?;
-        let renamed = node.schema().iter().enumerate().map(|(i, (qualifier, field))| {
-            let column = Expr::Column(ColumnName::new(Some(table.clone()), format!("c{i}")));
-            match qualifier {
-                Some(qualifier) => column.alias_qualified(Some(qualifier.clone()), field.name()),
-                None => column.alias(field.name()),
-            }
-        });
-        Ok(LogicalPlan::Projection(Projection::try_new(renamed.collect(), Arc::new(scan))?))
+        Ok(LogicalPlan::Projection(Projection::try_new(renamed(node, &table), Arc::new(scan))?))
     }
 
     /// A new part, as the scan of its table.
@@ -195,24 +171,28 @@ fn is_plain(data_type: &DataType) -> bool {
         )
 }
 
-/// Conditions above an inner join go to the side they are about: a window then bounds that side. DataFusion's own rule leaves
+/// Conditions above a join go to the side they are about: a window then bounds that side. DataFusion's own rule leaves
 /// conditions that read the clock where they are.
 fn push_into_joins(plan: LogicalPlan) -> datafusion::common::Result<LogicalPlan> {
     let pushed = plan.transform_down(|node| {
         let LogicalPlan::Filter(filter) = &node else { return Ok(Transformed::no(node)) };
         let LogicalPlan::Join(join) = filter.input.as_ref() else { return Ok(Transformed::no(node)) };
-        if join.join_type != JoinType::Inner {
-            return Ok(Transformed::no(node));
-        }
+        // Of an outer join, to the side whose rows all stay.
+        let (to_left, to_right) = match join.join_type {
+            JoinType::Inner => (true, true),
+            JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti => (true, false),
+            JoinType::Right | JoinType::RightSemi | JoinType::RightAnti => (false, true),
+            _ => return Ok(Transformed::no(node)),
+        };
         let (mut left, mut right, mut rest) = (Vec::new(), Vec::new(), Vec::new());
         for conjunct in split_conjunction(&filter.predicate) {
             let columns = conjunct.column_refs();
             let only = |side: &LogicalPlan| {
                 !columns.is_empty() && columns.iter().all(|column| side.schema().has_column(column))
             };
-            let side = if only(&join.left) {
+            let side = if to_left && only(&join.left) {
                 &mut left
-            } else if only(&join.right) {
+            } else if to_right && only(&join.right) {
                 &mut right
             } else {
                 &mut rest
@@ -251,82 +231,4 @@ fn has_subquery(plan: &LogicalPlan) -> bool {
         Ok(found)
     })
     .unwrap_or(true)
-}
-
-/// Which columns of `plan` tell its rows apart.
-fn key_columns(plan: &LogicalPlan, parts: &[Arc<Shape>]) -> Vec<bool> {
-    let of = |plan: &LogicalPlan| key_columns(plan, parts);
-    match plan {
-        LogicalPlan::TableScan(scan) => {
-            let part = (0..parts.len()).find(|number| scan.table_name.table() == table_name(*number));
-            part.map(|number| parts[number].columns.iter().map(|column| column.key).collect()).unwrap_or_default()
-        }
-        LogicalPlan::Projection(projection) => {
-            let inner = of(&projection.input);
-            let key = |expr: &Expr| match expr.clone().unalias() {
-                Expr::Column(column) => projection
-                    .input
-                    .schema()
-                    .maybe_index_of_column(&column)
-                    .is_some_and(|index| inner.get(index).copied().unwrap_or(false)),
-                _ => false,
-            };
-            projection.expr.iter().map(key).collect()
-        }
-        LogicalPlan::Filter(_) | LogicalPlan::Sort(_) | LogicalPlan::Limit(_) | LogicalPlan::SubqueryAlias(_) => {
-            plan.inputs().first().map(|input| of(input)).unwrap_or_default()
-        }
-        LogicalPlan::Aggregate(aggregate) => {
-            let groups = aggregate.group_expr_len().unwrap_or(0);
-            (0..aggregate.schema.fields().len()).map(|column| column < groups).collect()
-        }
-        LogicalPlan::Distinct(Distinct::All(input)) => vec![true; input.schema().fields().len()],
-        LogicalPlan::Join(join)
-            if matches!(join.join_type, JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full) =>
-        {
-            [of(&join.left), of(&join.right)].concat()
-        }
-        LogicalPlan::Join(join) if matches!(join.join_type, JoinType::LeftSemi | JoinType::LeftAnti) => of(&join.left),
-        LogicalPlan::Window(window) => {
-            let mut keys = of(&window.input);
-            keys.resize(plan.schema().fields().len(), false);
-            keys
-        }
-        LogicalPlan::Union(union) => {
-            let sides: Vec<Vec<bool>> = union.inputs.iter().map(|input| of(input)).collect();
-            let columns = plan.schema().fields().len();
-            (0..columns).map(|i| sides.iter().all(|side| side.get(i).copied().unwrap_or(false))).collect()
-        }
-        _ => vec![false; plan.schema().fields().len()],
-    }
-}
-
-/// Whether the rows come in an order that was asked for.
-fn is_ordered(plan: &LogicalPlan) -> bool {
-    match plan {
-        LogicalPlan::Sort(_) | LogicalPlan::Limit(_) => true,
-        LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_) | LogicalPlan::Filter(_) => {
-            plan.inputs().first().is_some_and(|input| is_ordered(input))
-        }
-        _ => false,
-    }
-}
-
-/// Whether there is never more than one row: an aggregate without GROUP BY, or several side by side.
-fn is_one_row(plan: &LogicalPlan, parts: &[Arc<Shape>]) -> bool {
-    let of = |plan: &LogicalPlan| is_one_row(plan, parts);
-    match plan {
-        LogicalPlan::TableScan(scan) => (0..parts.len())
-            .find(|number| scan.table_name.table() == table_name(*number))
-            .and_then(|number| parts[number].aggregate.as_ref())
-            .is_some_and(|aggregate| aggregate.keys.is_empty()),
-        LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.is_empty(),
-        LogicalPlan::Join(join) => {
-            matches!(join.join_type, JoinType::Inner | JoinType::Left) && of(&join.left) && of(&join.right)
-        }
-        LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_) | LogicalPlan::Filter(_) | LogicalPlan::Sort(_) => {
-            plan.inputs().first().is_some_and(|input| of(input))
-        }
-        _ => false,
-    }
 }

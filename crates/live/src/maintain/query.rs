@@ -11,14 +11,14 @@ use chrono_tz::Tz;
 use datafusion::common::{DataFusionError, Result};
 use pulseboard_model::limits::{ViewLimits, human_bytes};
 use pulseboard_model::schema::{ARRIVED_AT, TIME};
-use pulseboard_model::{Cell, Column, Delta, Row, RowKey, Snapshot, StreamName, StreamSchema, TimeUs};
+use pulseboard_model::{Column, Delta, Snapshot, StreamName, StreamSchema, TimeUs};
 
+use super::above::Above;
 use super::branches::Branch;
 use super::compose::Composition;
 use super::dump;
 use super::instance::Instance;
 use super::shape::Shape;
-use super::top::Top;
 use super::window::MovedBack;
 use crate::input::InputLayout;
 
@@ -30,26 +30,6 @@ struct Part {
     /// Per input of the shape.
     layouts: Vec<InputLayout>,
 }
-
-/// What is above the parts, with the answer as last told.
-#[derive(Debug)]
-struct Above {
-    top: Arc<Top>,
-    told: Snapshot,
-    told_bytes: usize,
-    /// Whether a part changed since it was told.
-    stale: bool,
-}
-
-/// Roughly what the rows of an answer take.
-fn size_of_rows(snapshot: &Snapshot) -> usize {
-    let row =
-        |(key, row): (&RowKey, &Row)| ROW_BYTES + key.as_str().len() + row.iter().map(Cell::size_bytes).sum::<usize>();
-    snapshot.rows.iter().map(row).sum()
-}
-
-/// What a row takes beside its cells: its entry in the table, its place in the order, two allocations.
-const ROW_BYTES: usize = 3 * size_of::<(RowKey, Row)>() + 48;
 
 /// A maintained query.
 #[derive(Debug)]
@@ -98,17 +78,14 @@ impl Query {
             let layouts = shape.branches.iter().map(layout).collect::<Option<_>>().ok_or(Refused::SchemaMoved)?;
             parts.push(Part { shape: shape.clone(), instance: Instance::new(shape.clone(), &limits, now)?, layouts });
         }
-        let above = composition.top.clone().map(|top| {
-            let told = Snapshot { columns: top.columns().to_vec(), ..Snapshot::default() };
-            Above { top, told, told_bytes: 0, stale: true }
-        });
+        let above = composition.layers.clone().map(|layers| Above::new(layers, parts.len())).transpose()?;
         Ok(Self { parts, above, limits, bytes_max, timezone })
     }
 
     /// The columns of the answer.
     pub(crate) fn columns(&self) -> &[Column] {
         match &self.above {
-            Some(above) => above.top.columns(),
+            Some(above) => above.columns(),
             None => self.parts[0].instance.columns(),
         }
     }
@@ -221,11 +198,8 @@ impl Query {
 
     /// What a limit drops is dropped on the way, not at the end.
     fn settle_past(&mut self) -> std::result::Result<(), Refused> {
-        for part in &mut self.parts {
-            let changed = part.instance.settle()?;
-            if let Some(above) = &mut self.above {
-                above.stale |= changed;
-            }
+        for (number, part) in self.parts.iter_mut().enumerate() {
+            settle(number, part, self.above.as_mut())?;
         }
         Ok(self.check_size()?)
     }
@@ -248,8 +222,8 @@ impl Query {
             if let Err(moved_back) = part.instance.advance(now)? {
                 moved = Err(moved_back);
             }
-            if let Some(above) = &mut self.above {
-                above.stale |= new_second && above.top.reads_clock;
+            if let Some(above) = self.above.as_mut().filter(|_| new_second) {
+                above.new_second();
             }
         }
         Ok(moved)
@@ -260,33 +234,26 @@ impl Query {
     pub(crate) fn settle(&mut self) -> Result<Option<Delta>> {
         self.check_size()?;
         let Some(above) = &mut self.above else { return self.parts[0].instance.finish().map(Some) };
-        for part in &mut self.parts {
-            above.stale |= part.instance.settle()?;
+        for (number, part) in self.parts.iter_mut().enumerate() {
+            settle(number, part, Some(&mut *above))?;
         }
-        Ok((!above.stale).then(Delta::default))
+        Ok((!above.is_stale()).then(Delta::default))
+    }
+
+    /// Whether evaluating what is above the parts costs what changed, not what they hold.
+    pub(crate) fn follows_changes(&self) -> bool {
+        self.above.as_ref().is_some_and(Above::follows)
     }
 
     /// What changed in the answer since it was last told. Only after [`Query::settle`].
     pub(crate) fn evaluate(&mut self) -> Result<Delta> {
-        let Some(above) = &mut self.above else { return Ok(Delta::default()) };
-        if !above.stale {
-            return Ok(Delta::default());
+        let Some(above) = self.above.as_mut().filter(|above| above.is_stale()) else { return Ok(Delta::default()) };
+        if self.parts.iter().any(|part| part.instance.is_truncated()) {
+            let what = "a part of it has more groups or rows, or takes more memory, than a live query may hold";
+            return Err(DataFusionError::ResourcesExhausted(what.to_owned()));
         }
-        let mut tables = Vec::with_capacity(self.parts.len());
-        for (number, part) in self.parts.iter_mut().enumerate() {
-            if part.instance.is_truncated() {
-                let what = "a part of it has more groups or rows, or takes more memory, than a live query may hold";
-                return Err(DataFusionError::ResourcesExhausted(what.to_owned()));
-            }
-            tables.push(part.instance.table(above.top.table_schema(number))?);
-        }
-        let now = self.parts[0].instance.now();
-        let new = above.top.run(tables, now, self.limits.groups_max)?;
-        let delta = Delta::between(&above.told, &new);
-        above.told_bytes = size_of_rows(&new);
-        above.told = new;
-        above.stale = false;
-        Ok(delta)
+        let (now, parts) = (self.parts[0].instance.now(), &mut self.parts);
+        above.evaluate(|number, schema| parts[number].instance.table(schema), now, self.limits.groups_max)
     }
 
     /// Ends the step: what changed for readers since the last one.
@@ -300,7 +267,7 @@ impl Query {
     /// The whole answer as last told.
     pub(crate) fn snapshot(&self) -> Snapshot {
         match &self.above {
-            Some(above) => above.told.clone(),
+            Some(above) => above.snapshot(),
             None => self.parts[0].instance.snapshot(),
         }
     }
@@ -327,7 +294,7 @@ impl Query {
 
     /// Roughly how many bytes it holds.
     pub(crate) fn size_bytes(&self) -> usize {
-        let above = self.above.as_ref().map_or(0, |above| above.told_bytes);
+        let above = self.above.as_ref().map_or(0, Above::size_bytes);
         above + self.parts.iter().map(|part| part.instance.size_bytes()).sum::<usize>()
     }
 
@@ -363,8 +330,23 @@ impl Query {
             part.instance = instance;
         }
         if let Some(above) = &mut self.above {
-            above.stale = true;
+            *above = above.emptied()?;
         }
         self.finish().map(drop)
     }
+}
+
+/// Ends the step of a part; what is above it hears how it changed.
+fn settle(number: usize, part: &mut Part, above: Option<&mut Above>) -> Result<()> {
+    match above {
+        Some(above) if above.is_followed(number) => above.take(number, part.instance.finish()?),
+        above => {
+            if part.instance.settle()?
+                && let Some(above) = above
+            {
+                above.changed();
+            }
+        }
+    }
+    Ok(())
 }

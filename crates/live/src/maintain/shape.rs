@@ -402,6 +402,19 @@ fn first_and_last(time: &Arc<dyn PhysicalExpr>, input: &DFSchema) -> Result<[Agg
     Ok([call(min_udaf())?, call(max_udaf())?])
 }
 
+/// What is above the last stage of a query, top first, as steps, their order, and whether they read the clock.
+///
+/// # Errors
+/// [`Unmaintained`] if it is more than steps of rows under one order and limit.
+pub(super) fn finishing(
+    planned: &Planned,
+    nodes: &[&LogicalPlan],
+) -> Result<(Vec<RowStep>, Option<OrderShape>, bool), Unmaintained> {
+    let mut builder = Builder::new(planned);
+    nodes.iter().rev().try_for_each(|node| builder.upper(node))?;
+    Ok((builder.steps, builder.order, builder.reads_clock))
+}
+
 struct Builder<'a> {
     planned: &'a Planned,
     steps: Vec<RowStep>,

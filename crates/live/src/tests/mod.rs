@@ -8,6 +8,7 @@ mod cases;
 mod composed;
 mod differential;
 mod earlier;
+mod follows;
 mod grammar;
 mod growth;
 mod guide;

@@ -13,7 +13,7 @@ use super::same::{compare, fail, runner};
 use super::streams_world::Streams;
 use crate::api::{History, Params, QuerySpec};
 use crate::live_query::LiveQuery;
-use crate::maintain::compose::compose;
+use crate::maintain::compose::{Composition, compose};
 use crate::scan_request::ScanRequest;
 use crate::sql::clock::ClockCell;
 use crate::sql::planning::{self, Rows};
@@ -284,25 +284,34 @@ fn check(sql: &str, timezone: Tz, start_us: i64, happenings: &[Happens]) -> Resu
     Ok(())
 }
 
-/// Runs random cases over `queries`: the same ones each time unless a number of them is asked for.
-fn run(queries: &'static [&'static str]) {
+/// Runs `cases` random cases over `queries`: the same ones each time unless a number of them is asked for.
+pub(super) fn run(queries: &'static [&'static str], cases: u32) {
     let timezone = prop::sample::select(&[Tz::UTC, Tz::Europe__Berlin][..]);
     let start = prop::sample::select(&STARTS_US[..]);
     let case = (prop::sample::select(queries), timezone, start, prop::collection::vec(happens(), 1..9));
-    if let Err(error) = runner(CASES).run(&case, |(sql, tz, start, happenings)| check(sql, tz, start, &happenings)) {
+    if let Err(error) = runner(cases).run(&case, |(sql, tz, start, happenings)| check(sql, tz, start, &happenings)) {
         panic!("{error}");
     }
 }
 
 /// How many parts a query is maintained in, and whether a plan above them is run again.
 fn parts(sql: &str) -> Result<(usize, bool), String> {
+    let composition = composed(sql)?;
+    Ok((composition.parts.len(), composition.layers.is_some()))
+}
+
+/// Whether the answer of a query of several parts follows changes, and in how many stages.
+pub(super) fn layered(sql: &str) -> Result<Option<(bool, usize)>, String> {
+    Ok(composed(sql)?.layers.map(|layers| (layers.follows(), layers.stages.len())))
+}
+
+fn composed(sql: &str) -> Result<Composition, String> {
     let world = world(STARTS_US[0]);
     let spec = QuerySpec { sql: sql.to_owned(), timezone: Tz::UTC, params: Params::new() };
     let clock = ClockCell::new(TimeUs(STARTS_US[0]));
     let planned = planning::plan(&spec, world.as_ref(), &clock, &Rows::None, None, 65_536);
     let planned = planned.map_err(|error| format!("{sql}: {error}"))?;
-    let composition = compose(&planned).map_err(|reason| format!("{sql}: {}", reason.0))?;
-    Ok((composition.parts.len(), composition.top.is_some()))
+    compose(&planned).map_err(|reason| format!("{sql}: {}", reason.0))
 }
 
 #[test]
@@ -320,7 +329,7 @@ fn unions_lists_and_hops_are_held_by_one_state() {
 
 #[test]
 fn unions_lists_and_hops_equal_batch() {
-    run(&STRAIGHT);
+    run(&STRAIGHT, CASES);
 }
 
 #[test]
@@ -331,7 +340,7 @@ fn joins_are_maintained() {
 
 #[test]
 fn joins_equal_batch() {
-    run(&JOINS);
+    run(&JOINS, CASES);
 }
 
 #[test]
