@@ -126,7 +126,7 @@ fn what_is_above_parts_follows_changes_where_it_has_a_key() {
 
 #[test]
 fn what_follows_equals_batch() {
-    run(&FOLLOWED, 1_200);
+    run(&FOLLOWED, 900);
 }
 
 #[test]
@@ -144,5 +144,5 @@ fn a_last_piece_without_a_key_is_run_over_what_follows() {
 
 #[test]
 fn what_is_run_over_what_follows_equals_batch() {
-    run(&RUN_ABOVE, 150);
+    run(&RUN_ABOVE, 100);
 }
