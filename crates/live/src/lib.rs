@@ -29,7 +29,7 @@ pub use engine::{Engine, InstanceRef, Missing, SourceHealth};
 pub use live_query::LiveQuery;
 pub use range::{Downsample, POINTS_MAX as RANGE_POINTS_MAX, RangeAnswer, RangeSpec};
 pub use replay::{Replay, Replayed};
-pub use rollup::{Partials, Rollup, RollupLevel, RollupMaker, RollupUse};
+pub use rollup::{LevelBytes, Partials, Rollup, RollupLevel, RollupMaker, RollupUse};
 pub use scan_request::ScanRequest;
 pub use sql::names::{check_sql, normalise as normalise_sql};
 

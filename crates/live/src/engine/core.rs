@@ -53,9 +53,9 @@ const LATE: Duration = Duration::from_millis(2);
 /// What the engine thread is told.
 pub(crate) enum Command {
     Step(Step),
-    Register { id: InstanceId, spec: QuerySpec, outcome: Outcome },
+    Register { id: InstanceId, spec: QuerySpec, outcome: Box<Outcome> },
     Progress { id: InstanceId, generation: u64, progress: Progress },
-    Rebuilt { id: InstanceId, generation: u64, plan: Plan, result: Result<Rebuilt, QueryError> },
+    Rebuilt { id: InstanceId, generation: u64, plan: Plan, result: Box<Result<Rebuilt, QueryError>> },
     Reran { id: InstanceId, generation: u64, result: Result<QueryAnswer, QueryError> },
     Saved { of: Vec<(InstanceId, u64, Saved)> },
     Figures { ids: Vec<InstanceId>, reply: SyncSender<Vec<Option<ExplainRunning>>> },
@@ -143,9 +143,9 @@ impl Core {
                 self.commit(&commit);
             }
             Command::Step(Step::Tick(position)) => self.move_to(position),
-            Command::Register { id, spec, outcome } => self.register(id, spec, outcome),
+            Command::Register { id, spec, outcome } => self.register(id, spec, *outcome),
             Command::Progress { id, generation, progress } => self.progress(id, generation, progress),
-            Command::Rebuilt { id, generation, plan, result } => self.rebuilt(id, generation, &plan, result),
+            Command::Rebuilt { id, generation, plan, result } => self.rebuilt(id, generation, &plan, *result),
             Command::Reran { id, generation, result } => self.reran(id, generation, result),
             Command::Saved { of } => self.saved(of),
             Command::Figures { ids, reply } => {
@@ -383,7 +383,9 @@ impl Core {
             if guarded(work).is_err() {
                 let Job { asker: Asker { id, generation, commands }, plan, .. } = job;
                 // A closed queue means that the engine has ended.
-                let _ended = commands.send(Command::Rebuilt { id, generation, plan, result: Err(panicked()) }).is_err();
+                let _ended = commands
+                    .send(Command::Rebuilt { id, generation, plan, result: Box::new(Err(panicked())) })
+                    .is_err();
             }
         });
     }

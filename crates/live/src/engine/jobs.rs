@@ -95,7 +95,7 @@ impl Job {
             _ => None,
         };
         let (id, generation) = (self.asker.id, self.asker.generation);
-        let report = Command::Rebuilt { id, generation, plan: self.plan.clone(), result };
+        let report = Command::Rebuilt { id, generation, plan: self.plan.clone(), result: Box::new(result) };
         // A closed queue means that the engine has ended.
         let _ended = self.asker.commands.send(report).is_err();
         if let Some(bytes) = kept {

@@ -214,7 +214,7 @@ impl Engine {
             id
         };
         let hold = self.holding(id, key, user);
-        let registered = self.0.commands.send(Command::Register { id, spec: spec.clone(), outcome });
+        let registered = self.0.commands.send(Command::Register { id, spec: spec.clone(), outcome: Box::new(outcome) });
         registered.map_err(|_| QueryError::new(QueryErrorKind::Internal, "the engine has shut down"))?;
         Ok(hold)
     }

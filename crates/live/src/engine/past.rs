@@ -15,7 +15,7 @@ use crate::api::{PastView, QueryError, QueryErrorKind, QuerySpec};
 
 /// How a view of the past was answered, or why it must be run.
 enum Stepped {
-    View(PastView),
+    View(Box<PastView>),
     Rerun { reason: String },
 }
 
@@ -42,7 +42,7 @@ impl Engine {
         let stepped = worked.map_err(|error| QueryError::new(QueryErrorKind::Internal, error.to_string()))?;
         drop(asked);
         let reason = match stepped {
-            Stepped::View(view) => return Ok(view),
+            Stepped::View(view) => return Ok(*view),
             Stepped::Rerun { reason } => reason,
         };
         let answer = self.query(spec, at).await?;
@@ -65,7 +65,7 @@ impl Inner {
         };
         self.brought(spec, plan, at, asking).map_or_else(
             || Stepped::Rerun { reason: "its rows are more than a view keeps, or it could not be stepped".to_owned() },
-            Stepped::View,
+            |view| Stepped::View(Box::new(view)),
         )
     }
 
@@ -76,7 +76,7 @@ impl Inner {
         let restored = restored.filter(|restored| {
             // From the log it reads what is in the window; from the checkpoint what came since.
             let began = restored.kept.map(|(began, _bytes)| began.clock);
-            !restored.query.since().is_some_and(|from| began.is_none_or(|began| from > began))
+            restored.query.since().is_none_or(|from| began.is_some_and(|began| from <= began))
         });
         let begin = restored.map_or(Begin::Log, |restored| Begin::Earlier(Box::new(restored)));
         let asker = Asker { id: InstanceId(0), generation: 0, commands: self.commands.clone() };

@@ -36,7 +36,7 @@ pub(crate) struct Layers {
 #[derive(Debug)]
 pub(crate) enum End {
     /// By a run over all that they hold.
-    Run(Top),
+    Run(Box<Top>),
     /// By following the last stage.
     Follow(Finish),
 }
@@ -113,7 +113,7 @@ pub(super) fn layers(
     let (ordered, one_row) = (is_ordered(&plan), is_one_row(&plan, parts));
     let tables = inputs.iter().map(|input| stager.held[*input].clone()).collect();
     let runner = Runner::new(planned, &plan, tables)?;
-    Ok(Layers { stages: stager.stages, end: End::Run(Top { runner, inputs, columns, ordered, one_row }) })
+    Ok(Layers { stages: stager.stages, end: End::Run(Box::new(Top { runner, inputs, columns, ordered, one_row })) })
 }
 
 /// What is above the last order or limit, it included, top first, and what is below.

@@ -238,16 +238,16 @@ impl Staged {
         changes.insert(key.clone(), None);
     }
 
-    fn set_result(&mut self, key: RowKey, answer: Answer, changes: &mut Changes) {
+    fn set_result(&mut self, key: &RowKey, answer: Answer, changes: &mut Changes) {
         for (table, of) in &answer.of {
             if let Some(member) = self.tables[*table].rows.get_mut(of) {
                 member.results.insert(key.clone());
             }
         }
         changes.insert(key.clone(), Some(answer.row.clone()));
-        self.bytes += answer_bytes(&key, &answer);
+        self.bytes += answer_bytes(key, &answer);
         if let Some(old) = self.answer.insert(key.clone(), answer) {
-            self.bytes = self.bytes.saturating_sub(answer_bytes(&key, &old));
+            self.bytes = self.bytes.saturating_sub(answer_bytes(key, &old));
         }
     }
 
@@ -350,7 +350,7 @@ impl Staged {
 
     fn take_results(&mut self, results: Vec<(RowKey, Answer)>, changes: &mut Changes) {
         for (key, answer) in results {
-            self.set_result(key, answer, changes);
+            self.set_result(&key, answer, changes);
         }
     }
 
@@ -375,7 +375,7 @@ impl Staged {
         }
         for (text, row) in changed {
             let key = known.get_mut(&text).and_then(Vec::pop).unwrap_or_else(|| self.unused_key(&text));
-            self.set_result(key.clone(), Answer { row, of: Box::default() }, changes);
+            self.set_result(&key, Answer { row, of: Box::default() }, changes);
             results.push((text, key));
         }
         for key in known.into_values().flatten() {

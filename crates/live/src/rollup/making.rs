@@ -29,6 +29,9 @@ struct Making {
     state: Option<(Cut, Groups)>,
 }
 
+/// The states of one level as bytes; `None` where they are not worth keeping.
+pub type LevelBytes = (RollupLevel, Option<Vec<u8>>);
+
 impl Rollup {
     /// Begins the states of a piece, of all levels.
     ///
@@ -68,11 +71,11 @@ impl RollupMaker {
         Ok(())
     }
 
-    /// The states of each level, as bytes; `None` where they are not worth keeping.
+    /// The states of each level.
     ///
     /// # Errors
     /// [`QueryError`] when a state cannot be given.
-    pub fn finish(self) -> Result<Vec<(RollupLevel, Option<Vec<u8>>)>, QueryError> {
+    pub fn finish(self) -> Result<Vec<LevelBytes>, QueryError> {
         let rows = self.rows;
         let finished = self.levels.into_iter().map(|Making { level, state }| {
             let Some((_, mut groups)) = state.filter(|(_, groups)| groups.len() * ROWS_PER_STATE <= rows) else {

@@ -35,7 +35,7 @@ use ipc::ipc_to_columns;
 
 pub use answer::RollupUse;
 pub(crate) use answer::{Asked, answer};
-pub use making::RollupMaker;
+pub use making::{LevelBytes, RollupMaker};
 pub use partials::Partials;
 
 /// What the names of all kept states begin with.

@@ -122,7 +122,7 @@ fn check(sql: &str, timezone: Tz, happenings: &[Happens]) -> Result<(), TestCase
             live.push(&stream, &rows, &schema).map_err(fail)?;
         }
         client.apply(&live.finish().map_err(fail)?);
-        compare(&spec, world.clone(), world.head(), &live, &client)?;
+        compare(&spec, &world, world.head(), &live, &client)?;
     }
     Ok(())
 }

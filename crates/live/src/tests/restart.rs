@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use pulseboard_model::limits::{QueryLimits, ViewLimits};
-use pulseboard_model::{Cell, InstanceId, Mode, Row, Status, TimeUs, ViewState};
+use pulseboard_model::{Cell, InstanceId, Mode, Status, TimeUs, ViewState};
 
 use super::restart_world::{Files, Kept, Running, START_US, Watched, events, runtime, spec, text, until};
 use super::world::{Event, World};

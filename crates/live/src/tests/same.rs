@@ -44,15 +44,15 @@ pub(super) fn rows(snapshot: &Snapshot) -> Vec<Row> {
     rows
 }
 
-/// Whether what is live, what a client made of the deltas, and the batch answer at `at` are one.
-pub(super) fn compare(
+/// Whether what is live, what a client made of the deltas, and the batch answer of `world` at `at` are one.
+pub(super) fn compare<H: History + 'static>(
     spec: &QuerySpec,
-    history: Arc<dyn History>,
+    world: &Arc<H>,
     at: Position,
     live: &LiveQuery,
     client: &Snapshot,
 ) -> Result<(), TestCaseError> {
-    let sql = &spec.sql;
+    let (sql, history): (_, Arc<dyn History>) = (&spec.sql, world.clone());
     let batch = runtime().block_on(batch::run(spec, &history, at, &QueryLimits::default())).map_err(fail)?;
     let told = live.snapshot();
     let (found, at_client, mut expected) = (rows(&told), rows(client), batch.rows);

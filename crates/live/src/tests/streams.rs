@@ -252,7 +252,7 @@ fn check(sql: &str, timezone: Tz, start_us: i64, happenings: &[Happens]) -> Resu
     let world = world(start_us);
     let spec = QuerySpec { sql: sql.to_owned(), timezone, params: Params::new() };
     let (mut live, mut client) = start(&spec, &world)?;
-    compare(&spec, world.clone(), world.head(), &live, &client)?;
+    compare(&spec, &world, world.head(), &live, &client)?;
     for happening in happenings {
         let mut commit = None;
         match happening {
@@ -279,7 +279,7 @@ fn check(sql: &str, timezone: Tz, start_us: i64, happenings: &[Happens]) -> Resu
             live.push(&stream, &batch, &schema).map_err(fail)?;
         }
         client.apply(&live.finish().map_err(fail)?);
-        compare(&spec, world.clone(), world.head(), &live, &client)?;
+        compare(&spec, &world, world.head(), &live, &client)?;
     }
     Ok(())
 }

@@ -162,7 +162,7 @@ fn compare(
     live: &LiveQuery,
     client: &Snapshot,
 ) -> Result<(), TestCaseError> {
-    same::compare(&spec(sql, timezone), world.clone(), world.head(), live, client)
+    same::compare(&spec(sql, timezone), world, world.head(), live, client)
 }
 
 /// The live answer from the log, which the batch answer equals.
