@@ -1,7 +1,6 @@
 //! What one query may take, and that it ends when its reader goes.
 
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
 
 use crate::support::api::{Answer, Api, read};
 use crate::support::server::{Home, Server};
@@ -34,12 +33,6 @@ async fn until_running(api: &Api, count: u64) {
     until(&format!("{count} queries run"), async || (running(api).await == count).then_some(())).await;
 }
 
-/// A request that is on its way until it is cut off.
-fn send(api: &Api, path: &str, body: Value) -> JoinHandle<Answer> {
-    let request = api.request("POST", path).json(&body);
-    tokio::spawn(read(request))
-}
-
 #[tokio::test]
 async fn a_reader_that_goes_away_ends_its_query() {
     // Far beyond the test's own patience: no query here ends because of its time.
@@ -48,10 +41,11 @@ async fn a_reader_that_goes_away_ends_its_query() {
     let query = json!({"sql": format!("SELECT count(*) AS n {ENDLESS}")});
     let range = json!({"sql": format!("SELECT a.time AS time, a.n AS n {ENDLESS}"), "from": 0});
     for (path, body) in [("/api/v1/query", query), ("/api/v1/range", range)] {
-        let sent = send(api, path, body);
-        until_running(api, 1).await;
-        // The connection is cut, as by a page that is closed.
-        sent.abort();
+        // Dropped once it runs: the connection is cut, as by a page that is closed.
+        tokio::select! {
+            answer = read(api.request("POST", path).json(&body)) => panic!("it ended by itself: {answer:?}"),
+            () = until_running(api, 1) => {}
+        }
         until_running(api, 0).await;
     }
     server.assert_well().await;
