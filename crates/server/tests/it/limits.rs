@@ -71,3 +71,90 @@ async fn one_client_has_so_many_live_queries_and_groups_and_named_views_go_on() 
     let reasons = total["reasons"].to_string();
     assert!(reasons.contains("200000 groups") && reasons.contains("256MiB"), "{total}");
 }
+
+/// The state of a view, once it is `status`.
+async fn state(api: &Api, view: &str, status: &str) -> Value {
+    until(&format!("`{view}` is {status}"), async || {
+        let view = api.get(&format!("/api/v1/views/{view}")).await.ok();
+        (view["state"]["status"] == status).then(|| view["state"].clone())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn all_live_queries_together_take_so_much_memory_and_what_was_asked_for_goes_first() {
+    let view = |name: &str, what: &str| format!("[views.{name}]\nsql = \"SELECT n, {what} FROM {name} GROUP BY n\"\n");
+    let limit = "[limits.views]\ntotal_memory = \"1MiB\"\n";
+    let home =
+        Home::new(&format!("{limit}{}{}", view("small", "count(*) AS c"), view("large", "count(*) AS c, sum(n) AS s")));
+    let server = home.start().await;
+    let api = &server.api;
+    let groups = async |stream: &str, count: i64| {
+        let events: Vec<Value> = (0..count).map(|n| json!({ "n": n })).collect();
+        api.accepted(stream, &Value::from(events)).await
+    };
+    let position = groups("small", 500).await;
+    api.live_view("small", &position).await;
+    // Asked for by a client and far too large; what the configuration names stays maintained.
+    groups("asked", 30_000).await;
+    let asked = "SELECT n, count(*) AS c, max(n) AS m FROM asked GROUP BY n";
+    register(api, asked).await.ok();
+    let rerun = until("what was asked for is re-run", async || {
+        let answer = explained(api, asked).await;
+        (answer["running"]["mode"] == "rerun").then_some(answer)
+    })
+    .await;
+    let reason = rerun["running"]["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("all live queries together") && reason.contains("1MiB"), "{rerun}");
+    state(api, "small", "live").await;
+    // Where only named views are left, the largest of them goes.
+    groups("large", 30_000).await;
+    let state_of_large = state(api, "large", "rerun").await;
+    let reason = state_of_large["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("all live queries together"), "{state_of_large}");
+    let position = groups("small", 1).await;
+    let small = api.live_view("small", &position).await;
+    assert_eq!(small["rows"].as_array().map(Vec::len), Some(500));
+    // Re-run, it still answers.
+    let rows = until("the large view answers", async || {
+        let view = api.get("/api/v1/views/large").await.ok();
+        view["rows"].as_array().map(Vec::len).filter(|rows| *rows == 30_000)
+    })
+    .await;
+    assert_eq!(rows, 30_000);
+}
+
+#[tokio::test]
+async fn one_client_gets_its_share_of_the_engines_time_when_there_is_not_enough() {
+    let named = "[views.named]\nsql = \"SELECT count(*) AS n FROM events\"\n";
+    let home = Home::new(&format!("{named}[limits.users]\ncpu_percent = 10\n"));
+    let server = home.start().await;
+    let api = &server.api;
+    let mut position = String::new();
+    for batch in 0..4 {
+        let lines: String = (0..10_000).map(|n| format!("{{\"n\":{}}}\n", batch * 10_000 + n)).collect();
+        position = api.events("events", lines).await.ok()["position"].as_str().unwrap().to_owned();
+    }
+    api.live_view("named", &position).await;
+    // Each reads the clock above its groups, so every second all of them are evaluated: more than a second has.
+    let costly = |column: &str| format!("SELECT n, count(*) AS {column}, now() AS clock FROM events GROUP BY n");
+    let columns: Vec<String> = (0..6).map(|number| format!("c{number}")).collect();
+    for column in &columns {
+        register(api, &costly(column)).await.ok();
+    }
+    let rerun = until("one of them is re-run", async || {
+        for column in &columns {
+            let answer = explained(api, &costly(column)).await;
+            if answer["running"]["mode"] == "rerun" {
+                return Some(answer);
+            }
+        }
+        None
+    })
+    .await;
+    let reason = rerun["running"]["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("of the engine's time") && reason.contains("10 %"), "{rerun}");
+    let position = api.accepted("events", &json!({"n": 1})).await;
+    let view = api.live_view("named", &position).await;
+    assert_eq!((&view["state"]["status"], &view["rows"][0][0]), (&json!("live"), &json!(40_001)), "{view}");
+}
