@@ -95,7 +95,6 @@ pub(crate) fn restore(shape: &Arc<Shape>, limits: &ViewLimits, bytes: &[u8]) -> 
     match (&mut instance.state, kind) {
         (State::Groups(groups), KIND_GROUPS) => {
             let keys = shape.aggregate.as_ref().map_or(0, |aggregate| aggregate.keys.len());
-            let calls = shape.aggregate.as_ref().map_or(&[][..], |aggregate| &aggregate.calls);
             let parts: Vec<(Stay, Spans, usize)> = (0..input.len()?)
                 .map(|_| {
                     let (stay, spans) = input.stay()?;
@@ -109,11 +108,7 @@ pub(crate) fn restore(shape: &Arc<Shape>, limits: &ViewLimits, bytes: &[u8]) -> 
                 }
                 let mut columns = pieces.take(rows)?.into_iter();
                 let keys: Vec<ArrayRef> = columns.by_ref().take(keys).collect();
-                let mut states = Vec::with_capacity(calls.len());
-                for call in calls {
-                    let width = call.function.state_fields()?.len();
-                    states.push(columns.by_ref().take(width).collect::<Vec<_>>());
-                }
+                let states = groups.units().split(columns)?;
                 groups.restore(stay, &spans, &keys, states, rows)?;
             }
             groups.set_truncated(truncated);

@@ -15,7 +15,7 @@ use super::dump;
 use super::shape::AggregateCall;
 
 /// Raised whenever the same query over the same events would be held otherwise than before.
-const ENGINE: u32 = 1;
+pub(crate) const ENGINE: u32 = 2;
 
 /// Aggregates whose partial states have one obvious form, whatever version of DataFusion makes them.
 const STEADY: [&str; 5] = ["count", "sum", "min", "max", "avg"];

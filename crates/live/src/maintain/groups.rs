@@ -3,11 +3,9 @@
 //! A batch is aggregated (`partial`), its keys become dense group ids, its partial states are merged into the long-lived
 //! totals and, with a window, filed in panes. Only groups that changed are evaluated again.
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StructArray, UInt32Array};
-use arrow::compute::take;
+use arrow::array::{ArrayRef, RecordBatch, StructArray};
 use arrow::datatypes::{DataType, Field, Fields};
 use arrow::row::{RowConverter, SortField};
 use datafusion::common::Result;
@@ -18,15 +16,13 @@ use pulseboard_model::{RowKey, TimeUs};
 use super::meter::Meter;
 use super::panes::{Panes, Part};
 use super::partial::{Partial, PartialStates};
-use super::rowwise;
 use super::shape::{AggregateShape, Shape};
-use super::stays::stays_of_rows;
-use super::totals::{GroupId, Total, total};
+use super::totals::{GroupId, Total};
+use super::units::{Unit, Units};
 use super::watch::Spans;
 use super::window::{MovedBack, Stay, Window};
-use crate::cells::cells;
-use crate::row_key::key_text;
 
+mod filing;
 mod sessions;
 
 use sessions::Sessions;
@@ -49,13 +45,14 @@ struct Group {
     dirty: bool,
 }
 
-/// A part of the state for a dump: its stay and times, its keys, and per aggregate its states.
+/// A part of the state for a dump: its stay and times, its keys, and per unit its states.
 pub(crate) type DumpedPart = (Stay, Spans, Vec<ArrayRef>, Vec<Vec<ArrayRef>>);
 
 /// The state.
 #[derive(Debug)]
 pub(crate) struct Groups {
     shape: Arc<Shape>,
+    units: Arc<Units>,
     groups_max: usize,
     meter: Meter,
     /// Of the keys and what finds them.
@@ -105,6 +102,7 @@ impl Groups {
         let keys_by_pane: Vec<Field> =
             std::iter::once(pane_field).chain(aggregate.key_fields.iter().cloned()).collect();
         let window = Window::new(&shape.bounds, now)?;
+        let units = Units::of(aggregate)?;
         let mut groups = Self {
             groups_max: limits.groups_max,
             meter: Meter::new(limits.state_bytes_max),
@@ -115,14 +113,15 @@ impl Groups {
             free: Vec::new(),
             resting: Vec::new(),
             dirty: Vec::new(),
-            totals: aggregate.calls.iter().map(|call| total(&call.function)).collect(),
-            partial: Partial::new(&aggregate.key_fields, &aggregate.calls)?,
-            partial_by_pane: Partial::new(&keys_by_pane, &aggregate.calls)?,
-            panes: if window.is_bounded() { Some(Panes::new(&aggregate.calls)?) } else { None },
+            totals: units.kept.iter().map(Unit::total).collect::<Result<_>>()?,
+            partial: Partial::new(&aggregate.key_fields, &units)?,
+            partial_by_pane: Partial::new(&keys_by_pane, &units)?,
+            panes: if window.is_bounded() { Some(Panes::new(&units)?) } else { None },
             window,
             sessions: aggregate.session.map(|session| Sessions::new(aggregate, session)).transpose()?,
             unseen: false,
             truncated: false,
+            units: Arc::new(units),
             shape: shape.clone(),
         };
         if groups.converter.is_none() {
@@ -131,6 +130,11 @@ impl Groups {
             groups.make_live(0);
         }
         Ok(groups)
+    }
+
+    /// How its calls are kept.
+    pub(crate) fn units(&self) -> &Units {
+        &self.units
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -175,135 +179,6 @@ impl Groups {
         self.meter.measured(self.keys_bytes + groups + totals + ids + panes + sessions);
     }
 
-    /// Takes a batch in the layout of one of the shape's inputs.
-    pub(crate) fn push(&mut self, branch: usize, batch: RecordBatch) -> Result<()> {
-        let shape = self.shape.clone();
-        let aggregate = aggregate_of(&shape);
-        let branch = &shape.branches[branch];
-        let stepped = rowwise::run(&branch.lower, batch, Vec::new())?;
-        let (batch, stays) = self.stays(&branch.bounds, stepped.batch, &stepped.kept)?;
-        let rows = batch.num_rows();
-        if rows == 0 {
-            return Ok(());
-        }
-        if self.meter.took(batch.get_array_memory_size()) {
-            self.measure();
-        }
-        let evaluate =
-            |expr: &Arc<dyn datafusion::physical_expr::PhysicalExpr>| expr.evaluate(&batch)?.into_array(rows);
-        let mut keys = aggregate.keys.iter().map(evaluate).collect::<Result<Vec<_>>>()?;
-        if self.sessions.is_some() {
-            self.assign_sessions(&mut keys)?;
-        }
-        let mut args = Vec::with_capacity(aggregate.calls.len());
-        let mut filters = Vec::with_capacity(aggregate.calls.len());
-        for call in &aggregate.calls {
-            args.push(call.args.iter().map(evaluate).collect::<Result<Vec<_>>>()?);
-            filters.push(call.filter.as_ref().map(evaluate).transpose()?);
-        }
-        self.file_rows(stays, &keys, &args, &filters, rows)?;
-        if self.truncated
-            && let Some(converter) = &self.converter
-        {
-            let keys = converter.convert_columns(&keys)?;
-            let refused = keys.iter().filter(|key| !self.ids.contains_key(key.as_ref())).count();
-            self.window.count_refused(refused as u64);
-        }
-        Ok(())
-    }
-
-    /// Aggregates a batch and merges it in, by when its rows are inside.
-    fn file_rows(
-        &mut self,
-        stays: Stays,
-        keys: &[ArrayRef],
-        args: &[Vec<ArrayRef>],
-        filters: &[Option<ArrayRef>],
-        rows: usize,
-    ) -> Result<()> {
-        match stays {
-            Stays::One(stay, spans) => {
-                let states = self.partial.update(keys, args, filters, rows)?;
-                self.file(stay, &spans, &states.keys, &states)
-            }
-            Stays::PerRow(distinct, per_row) => {
-                let mut keys_by_pane: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(per_row))];
-                keys_by_pane.extend_from_slice(keys);
-                let states = self.partial_by_pane.update(&keys_by_pane, args, filters, rows)?;
-                let pane_of: Vec<i64> = datafusion::common::cast::as_int64_array(&states.keys[0])?.values().to_vec();
-                for (number, (stay, spans)) in distinct.iter().enumerate() {
-                    let rows = (0u32..).zip(&pane_of).filter(|(_, pane)| usize::try_from(**pane) == Ok(number));
-                    let rows: UInt32Array = rows.map(|(row, _)| row).collect();
-                    let pick = |array: &ArrayRef| Ok(take(array, &rows, None)?);
-                    let picked = PartialStates {
-                        keys: states.keys[1..].iter().map(pick).collect::<Result<_>>()?,
-                        states: states.states.iter().map(|s| s.iter().map(pick).collect()).collect::<Result<_>>()?,
-                        groups: rows.len(),
-                    };
-                    self.file(*stay, spans, &picked.keys, &picked)?;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Drops the rows that are outside for good and says when the others are inside.
-    fn stays(&mut self, bounds: &Range<usize>, batch: RecordBatch, times: &[ArrayRef]) -> Result<(RecordBatch, Stays)> {
-        if bounds.is_empty() {
-            return Ok((batch, Stays::One(Stay::FOREVER, Spans::default())));
-        }
-        let mut distinct: Vec<(Stay, Spans)> = Vec::new();
-        let mut numbers: HashMap<Stay, usize> = HashMap::new();
-        let mut per_row = Vec::with_capacity(batch.num_rows());
-        let mut last: Option<(Stay, usize)> = None;
-        let batch = stays_of_rows(&mut self.window, bounds.start, batch, times, |stay, times| {
-            let number = match last {
-                Some((known, number)) if known == stay => number,
-                _ => *numbers.entry(stay).or_insert_with(|| {
-                    distinct.push((stay, Spans::of(bounds.start, times)));
-                    distinct.len() - 1
-                }),
-            };
-            distinct[number].1.add(bounds.start, times);
-            last = Some((stay, number));
-            per_row.push(i64::try_from(number).unwrap_or(i64::MAX));
-        })?;
-        let stays = match distinct.len() {
-            1 => distinct.pop().map(|(stay, spans)| Stays::One(stay, spans)),
-            _ => None,
-        };
-        Ok((batch, stays.unwrap_or(Stays::PerRow(distinct, per_row))))
-    }
-
-    /// Merges partial states of rows with one stay.
-    fn file(&mut self, stay: Stay, spans: &Spans, keys: &[ArrayRef], states: &PartialStates) -> Result<()> {
-        let mut ids = self.ids_of(keys, states.groups)?;
-        let mut part_states = states.states.clone();
-        if ids.contains(&NO_GROUP) {
-            self.truncated = true;
-            self.window.refuse(stay, spans);
-            let kept: UInt32Array = (0u32..).zip(&ids).filter(|(_, id)| **id != NO_GROUP).map(|(row, _)| row).collect();
-            for column in part_states.iter_mut().flatten() {
-                *column = take(column, &kept, None)?;
-            }
-            ids.retain(|id| *id != NO_GROUP);
-        }
-        if stay.is_inside() {
-            for (total, states) in self.totals.iter_mut().zip(&part_states) {
-                total.merge(states, &ids)?;
-            }
-            for id in &ids {
-                self.make_live(*id);
-            }
-        } else {
-            self.resting.extend(ids.iter().filter(|id| !self.groups[**id as usize].live));
-        }
-        if let Some(panes) = &mut self.panes {
-            panes.push(stay, spans, Part::new(ids, part_states), &mut self.window)?;
-        }
-        Ok(())
-    }
-
     fn make_live(&mut self, id: GroupId) {
         self.groups[id as usize].live = true;
         self.touch(id);
@@ -315,29 +190,6 @@ impl Groups {
             group.dirty = true;
             self.dirty.push(id);
         }
-    }
-
-    /// The ids of keys, made if they are new and there is room.
-    fn ids_of(&mut self, keys: &[ArrayRef], count: usize) -> Result<Vec<GroupId>> {
-        let Some(converter) = &self.converter else { return Ok(vec![0; count]) };
-        let rows = converter.convert_columns(keys)?;
-        let mut cells_by_column: Option<Vec<Vec<pulseboard_model::Cell>>> = None;
-        let mut ids = Vec::with_capacity(count);
-        for (number, row) in rows.iter().enumerate() {
-            if let Some(id) = self.ids.get(row.as_ref()) {
-                ids.push(*id);
-                continue;
-            }
-            if self.truncated || self.ids.len() >= self.groups_max || self.meter.is_full() {
-                self.truncated = true;
-                ids.push(NO_GROUP);
-                continue;
-            }
-            let columns = cells_by_column.get_or_insert_with(|| keys.iter().map(cells).collect());
-            let key = RowKey::new(key_text(columns.iter().map(|column| &column[number])));
-            ids.push(self.insert(Arc::from(row.as_ref()), key)?);
-        }
-        Ok(ids)
     }
 
     fn insert(&mut self, bytes: Arc<[u8]>, key: RowKey) -> Result<GroupId> {
@@ -382,7 +234,9 @@ impl Groups {
             let mut touched: Vec<GroupId> = parts.flat_map(|part| part.groups.iter().copied()).collect();
             touched.sort_unstable();
             touched.dedup();
-            let parts = panes.states_of(&touched)?;
+            // What was only in the panes that left has gone with them.
+            let still: Vec<GroupId> = touched.iter().copied().filter(|id| panes.is_inside(*id)).collect();
+            let parts = panes.states_of(&still)?;
             for id in &touched {
                 self.groups[*id as usize].live = false;
                 for total in &mut self.totals {
@@ -476,14 +330,19 @@ impl Groups {
             }
             None => Vec::new(),
         };
-        for (total, call) in self.totals.iter_mut().zip(&aggregate.calls) {
-            columns.push(if call.as_state {
-                let fields = Fields::from(call.function.state_fields()?);
-                Arc::new(StructArray::try_new_with_length(fields, total.state(ids)?, None, ids.len())?)
-            } else {
-                total.evaluate(ids)?
+        let mut given = Vec::with_capacity(self.totals.len());
+        for (total, unit) in self.totals.iter_mut().zip(&self.units.kept) {
+            given.push(match unit {
+                Unit::Single(call, ..) if call.as_state => {
+                    let fields = Fields::from(call.function.state_fields()?);
+                    vec![Arc::new(StructArray::try_new_with_length(fields, total.state(ids)?, None, ids.len())?)
+                        as ArrayRef]
+                }
+                _ => total.evaluate(ids)?,
             });
         }
+        let results = self.units.results(aggregate.calls.len(), &columns, &given);
+        columns.extend(results);
         let options = arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(ids.len()));
         Ok(RecordBatch::try_new_with_options(aggregate.schema.clone(), columns, &options)?)
     }
@@ -568,11 +427,6 @@ impl Groups {
 /// What a key takes outside of the tables: its bytes and its text, each with what an allocation costs.
 fn key_bytes(bytes: &[u8], key: &RowKey) -> usize {
     bytes.len() + key.as_str().len() + 2 * ALLOCATION_BYTES
-}
-
-enum Stays {
-    One(Stay, Spans),
-    PerRow(Vec<(Stay, Spans)>, Vec<i64>),
 }
 
 fn aggregate_of(shape: &Shape) -> &AggregateShape {

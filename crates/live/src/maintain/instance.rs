@@ -48,14 +48,9 @@ impl Instance {
         } else {
             State::Rows(Box::new(Rows::new(&shape, limits, now)?))
         };
-        Ok(Self {
-            output: Output::new(shape.columns.clone(), cut_of(&shape)),
-            sorter: Sorter::new(shape.order.as_ref())?,
-            state,
-            now,
-            touched: true,
-            shape,
-        })
+        let output = Output::new(shape.columns.clone(), cut_of(&shape));
+        let output = if shape.aggregate.is_some() { output.changing_rows_once() } else { output };
+        Ok(Self { output, sorter: Sorter::new(shape.order.as_ref())?, state, now, touched: true, shape })
     }
 
     pub(crate) fn columns(&self) -> &[Column] {

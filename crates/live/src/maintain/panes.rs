@@ -11,13 +11,13 @@ use arrow::array::{ArrayRef, UInt32Array};
 use arrow::compute::{concat, filter, take};
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::Result;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use pulseboard_model::TimeUs;
 use pulseboard_model::time::SECOND_US;
 
 use super::partial::Partial;
-use super::shape::AggregateCall;
 use super::totals::GroupId;
+use super::units::Units;
 use super::watch::Spans;
 use super::window::{ALWAYS_US, NEVER_US, Stay, Window};
 
@@ -64,10 +64,22 @@ pub(crate) struct Crossed {
     pub(crate) left: Vec<Part>,
 }
 
-/// Groups to look up: ascending, and as a set.
+/// Groups to look up: ascending, and which of all they are.
 struct Wanted<'a> {
     ascending: &'a [GroupId],
-    set: HashSet<GroupId>,
+    set: Vec<bool>,
+}
+
+impl<'a> Wanted<'a> {
+    fn new(ascending: &'a [GroupId]) -> Self {
+        let mut set = vec![false; ascending.last().map_or(0, |last| *last as usize + 1)];
+        ascending.iter().for_each(|group| set[*group as usize] = true);
+        Self { ascending, set }
+    }
+
+    fn has(&self, group: GroupId) -> bool {
+        self.set.get(group as usize).copied().unwrap_or(false)
+    }
 }
 
 /// All panes of one instance.
@@ -79,6 +91,8 @@ pub(crate) struct Panes {
     waiting: BTreeMap<(i64, Stay), Pane>,
     /// How many states of each group are waiting.
     waiting_states: HashMap<GroupId, u32>,
+    /// How many states of each group are inside, by group: whoever has none left needs not be looked for.
+    inside_states: Vec<u32>,
     /// Per level, the merged states of all inside panes whose leave instants fall into one block, and what came since.
     /// Made when first needed; a block replaces those below it.
     blocks: [HashMap<i64, Vec<Part>>; LEVELS_US.len()],
@@ -86,14 +100,15 @@ pub(crate) struct Panes {
 }
 
 impl Panes {
-    pub(crate) fn new(calls: &[AggregateCall]) -> Result<Self> {
+    pub(crate) fn new(units: &Units) -> Result<Self> {
         let key = Field::new("group", DataType::UInt32, false);
         Ok(Self {
             inside: BTreeMap::new(),
             waiting: BTreeMap::new(),
             waiting_states: HashMap::new(),
+            inside_states: Vec::new(),
             blocks: Default::default(),
-            merger: Partial::new(&[key], calls)?,
+            merger: Partial::new(&[key], units)?,
         })
     }
 
@@ -101,6 +116,7 @@ impl Panes {
     pub(crate) fn push(&mut self, stay: Stay, spans: &Spans, part: Part, window: &mut Window) -> Result<()> {
         if stay.is_inside() {
             self.append_to_blocks(stay.leave_us, &part)?;
+            count_inside(&mut self.inside_states, &part);
         } else {
             count_waiting(&mut self.waiting_states, &part);
         }
@@ -118,7 +134,10 @@ impl Panes {
         pane.parts.push(part);
         if pane.parts.len() > PARTS_MAX {
             let merged = merge(&mut self.merger, &pane.parts)?;
-            if !stay.is_inside() {
+            if stay.is_inside() {
+                pane.parts.iter().for_each(|part| uncount_inside(&mut self.inside_states, part));
+                count_inside(&mut self.inside_states, &merged);
+            } else {
                 pane.parts.iter().for_each(|part| uncount_waiting(&mut self.waiting_states, part));
                 count_waiting(&mut self.waiting_states, &merged);
             }
@@ -140,6 +159,7 @@ impl Panes {
                 blocks.remove(&leave_us.div_euclid(width));
             }
             window.let_go(Stay { leave_us, enter_us: ALWAYS_US, leaves_by, waits_for: 0 }, &pane.spans);
+            pane.parts.iter().for_each(|part| uncount_inside(&mut self.inside_states, part));
             crossed.left.extend(pane.parts);
         }
         // In one order, so that a replay merges alike.
@@ -166,8 +186,11 @@ impl Panes {
 
     /// The partial states of `groups` (ascending) over everything inside, for merging them anew.
     pub(crate) fn states_of(&mut self, groups: &[GroupId]) -> Result<Vec<Part>> {
-        let wanted = Wanted { ascending: groups, set: groups.iter().copied().collect() };
         let mut found = Vec::new();
+        if groups.is_empty() {
+            return Ok(found);
+        }
+        let wanted = Wanted::new(groups);
         let mut leaving = self.inside.range(..(NEVER_US, 0)).map(|((leave_us, _), _)| *leave_us);
         if let Some(first) = leaving.next() {
             let last = leaving.next_back().unwrap_or(first);
@@ -266,6 +289,11 @@ impl Panes {
         self.waiting_states.contains_key(&group)
     }
 
+    /// Whether states of this group are inside.
+    pub(crate) fn is_inside(&self, group: GroupId) -> bool {
+        self.inside_states.get(group as usize).is_some_and(|states| *states > 0)
+    }
+
     /// All parts inside and waiting, with their stays, in a fixed order.
     pub(crate) fn all(&self) -> Vec<PlacedPart> {
         let stay = |leave_us, leaves_by| Stay { leave_us, enter_us: ALWAYS_US, leaves_by, waits_for: 0 };
@@ -285,8 +313,18 @@ impl Panes {
             parts + pane.spans.size_bytes() + size_of::<Pane>()
         });
         let blocks = self.blocks.iter().flat_map(HashMap::values).flatten().map(Part::size_bytes);
-        panes.sum::<usize>() + blocks.sum::<usize>()
+        panes.sum::<usize>() + blocks.sum::<usize>() + self.inside_states.capacity() * size_of::<u32>()
     }
+}
+
+fn count_inside(counts: &mut Vec<u32>, part: &Part) {
+    let groups = part.groups.iter().max().map_or(0, |last| *last as usize + 1);
+    counts.resize(groups.max(counts.len()), 0);
+    part.groups.iter().for_each(|group| counts[*group as usize] += 1);
+}
+
+fn uncount_inside(counts: &mut [u32], part: &Part) {
+    part.groups.iter().for_each(|group| counts[*group as usize] -= 1);
 }
 
 fn count_waiting(counts: &mut HashMap<GroupId, u32>, part: &Part) {
@@ -320,7 +358,8 @@ fn select(part: &Part, wanted: &Wanted<'_>) -> Result<Option<Part>> {
         let rows: UInt32Array = wanted.ascending.iter().filter_map(row).collect();
         return Ok(if rows.is_empty() { None } else { Some(pick(part, &rows)?) });
     }
-    let mask: arrow::array::BooleanArray = part.groups.iter().map(|group| Some(wanted.set.contains(group))).collect();
+    let mask: arrow::array::BooleanArray =
+        part.groups.iter().map(|group| wanted.has(*group)).collect::<Vec<bool>>().into();
     match mask.true_count() {
         0 => Ok(None),
         all if all == part.groups.len() => Ok(Some(part.clone())),
@@ -328,7 +367,7 @@ fn select(part: &Part, wanted: &Wanted<'_>) -> Result<Option<Part>> {
             let keep =
                 |state: &Vec<ArrayRef>| state.iter().map(|array| Ok(filter(array, &mask)?)).collect::<Result<_>>();
             let states = part.states.iter().map(keep).collect::<Result<_>>()?;
-            let groups = part.groups.iter().filter(|group| wanted.set.contains(*group)).copied().collect();
+            let groups = part.groups.iter().filter(|group| wanted.has(**group)).copied().collect();
             Ok(Some(Part { groups, states, sorted: part.sorted }))
         }
     }

@@ -1,7 +1,7 @@
-//! Aggregates one batch: distinct keys and, for each aggregate, its partial state per key.
+//! Aggregates one batch: distinct keys and, for each unit, its partial state per key.
 //!
-//! Built from DataFusion's own group values and accumulators, so that every aggregate it knows works here and a partial
-//! state means exactly what its `merge_batch` expects. Emitting drains them, so one set is reused for all batches.
+//! Built from DataFusion's own group values and, for a call alone, its own accumulators: every aggregate it knows works here
+//! and its partial state means exactly what its `merge_batch` expects. Emitting drains them, so one set is reused for all batches.
 
 use std::fmt;
 
@@ -15,6 +15,8 @@ use datafusion::physical_plan::aggregates::group_values::{GroupValues, new_group
 use datafusion::physical_plan::aggregates::order::GroupOrdering;
 
 use super::shape::AggregateCall;
+use super::sketches::is_kept_as_sketch;
+use super::units::{Unit, Units};
 
 /// Room for this many keys is kept between batches.
 const BATCH_KEYS: usize = 1_024;
@@ -23,22 +25,32 @@ const BATCH_KEYS: usize = 1_024;
 #[derive(Debug, Clone)]
 pub(crate) struct PartialStates {
     pub(crate) keys: Vec<ArrayRef>,
-    /// Per aggregate, its state columns.
+    /// Per unit, its state columns.
     pub(crate) states: Vec<Vec<ArrayRef>>,
     pub(crate) groups: usize,
+}
+
+/// What aggregates one unit of a batch. Between two calls it holds nothing but room.
+pub(crate) trait Grouped: Send {
+    /// The state of each group of some rows. `values` are all expressions of the units, row `i` belongs to group
+    /// `indices[i]`.
+    fn update(&mut self, values: &[ArrayRef], indices: &[usize], groups: usize) -> Result<Vec<ArrayRef>>;
+
+    /// Merges states whose groups repeat: row `i` belongs to group `indices[i]`.
+    fn merge(&mut self, states: &[ArrayRef], indices: &[usize], groups: usize) -> Result<Vec<ArrayRef>>;
 }
 
 /// The reusable machinery.
 pub(crate) struct Partial {
     /// None if there is no key: all rows are one group.
     values: Option<Box<dyn GroupValues>>,
-    accumulators: Vec<Box<dyn GroupsAccumulator>>,
+    units: Vec<Box<dyn Grouped>>,
     indices: Vec<usize>,
 }
 
 impl fmt::Debug for Partial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Partial").field("accumulators", &self.accumulators.len()).finish_non_exhaustive()
+        f.debug_struct("Partial").field("units", &self.units.len()).finish_non_exhaustive()
     }
 }
 
@@ -61,27 +73,49 @@ const SAME_STATES: [&str; 14] = [
     "percentile_cont",
 ];
 
-/// A fresh accumulator over many groups.
-pub(crate) fn groups_accumulator(call: &AggregateCall) -> Result<Box<dyn GroupsAccumulator>> {
-    let same_states = SAME_STATES.contains(&call.function.fun().name());
-    if same_states && call.function.groups_accumulator_supported() {
-        call.function.create_groups_accumulator()
+/// A call alone, aggregated by DataFusion.
+struct Single {
+    accumulator: Box<dyn GroupsAccumulator>,
+    args: Vec<usize>,
+    filter: Option<usize>,
+}
+
+/// What aggregates `call` alone, given the numbers of its arguments and of its filter.
+pub(super) fn single(call: &AggregateCall, args: &[usize], filter: Option<usize>) -> Result<Box<dyn Grouped>> {
+    let grouped_states = SAME_STATES.contains(&call.function.fun().name()) || is_kept_as_sketch(call);
+    let accumulator = if grouped_states && call.function.groups_accumulator_supported() {
+        call.function.create_groups_accumulator()?
     } else {
         let function = call.function.clone();
-        Ok(Box::new(GroupsAccumulatorAdapter::new(move || function.create_accumulator())))
+        Box::new(GroupsAccumulatorAdapter::new(move || function.create_accumulator()))
+    };
+    Ok(Box::new(Single { accumulator, args: args.to_vec(), filter }))
+}
+
+impl Grouped for Single {
+    fn update(&mut self, values: &[ArrayRef], indices: &[usize], groups: usize) -> Result<Vec<ArrayRef>> {
+        let args: Vec<ArrayRef> = self.args.iter().map(|arg| values[*arg].clone()).collect();
+        let filter: Option<&BooleanArray> = self.filter.map(|filter| as_boolean_array(&values[filter])).transpose()?;
+        self.accumulator.update_batch(&args, indices, filter, groups)?;
+        self.accumulator.state(EmitTo::All)
+    }
+
+    fn merge(&mut self, states: &[ArrayRef], indices: &[usize], groups: usize) -> Result<Vec<ArrayRef>> {
+        self.accumulator.merge_batch(states, indices, groups)?;
+        self.accumulator.state(EmitTo::All)
     }
 }
 
 impl Partial {
     /// For keys of these fields; none of them makes all rows one group.
-    pub(crate) fn new(key_fields: &[Field], calls: &[AggregateCall]) -> Result<Self> {
+    pub(crate) fn new(key_fields: &[Field], units: &Units) -> Result<Self> {
         let values = if key_fields.is_empty() {
             None
         } else {
             Some(new_group_values(std::sync::Arc::new(Schema::new(key_fields.to_vec())), &GroupOrdering::None)?)
         };
-        let accumulators = calls.iter().map(groups_accumulator).collect::<Result<_>>()?;
-        Ok(Self { values, accumulators, indices: Vec::new() })
+        let units = units.kept.iter().map(Unit::grouped).collect::<Result<_>>()?;
+        Ok(Self { values, units, indices: Vec::new() })
     }
 
     fn intern(&mut self, keys: &[ArrayRef], rows: usize) -> Result<usize> {
@@ -98,43 +132,30 @@ impl Partial {
         }
     }
 
-    fn emit(&mut self, groups: usize) -> Result<PartialStates> {
-        let keys = match &mut self.values {
-            Some(values) => {
-                let keys = values.emit(EmitTo::All)?;
-                // Emitting leaves the hash table of the emitted keys behind in some implementations.
-                values.clear_shrink(BATCH_KEYS);
-                keys
-            }
-            None => Vec::new(),
-        };
-        let states =
-            self.accumulators.iter_mut().map(|accumulator| accumulator.state(EmitTo::All)).collect::<Result<_>>()?;
-        Ok(PartialStates { keys, states, groups })
+    /// The keys of the groups, which it forgets.
+    fn keys(&mut self) -> Result<Vec<ArrayRef>> {
+        let Some(values) = &mut self.values else { return Ok(Vec::new()) };
+        let keys = values.emit(EmitTo::All)?;
+        // Emitting leaves the hash table of the emitted keys behind in some implementations.
+        values.clear_shrink(BATCH_KEYS);
+        Ok(keys)
     }
 
-    /// Aggregates rows. `args` and `filters` are per aggregate.
-    pub(crate) fn update(
-        &mut self,
-        keys: &[ArrayRef],
-        args: &[Vec<ArrayRef>],
-        filters: &[Option<ArrayRef>],
-        rows: usize,
-    ) -> Result<PartialStates> {
+    /// Aggregates rows. `values` are what the units' expressions came to.
+    pub(crate) fn update(&mut self, keys: &[ArrayRef], values: &[ArrayRef], rows: usize) -> Result<PartialStates> {
         let groups = self.intern(keys, rows)?;
-        for ((accumulator, args), filter) in self.accumulators.iter_mut().zip(args).zip(filters) {
-            let filter: Option<&BooleanArray> = filter.as_ref().map(|filter| as_boolean_array(filter)).transpose()?;
-            accumulator.update_batch(args, &self.indices, filter, groups)?;
-        }
-        self.emit(groups)
+        let indices = &self.indices;
+        let update = |unit: &mut Box<dyn Grouped>| unit.update(values, indices, groups);
+        let states = self.units.iter_mut().map(update).collect::<Result<_>>()?;
+        Ok(PartialStates { keys: self.keys()?, states, groups })
     }
 
     /// Merges partial states whose keys repeat.
     pub(crate) fn merge(&mut self, keys: &[ArrayRef], states: &[Vec<ArrayRef>], rows: usize) -> Result<PartialStates> {
         let groups = self.intern(keys, rows)?;
-        for (accumulator, states) in self.accumulators.iter_mut().zip(states) {
-            accumulator.merge_batch(states, &self.indices, groups)?;
-        }
-        self.emit(groups)
+        let indices = &self.indices;
+        let merge = |(unit, states): (&mut Box<dyn Grouped>, &Vec<ArrayRef>)| unit.merge(states, indices, groups);
+        let states = self.units.iter_mut().zip(states).map(merge).collect::<Result<_>>()?;
+        Ok(PartialStates { keys: self.keys()?, states, groups })
     }
 }

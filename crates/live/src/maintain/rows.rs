@@ -52,10 +52,14 @@ impl Sorter {
         unique: impl Iterator<Item = &'a [u8]>,
     ) -> Result<Vec<SortKey>> {
         let rows = self.converter.as_ref().map(|converter| converter.convert_columns(columns)).transpose()?;
+        let mut bytes = Vec::new();
         let key = |(number, unique): (usize, &[u8])| {
-            let mut bytes = rows.as_ref().map_or_else(Vec::new, |rows| rows.row(number).as_ref().to_vec());
+            bytes.clear();
+            if let Some(rows) = &rows {
+                bytes.extend_from_slice(rows.row(number).as_ref());
+            }
             bytes.extend_from_slice(unique);
-            SortKey::from(bytes)
+            SortKey::from(bytes.as_slice())
         };
         Ok(unique.enumerate().map(key).collect())
     }

@@ -20,7 +20,7 @@ pub(crate) fn stays_of_rows(
     let columns: Vec<_> = times.iter().map(|array| array.as_primitive::<TimestampMicrosecondType>()).collect();
     let mut keep = Vec::with_capacity(batch.num_rows());
     // Neighbouring rows often have the same times.
-    let (mut known, mut known_stay, mut of_row) = (None, None, Vec::new());
+    let (mut known, mut known_stay, mut of_row) = (Vec::new(), None, Vec::with_capacity(columns.len()));
     for row in 0..batch.num_rows() {
         // No comparison with null is ever true.
         if columns.iter().any(|column| column.is_null(row)) {
@@ -29,11 +29,15 @@ pub(crate) fn stays_of_rows(
         }
         of_row.clear();
         of_row.extend(columns.iter().map(|column| column.value(row)));
-        if known.as_ref() != Some(&of_row) {
-            known_stay = window.stay(first, &of_row)?;
-            known = Some(of_row.clone());
-        }
-        let stay = known_stay;
+        let stay = match known_stay {
+            Some(stay) if known == of_row => stay,
+            _ => {
+                let stay = window.stay(first, &of_row)?;
+                known.clone_from(&of_row);
+                known_stay = Some(stay);
+                stay
+            }
+        };
         keep.push(stay.is_some());
         window.count_if_late(first, &of_row, stay.is_some());
         if let Some(stay) = stay {

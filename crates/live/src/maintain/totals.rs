@@ -17,10 +17,13 @@ use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::Accumulator;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
+use super::shape::AggregateCall;
+use super::sketches::{SketchTotal, is_kept_as_sketch};
+
 /// A group's number, dense, reused after the group has gone.
 pub(crate) type GroupId = u32;
 
-/// One aggregate's state over all groups.
+/// One unit's state over all groups.
 pub(crate) trait Total: Send + Debug {
     /// Makes room for `groups` groups; new ones are empty.
     fn resize(&mut self, groups: usize) -> Result<()>;
@@ -31,8 +34,8 @@ pub(crate) trait Total: Send + Debug {
     /// Empties a group.
     fn reset(&mut self, group: GroupId) -> Result<()>;
 
-    /// The results of `groups`, in their order.
-    fn evaluate(&mut self, groups: &[GroupId]) -> Result<ArrayRef>;
+    /// The results of `groups`, in their order: a column for each of its calls.
+    fn evaluate(&mut self, groups: &[GroupId]) -> Result<Vec<ArrayRef>>;
 
     /// The partial states of `groups`, as `merge` takes them.
     fn state(&mut self, groups: &[GroupId]) -> Result<Vec<ArrayRef>>;
@@ -41,8 +44,9 @@ pub(crate) trait Total: Send + Debug {
     fn size_bytes(&self) -> usize;
 }
 
-/// The best implementation for `function`.
-pub(crate) fn total(function: &Arc<AggregateFunctionExpr>) -> Box<dyn Total> {
+/// The best implementation for a call alone.
+pub(crate) fn total(call: &AggregateCall) -> Box<dyn Total> {
+    let function = &call.function;
     let plain = !function.is_distinct() && function.order_bys().is_empty();
     let result = function.field().data_type().clone();
     match (function.fun().name(), &result) {
@@ -64,6 +68,7 @@ pub(crate) fn total(function: &Arc<AggregateFunctionExpr>) -> Box<dyn Total> {
         ("min" | "max", DataType::Timestamp(TimeUnit::Microsecond, _)) => {
             Box::new(PrimitiveTotal::<TimestampMicrosecondType>::extreme(result, is_max(function)))
         }
+        _ if is_kept_as_sketch(call) => Box::new(SketchTotal::new(function)),
         _ => Box::new(BoxedTotal { function: function.clone(), groups: Vec::new() }),
     }
 }
@@ -106,8 +111,8 @@ impl Total for CountTotal {
         Ok(())
     }
 
-    fn evaluate(&mut self, groups: &[GroupId]) -> Result<ArrayRef> {
-        Ok(self.array(groups))
+    fn evaluate(&mut self, groups: &[GroupId]) -> Result<Vec<ArrayRef>> {
+        Ok(vec![self.array(groups)])
     }
 
     fn state(&mut self, groups: &[GroupId]) -> Result<Vec<ArrayRef>> {
@@ -194,8 +199,8 @@ where
         Ok(())
     }
 
-    fn evaluate(&mut self, groups: &[GroupId]) -> Result<ArrayRef> {
-        Ok(self.array(groups))
+    fn evaluate(&mut self, groups: &[GroupId]) -> Result<Vec<ArrayRef>> {
+        Ok(vec![self.array(groups)])
     }
 
     fn state(&mut self, groups: &[GroupId]) -> Result<Vec<ArrayRef>> {
@@ -239,10 +244,10 @@ impl Total for AverageTotal {
         Ok(())
     }
 
-    fn evaluate(&mut self, groups: &[GroupId]) -> Result<ArrayRef> {
+    fn evaluate(&mut self, groups: &[GroupId]) -> Result<Vec<ArrayRef>> {
         #[expect(clippy::cast_precision_loss, reason = "an average of 2^53 values is inexact anyway")]
         let average = |group: usize| (self.counts[group] > 0).then(|| self.sums[group] / self.counts[group] as f64);
-        Ok(Arc::new(groups.iter().map(|group| average(index(*group))).collect::<Float64Array>()))
+        Ok(vec![Arc::new(groups.iter().map(|group| average(index(*group))).collect::<Float64Array>())])
     }
 
     fn state(&mut self, groups: &[GroupId]) -> Result<Vec<ArrayRef>> {
@@ -292,12 +297,12 @@ impl Total for BoxedTotal {
         Ok(())
     }
 
-    fn evaluate(&mut self, groups: &[GroupId]) -> Result<ArrayRef> {
+    fn evaluate(&mut self, groups: &[GroupId]) -> Result<Vec<ArrayRef>> {
         let values = groups.iter().map(|group| self.groups[index(*group)].evaluate()).collect::<Result<Vec<_>>>()?;
         if values.is_empty() {
-            return Ok(arrow::array::new_empty_array(self.function.field().data_type()));
+            return Ok(vec![arrow::array::new_empty_array(self.function.field().data_type())]);
         }
-        ScalarValue::iter_to_array(values)
+        Ok(vec![ScalarValue::iter_to_array(values)?])
     }
 
     fn state(&mut self, groups: &[GroupId]) -> Result<Vec<ArrayRef>> {

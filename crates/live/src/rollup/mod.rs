@@ -25,7 +25,9 @@ use crate::api::{History, HistoryError, QueryError, QueryErrorKind, QuerySpec};
 use crate::input::InputLayout;
 use crate::maintain::bound::origin;
 use crate::maintain::branches::Branch;
+use crate::maintain::form::ENGINE;
 use crate::maintain::shape::{Shape, simplified, take_apart_plan};
+use crate::maintain::units::Units;
 use crate::sql::buckets::{Step, TIME_BUCKET};
 use crate::sql::clock::ClockCell;
 use crate::sql::names::normalise;
@@ -143,7 +145,7 @@ impl Rollup {
         let Some(cut) = cut(&spec, RollupLevel::Minute.step(), bounds, history, limits)? else { return Ok(None) };
         let types: Vec<String> = cut.branch().input.iter().map(|f| format!("{} {}", f.name(), f.data_type())).collect();
         let text = format!(
-            "{FORMAT}\0{}\0{}\0{:?}\0{}\0{}",
+            "{FORMAT}\0{ENGINE}\0{}\0{}\0{:?}\0{}\0{}",
             env!("CARGO_PKG_VERSION"),
             normalise(&spec.sql),
             spec.params,
@@ -213,11 +215,7 @@ fn columns_of(bytes: &[u8], cut: &Cut) -> datafusion::common::Result<Option<Colu
     let Some(aggregate) = &cut.shape.aggregate else { return Ok(None) };
     let mut columns = columns.into_iter();
     let keys: Vec<ArrayRef> = columns.by_ref().take(aggregate.keys.len()).collect();
-    let mut states = Vec::with_capacity(aggregate.calls.len());
-    for call in &aggregate.calls {
-        let width = call.function.state_fields()?.len();
-        states.push(columns.by_ref().take(width).collect::<Vec<_>>());
-    }
+    let states = Units::of(aggregate)?.split(columns)?;
     Ok(Some(Columns { keys, states, rows }))
 }
 

@@ -8,6 +8,7 @@ use pulseboard_model::limits::{QueryLimits, ViewLimits};
 use pulseboard_model::{Cell, StreamName, TimeUs};
 
 use super::differential::{Case, Restart, check, event_at};
+use super::same::runner;
 use super::world::{Event, Happening, STREAM, Wide, World};
 use crate::api::{History, Params, QuerySpec};
 use crate::batch;
@@ -147,12 +148,10 @@ fn falling() -> impl Strategy<Value = Case> {
     })
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn windows_under_falling_bounds_equal_batch(case in falling()) {
-        check(&case)?;
+#[test]
+fn windows_under_falling_bounds_equal_batch() {
+    if let Err(error) = runner(150).run(&falling(), |case| check(&case)) {
+        panic!("{error}");
     }
 }
 

@@ -7,7 +7,7 @@ pub(crate) fn query() -> impl Strategy<Value = String> {
     prop_oneof![12 => aggregated(), 5 => plain_rows(), 3 => distinct(), 3 => subquery()]
 }
 
-fn one_of(options: &'static [&'static str]) -> impl Strategy<Value = &'static str> {
+fn one_of(options: &'static [&'static str]) -> impl Strategy<Value = &'static str> + Clone {
     prop::sample::select(options)
 }
 
@@ -81,6 +81,11 @@ pub(crate) const AGGREGATES: &[&str] = &[
     "min(kind)",
     "count(DISTINCT kind)",
     "count(DISTINCT n)",
+    "count(DISTINCT value)",
+    "count(DISTINCT price)",
+    "count(DISTINCT time)",
+    "count(DISTINCT flag)",
+    "count(DISTINCT kind) FILTER (WHERE n > 2)",
     "sum(n) FILTER (WHERE flag)",
     "count(*) FILTER (WHERE n > 2)",
     "sum(n) * 2 + count(*)",
@@ -118,10 +123,14 @@ pub(crate) const AGGREGATES: &[&str] = &[
     "last_value(n)",
     "last_value(kind ORDER BY time)",
     "first_value(value ORDER BY n DESC, time)",
+    "last_value(n ORDER BY time) IGNORE NULLS",
+    "last_value(value ORDER BY time) FILTER (WHERE value IS NULL OR n > 2)",
     "array_agg(n)",
     "array_agg(kind ORDER BY n)",
     "corr(n, value)",
     "approx_distinct(kind)",
+    "approx_distinct(n)",
+    "approx_distinct(time) FILTER (WHERE flag)",
     "bit_xor(n)",
     "sum(CASE WHEN flag THEN 1 ELSE 0 END)",
     "any_value(n)",
@@ -149,6 +158,57 @@ pub(crate) const AGGREGATES: &[&str] = &[
 
 fn aggregate() -> impl Strategy<Value = &'static str> {
     one_of(AGGREGATES)
+}
+
+/// Several values of one row, which share its place in an order, and some of another.
+fn latest() -> impl Strategy<Value = Vec<String>> {
+    let value = one_of(&["n", "kind", "value", "price", "flag", "time", "big", "n % 3", "upper(kind)", "_offset"]);
+    let order = one_of(&[
+        "time",
+        "time DESC",
+        "n, time DESC",
+        "kind DESC NULLS LAST, n",
+        "value DESC",
+        "value NULLS FIRST, price",
+        "flag, kind",
+        "n % 2, time",
+        "price",
+    ]);
+    let filter = one_of(&["", "", " FILTER (WHERE flag)", " FILTER (WHERE n > 2)", " FILTER (WHERE value < 0)"]);
+    let values = prop::collection::vec((value.clone(), any::<bool>()), 1..4);
+    (values, order.clone(), filter.clone(), prop::option::weighted(0.4, (value, order, filter))).prop_map(
+        |(values, order, filter, other)| {
+            // The last row by the opposite order is the same one.
+            let opposite = match order {
+                "time" => "time DESC",
+                "time DESC" => "time",
+                "price" => "price DESC",
+                "value DESC" => "value",
+                _ => "",
+            };
+            let of = |(value, last): (&str, bool)| match last && !opposite.is_empty() {
+                true => format!("last_value({value} ORDER BY {opposite}){filter}"),
+                false => format!("first_value({value} ORDER BY {order}){filter}"),
+            };
+            let other = other.map(|(value, order, filter)| format!("last_value({value} ORDER BY {order}){filter}"));
+            values.into_iter().map(of).chain(other).collect()
+        },
+    )
+}
+
+/// Counts of different values of few expressions, under several filters.
+fn distincts() -> impl Strategy<Value = Vec<String>> {
+    let value = one_of(&["n", "kind", "value", "price", "time", "big", "n % 3", "kind || kind", "time::date"]);
+    let filter = one_of(&["", "", " FILTER (WHERE flag)", " FILTER (WHERE n > 2)", " FILTER (WHERE value < 0)"]);
+    (prop::collection::vec(value, 1..3), prop::collection::vec((any::<bool>(), filter), 1..10)).prop_map(
+        |(values, counts)| {
+            let count = |(first, filter)| {
+                let value = if first { values[0] } else { values[values.len() - 1] };
+                format!("count(DISTINCT {value}){filter}")
+            };
+            counts.into_iter().map(count).collect()
+        },
+    )
 }
 
 /// Whether the last digits of this aggregate depend on how it was summed, or it is a list or a sketch.
@@ -217,8 +277,10 @@ fn aggregated() -> impl Strategy<Value = String> {
         " HAVING max(time) > now() - interval '20 seconds'",
     ]);
     let above = one_of(&["", "", "", ", now() AS a9", ", count(*) * 10 AS a9"]);
-    (prop::collection::vec(key(), 0..3), prop::collection::vec(aggregate(), 1..4), conditions(), having, order(), above)
-        .prop_map(|(mut keys, aggregates, conditions, having, order, above)| {
+    let any = prop::collection::vec(aggregate().prop_map(str::to_owned), 1..4);
+    let aggregates = prop_oneof![4 => any, 2 => latest(), 1 => distincts()];
+    (prop::collection::vec(key(), 0..3), aggregates, conditions(), having, order(), above).prop_map(
+        |(mut keys, aggregates, conditions, having, order, above)| {
             keys.dedup();
             if keys.len() == 2 && keys[0] == keys[1] {
                 keys.pop();
@@ -244,7 +306,8 @@ fn aggregated() -> impl Strategy<Value = String> {
                 format!(" GROUP BY {}", (1..=keys.len()).map(|i| i.to_string()).collect::<Vec<_>>().join(", "))
             };
             format!("SELECT {select}{above} FROM events{conditions}{group}{having}{order}")
-        })
+        },
+    )
 }
 
 fn plain_rows() -> impl Strategy<Value = String> {
@@ -280,6 +343,9 @@ fn distinct() -> impl Strategy<Value = String> {
         "DISTINCT ON (kind) kind, n, time",
         "DISTINCT ON (n) *",
         "DISTINCT ON (kind, flag) n, price",
+        "DISTINCT ON (kind, n) kind, n, value, price, time, flag, big",
+        "DISTINCT ON (coalesce(kind, 'none'), n % 3) flag, n, upper(kind) AS k",
+        "DISTINCT ON (value) value, kind",
     ]);
     let above = one_of(&[
         "",
@@ -295,6 +361,11 @@ fn distinct() -> impl Strategy<Value = String> {
             "DISTINCT ON (kind) kind, n, time" if newest => " ORDER BY kind, time DESC",
             "DISTINCT ON (n) *" if newest => " ORDER BY n, value",
             "DISTINCT ON (kind, flag) n, price" if newest => " ORDER BY kind DESC, flag, price DESC",
+            select if newest && select.starts_with("DISTINCT ON (kind, n)") => " ORDER BY kind, n, time DESC",
+            select if newest && select.starts_with("DISTINCT ON (coalesce") => {
+                " ORDER BY coalesce(kind, 'none') DESC NULLS LAST, n % 3, value DESC, time"
+            }
+            select if newest && select.starts_with("DISTINCT ON (value)") => " ORDER BY value, flag, time DESC",
             _ => "",
         };
         let query = format!("SELECT {select} FROM events{conditions}{order}");

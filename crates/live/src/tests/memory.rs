@@ -26,7 +26,7 @@ struct Filled {
     step_us: i64,
 }
 
-const SHAPES: [Filled; 6] = [
+const SHAPES: [Filled; 9] = [
     Filled {
         sql: "SELECT 'customer number ' || n AS k, count(*) AS c, sum(value) AS s FROM events GROUP BY 1",
         commits: 60,
@@ -57,6 +57,25 @@ const SHAPES: [Filled; 6] = [
         commits: 50,
         rows: 600,
         step_us: SECOND_US,
+    },
+    Filled {
+        sql: "SELECT DISTINCT ON (n) n, kind || repeat('x', 100) AS text, value FROM events ORDER BY n, time DESC",
+        commits: 60,
+        rows: 800,
+        step_us: 0,
+    },
+    Filled {
+        sql: "SELECT n % 500 AS k, last_value(kind || repeat('x', 100) ORDER BY time) AS l FROM events \
+              WHERE time > now() - interval '2 hours' GROUP BY 1",
+        commits: 300,
+        rows: 500,
+        step_us: SECOND_US,
+    },
+    Filled {
+        sql: "SELECT n % 50 AS k, count(DISTINCT 'customer number ' || n) AS c, approx_distinct(n) AS d FROM events GROUP BY 1",
+        commits: 100,
+        rows: 1_000,
+        step_us: 0,
     },
 ];
 

@@ -25,7 +25,7 @@ pub(super) fn runtime() -> &'static tokio::runtime::Runtime {
 
 /// Runs `cases` cases, the same ones each time, so that a change is judged and not chance; or as many new ones as
 /// `PULSEBOARD_DIFFERENTIAL_CASES` says.
-pub(super) fn runner(cases: u32) -> TestRunner {
+pub(crate) fn runner(cases: u32) -> TestRunner {
     let asked: Option<u32> = std::env::var("PULSEBOARD_DIFFERENTIAL_CASES").ok().and_then(|n| n.parse().ok());
     let cases = asked.unwrap_or(cases);
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 400, ..Config::default() };

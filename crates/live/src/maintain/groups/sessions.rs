@@ -12,15 +12,16 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::concat;
 use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
-use arrow::row::{RowConverter, SortField};
+use arrow::row::{RowConverter, Rows, SortField};
 use datafusion::common::{Result, internal_err};
 use hashbrown::{HashMap, HashSet};
 use pulseboard_model::{Cell, RowKey};
 
 use super::{ChangedGroups, Groups, aggregate_of};
 use crate::cells::cells;
-use crate::maintain::shape::{AggregateCall, AggregateShape, SessionKey};
-use crate::maintain::totals::{GroupId, Total, total};
+use crate::maintain::shape::{AggregateShape, SessionKey};
+use crate::maintain::totals::{GroupId, Total};
+use crate::maintain::units::{Unit, Units};
 use crate::row_key::key_text;
 
 /// The fragments of a session, and its first time.
@@ -58,6 +59,7 @@ pub(super) struct Sessions {
 /// What of the groups is looked at.
 struct Held<'a> {
     aggregate: &'a AggregateShape,
+    units: &'a Units,
     /// The keys of fragments.
     converter: &'a RowConverter,
     /// The bytes of a group's key.
@@ -71,9 +73,9 @@ impl Groups {
         let room = !self.truncated && self.ids.len() < self.groups_max && !self.meter.is_full();
         let unseen = if std::mem::take(&mut self.unseen) { self.fragments(&self.dirty) } else { Vec::new() };
         let (Some(sessions), Some(converter)) = (&mut self.sessions, &self.converter) else { return Ok(()) };
-        let (aggregate, groups) = (aggregate_of(&self.shape), &self.groups);
+        let (aggregate, units, groups) = (aggregate_of(&self.shape), &self.units, &self.groups);
         let bytes = |id: GroupId| groups[id as usize].bytes.clone();
-        sessions.read(&unseen, &mut Held { aggregate, converter, bytes: &bytes, totals: &mut self.totals })?;
+        sessions.read(&unseen, &mut Held { aggregate, units, converter, bytes: &bytes, totals: &mut self.totals })?;
         sessions.assign(keys, room)
     }
 
@@ -90,9 +92,9 @@ impl Groups {
         let (Some(sessions), Some(converter)) = (&mut self.sessions, &self.converter) else {
             return internal_err!("there are no sessions");
         };
-        let (aggregate, groups) = (aggregate_of(&self.shape), &self.groups);
+        let (aggregate, units, groups) = (aggregate_of(&self.shape), &self.units, &self.groups);
         let bytes = |id: GroupId| groups[id as usize].bytes.clone();
-        let held = Held { aggregate, converter, bytes: &bytes, totals: &mut self.totals };
+        let held = Held { aggregate, units, converter, bytes: &bytes, totals: &mut self.totals };
         let told = sessions.changes(&changed, held)?;
         self.free_resting()?;
         Ok(told)
@@ -103,9 +105,9 @@ impl Groups {
         let (Some(sessions), Some(converter)) = (&self.sessions, &self.converter) else {
             return internal_err!("there are no sessions");
         };
-        let (aggregate, groups) = (aggregate_of(&self.shape), &self.groups);
+        let (aggregate, units, groups) = (aggregate_of(&self.shape), &self.units, &self.groups);
         let bytes = |id: GroupId| groups[id as usize].bytes.clone();
-        sessions.all(Held { aggregate, converter, bytes: &bytes, totals: &mut self.totals })
+        sessions.all(Held { aggregate, units, converter, bytes: &bytes, totals: &mut self.totals })
     }
 }
 
@@ -128,13 +130,18 @@ impl Sessions {
 
     /// Puts, for the time of each row, the key of the fragment that it belongs to. With no room, none is opened.
     fn assign(&mut self, keys: &mut [ArrayRef], room: bool) -> Result<()> {
-        let partitions = self.partitions_of(keys)?;
+        let rows = self.other_keys(keys)?;
         let column = &mut keys[self.session.key];
         let times = column.as_primitive::<TimestampMicrosecondType>();
         let mut opened = Vec::with_capacity(times.len());
-        for (time, bytes) in times.values().iter().zip(partitions) {
-            let fragments = &mut self.partitions.entry(bytes).or_default().fragments;
-            opened.push(place(fragments, *time, self.session.gap_us, room));
+        for (row, time) in times.values().iter().enumerate() {
+            let bytes = rows.as_ref().map_or(&[][..], |rows| rows.row(row).data());
+            // Most rows are of a partition that is there: its name is copied for a new one only.
+            let partition = match self.partitions.get_mut(bytes) {
+                Some(known) => known,
+                None => self.partitions.entry(Arc::from(bytes)).or_default(),
+            };
+            opened.push(place(&mut partition.fragments, *time, self.session.gap_us, room));
         }
         let opened: PrimitiveArray<TimestampMicrosecondType> = opened.into();
         *column = Arc::new(opened.with_data_type(column.data_type().clone()));
@@ -143,11 +150,17 @@ impl Sessions {
 
     /// What tells apart the rows of `keys`, but for their sessions.
     fn partitions_of(&self, keys: &[ArrayRef]) -> Result<Vec<Arc<[u8]>>> {
-        let rows = keys.first().map_or(0, |column| column.len());
-        let Some(converter) = &self.others else { return Ok(vec![Arc::from([]); rows]) };
+        let count = keys.first().map_or(0, |column| column.len());
+        let Some(rows) = self.other_keys(keys)? else { return Ok(vec![Arc::from([]); count]) };
+        Ok(rows.iter().map(|row| Arc::from(row.as_ref())).collect())
+    }
+
+    /// The keys but for the session as bytes; none if there are no others.
+    fn other_keys(&self, keys: &[ArrayRef]) -> Result<Option<Rows>> {
+        let Some(converter) = &self.others else { return Ok(None) };
         let others = keys.iter().enumerate().filter(|(index, _)| *index != self.session.key);
         let others: Vec<ArrayRef> = others.map(|(_, column)| column.clone()).collect();
-        Ok(converter.convert_columns(&others)?.iter().map(|row| Arc::from(row.as_ref())).collect())
+        Ok(Some(converter.convert_columns(&others)?))
     }
 
     /// Reads how far these fragments reach, and whether they are still there. Gives the partitions they are in.
@@ -161,7 +174,7 @@ impl Sessions {
         let opened = keys[self.session.key].as_primitive::<TimestampMicrosecondType>().clone();
         let [.., first, last] = &mut *held.totals else { return internal_err!("sessions without their times") };
         let (first, last) = (first.evaluate(&ids)?, last.evaluate(&ids)?);
-        let times = |array: &ArrayRef| array.as_primitive::<TimestampMicrosecondType>().clone();
+        let times = |columns: &[ArrayRef]| columns[0].as_primitive::<TimestampMicrosecondType>().clone();
         let (first, last) = (times(&first), times(&last));
         let mut columns: Option<Vec<Vec<Cell>>> = None;
         for (row, ((id, live), bytes)) in changed.iter().zip(&partitions).enumerate() {
@@ -229,16 +242,20 @@ impl Sessions {
         *column = Arc::new(starts.with_data_type(column.data_type().clone()));
 
         let ids: Vec<GroupId> = single.iter().map(|(_, members)| members[0]).collect();
-        let shown = held.aggregate.calls.len() - SessionKey::TIMES;
-        for (call, held) in held.aggregate.calls.iter().zip(held.totals.iter_mut()).take(shown) {
-            let alone = held.evaluate(&ids)?;
-            let column = if several.is_empty() {
-                alone
-            } else {
-                concat(&[alone.as_ref(), joined(call, held.as_mut(), &several)?.as_ref()])?
-            };
-            columns.push(column);
+        let shown = held.units.kept.len() - SessionKey::TIMES;
+        let mut given = Vec::with_capacity(shown);
+        for (unit, held) in held.units.kept.iter().zip(held.totals.iter_mut()).take(shown) {
+            let mut results = held.evaluate(&ids)?;
+            if !several.is_empty() {
+                for (alone, joined) in results.iter_mut().zip(joined(unit, held.as_mut(), &several)?) {
+                    *alone = concat(&[alone.as_ref(), joined.as_ref()])?;
+                }
+            }
+            given.push(results);
         }
+        let calls = held.aggregate.calls.len() - SessionKey::TIMES;
+        let results = held.units.results(calls, &columns, &given);
+        columns.extend(results);
         batch(&held.aggregate.schema, columns, clusters.len())
     }
 }
@@ -288,9 +305,9 @@ fn place(fragments: &mut BTreeMap<i64, Fragment>, time_us: i64, gap_us: i64, roo
     opened
 }
 
-/// One aggregate over sessions of several fragments.
-fn joined(call: &AggregateCall, of_fragments: &mut dyn Total, sessions: &[&Cluster]) -> Result<ArrayRef> {
-    let mut joined = total(&call.function);
+/// The results of one unit over sessions of several fragments.
+fn joined(unit: &Unit, of_fragments: &mut dyn Total, sessions: &[&Cluster]) -> Result<Vec<ArrayRef>> {
+    let mut joined = unit.total()?;
     joined.resize(sessions.len())?;
     let (mut members, mut numbers, mut all) = (Vec::new(), Vec::new(), Vec::new());
     for (number, (_, of)) in (0..).zip(sessions) {
