@@ -7,6 +7,8 @@
 import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
 import { launchOptions } from '../dev/browser.mjs';
+import { connectionTests } from './connection.mjs';
+import { nodeTests } from './node.mjs';
 import { openPage, stat } from './page.mjs';
 import { Server } from './server.mjs';
 import { within } from './wait.mjs';
@@ -22,7 +24,7 @@ const RECOVER_MS_MAX = 20_000;
 /** An event must be on the screen this soon after the POST began. */
 const SEEN_MS_MAX = 1_000;
 
-const tests = {
+const pageTests = {
   async 'the infra board fills and moves by itself'({ browser, server }) {
     const { page, problems, close } = await openPage(browser, server, '');
     for (const title of ['CPU', 'Memory', 'Load']) {
@@ -130,28 +132,6 @@ const tests = {
     await close();
   },
 
-  async 'where no WebSocket gets through, the board runs over SSE'({ browser, server }) {
-    const init = () => {
-      window.WebSocket = class {
-        constructor() {
-          setTimeout(() => this.onclose?.({ code: 1006, reason: '' }), 5);
-        }
-        send() {}
-        close() {}
-      };
-    };
-    const { page, problems, close } = await openPage(browser, server, '', { init });
-    await within(RECOVER_MS_MAX, 'a value', async () => /\d/.test(await stat(page, 'CPU').textContent()));
-    const instants = new Set();
-    await within(MOVE_MS_MAX, 'the instant to move', async () => {
-      instants.add(await page.locator('.instant').textContent());
-      return instants.size > 2;
-    });
-    assert.match(await page.locator('.pill').getAttribute('title'), /over SSE/);
-    assert.deepEqual(problems, []);
-    await close();
-  },
-
   async 'a phone shows everything without scrolling sideways'({ browser, server }) {
     for (const hash of ['', '#/streams', '#/streams/e2e_orders', '#/explore']) {
       const { page, problems, close } = await openPage(browser, server, hash, {
@@ -196,6 +176,11 @@ const tests = {
     await close();
   },
 };
+
+/** `ONLY=word` runs those whose names have the word. */
+const only = process.env.ONLY ?? '';
+const all = { ...nodeTests, ...pageTests, ...connectionTests };
+const tests = Object.fromEntries(Object.entries(all).filter(([name]) => name.includes(only)));
 
 const server = await Server.create(binary);
 const browser = await chromium.launch(launchOptions);

@@ -1,7 +1,7 @@
-/** A board's definition: fetched at once, again after each reconnect, kept meanwhile. */
+/** A board's definition: as it was at the last visit, fetched at once, again after each reconnect, kept meanwhile. */
 
 import { useEffect, useState } from 'react';
-import { ApiError, api, type Board, type BoardName } from '../shared/api';
+import { API_URL, ApiError, api, type Board, type BoardName } from '../shared/api';
 import { client } from '../shared/live';
 
 const RETRY_MS = 1_000;
@@ -38,24 +38,53 @@ export function useBoards(): readonly BoardName[] | null {
   return boards;
 }
 
+/** What was kept is shown until the server says otherwise; a page may be denied its storage. */
+const kept = {
+  name: (board: string) => `pulseboard.board 1 ${API_URL} ${board}`,
+
+  read(board: string): Board | null {
+    try {
+      return JSON.parse(localStorage.getItem(kept.name(board)) ?? 'null') as Board | null;
+    } catch {
+      return null;
+    }
+  },
+
+  write(name: string, board: Board): void {
+    try {
+      localStorage.setItem(kept.name(name), JSON.stringify(board));
+    } catch {
+      // Then the next visit begins with nothing.
+    }
+  },
+};
+
 export function useBoard(name: string): BoardAnswer {
-  const [answer, setAnswer] = useState<BoardAnswer>({ board: null, problem: null });
+  const [answer, setAnswer] = useState<BoardAnswer>(() => ({ board: kept.read(name), problem: null }));
   useEffect(() => {
     let over = false;
+    let confirmed = false;
     let retry: ReturnType<typeof setTimeout> | undefined;
+    const known = kept.read(name);
+    if (known !== null) {
+      setAnswer({ board: known, problem: null });
+    }
     const load = async () => {
       clearTimeout(retry);
       try {
         const board = await api.board(name);
         if (!over) {
+          confirmed = true;
+          kept.write(name, board);
           setAnswer((held) => (JSON.stringify(held.board) === JSON.stringify(board) ? held : { board, problem: null }));
         }
       } catch (error) {
         if (over || !(error instanceof ApiError)) {
           return;
         }
-        // What is on screen stays; a reason is only shown where there is nothing else to show.
-        setAnswer((held) => (held.board === null ? { board: null, problem: error.message } : held));
+        // What is on screen stays, unless it was kept and is gone; a reason is only shown where there is nothing else.
+        const gone = error.code === 'unknown_board' && !confirmed;
+        setAnswer((held) => (held.board === null || gone ? { board: null, problem: error.message } : held));
         retry = setTimeout(load, RETRY_MS);
       }
     };

@@ -21,17 +21,18 @@ export const boardClock = {
     paused = value;
   },
 
-  /** The server's clock of the newest frame; null before the first. */
+  /** The server's clock of the newest frame; before the first, when the data on screen was kept; null without any. */
   get lastInstant_ms(): number | null {
-    return lastInstant_ms;
+    return lastInstant_ms ?? client.storedAt_ms;
   },
 
   now_ms(): number {
     const now_ms = client.serverNow_ms();
-    if (lastInstant_ms === null) {
+    const last_ms = boardClock.lastInstant_ms;
+    if (last_ms === null) {
       return now_ms;
     }
-    const flows = !paused && client.connection.status === 'open';
-    return flows ? Math.min(now_ms, lastInstant_ms + AHEAD_MS_MAX) : lastInstant_ms;
+    const flows = !paused && lastInstant_ms !== null && client.connection.status === 'open';
+    return flows ? Math.min(now_ms, last_ms + AHEAD_MS_MAX) : last_ms;
   },
 };

@@ -37,6 +37,7 @@ export class PulseClient {
   readonly #subscriptions = new Set<Subscription>();
   readonly #active = new Map<number, Subscription>();
   #lastId = 0;
+  #storedAt_ms: number | null = null;
   #cancelLinger: Cancel = () => {};
 
   constructor(options: ClientOptions) {
@@ -79,6 +80,11 @@ export class PulseClient {
   /** When the last frame came in, local wall clock in ms. */
   get lastFrameAt_ms(): number | null {
     return this.#presenter.lastFrameAt_ms;
+  }
+
+  /** When the newest of the data that was kept from an earlier visit was kept, wall-clock ms; null if there was none. */
+  get storedAt_ms(): number | null {
+    return this.#storedAt_ms;
   }
 
   /** How far the server's clock is ahead of the local one, in ms; null until something came. */
@@ -172,7 +178,7 @@ export class PulseClient {
       this.#subscriptions.delete(subscription);
       this.#lingerIfUnused();
     },
-    made: (_, feed) => void this.#keeper?.restore(feed, () => this.#presenter.markDirty([feed])),
+    made: (_, feed) => void this.#keeper?.restore(feed, () => this.#restored(feed)),
     touched: (_, feeds) => this.#touched(feeds),
   };
 
@@ -229,6 +235,11 @@ export class PulseClient {
       this.#deactivate(subscription);
       this.#activate(subscription);
     }
+  }
+
+  #restored(feed: ChannelFeed): void {
+    this.#storedAt_ms = Math.max(this.#storedAt_ms ?? 0, feed.channel.storedAt_ms ?? 0);
+    this.#presenter.markDirty([feed]);
   }
 
   #touched(feeds: readonly ChannelFeed[]): void {

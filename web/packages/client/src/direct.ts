@@ -154,7 +154,10 @@ export class DirectLink implements Link {
         );
         break;
       case 'remember':
-        this.#memory.remember(effect.transport, environment.now());
+        // What a pinned client uses says nothing about what else would work.
+        if (this.#options.transports.length > 1) {
+          this.#memory.remember(effect.transport, environment.now());
+        }
         break;
       case 'probe':
         this.#transport?.probe();

@@ -137,7 +137,7 @@ class HttpTransport implements Transport, CarrierHost {
       return;
     }
     if (error === null || isTemporary(response.status) || response.status === 401) {
-      this.lose(lossOf(response, error, this.context.environment.now()));
+      this.lose(lossOf(response, error));
       return;
     }
     this.unsubscribe(request.id);
@@ -170,7 +170,7 @@ class HttpTransport implements Transport, CarrierHost {
       if (response.ok) {
         this.opened();
       } else {
-        this.lose(lossOf(response, null, environment.now()));
+        this.lose(lossOf(response, null));
       }
     } catch {
       this.lose(loss('cut'));

@@ -55,7 +55,10 @@ export class Keeper {
     for (const feed of feeds) {
       this.#dirty.add(feed);
     }
-    this.#cancelSave ??= this.#environment.after(SAVE_EVERY_MS, () => this.#save());
+    // A tab that nobody looks at has saved when it was hidden, and will when it goes; ten of them would write the same.
+    if (!this.#environment.hidden()) {
+      this.#cancelSave ??= this.#environment.after(SAVE_EVERY_MS, () => this.#save());
+    }
   }
 
   close(): void {

@@ -16,6 +16,9 @@ const ANSWER_MS_MAX = 10_000;
 /** Long polls of a lively channel are at least this far apart: each is a whole request. */
 const GAP_MS_MIN = 100;
 
+/** The first wait is short, so that a quiet channel does not keep one waiting for whether there is a connection. */
+const FIRST_WAIT_MS = 1_000;
+
 export interface PollPace {
   /** How long the server may hold a request; 0 for an answer at once. */
   readonly wait_ms: number;
@@ -30,9 +33,9 @@ export class PollCarrier implements Carrier {
   readonly #pace: PollPace;
   readonly #abort = new AbortController();
   #since: string | null;
-  #etag: string | null = null;
   #quiet = 0;
   #asking = false;
+  #answers = 0;
   #cancelTimer: Cancel = () => {};
 
   constructor(host: CarrierHost, request: SubscribeRequest, pace: PollPace) {
@@ -58,10 +61,10 @@ export class PollCarrier implements Carrier {
   async #ask(): Promise<void> {
     const { environment } = this.#host.context;
     const { signal } = this.#abort;
-    const { wait_ms } = this.#pace;
+    const wait_ms = this.#answers === 0 ? Math.min(FIRST_WAIT_MS, this.#pace.wait_ms) : this.#pace.wait_ms;
     const wait = wait_ms > 0 ? `${wait_ms}ms` : null;
     const url = this.#host.url('live/poll', this.#request, { since: this.#since, wait });
-    const headers = this.#host.headers(this.#etag === null ? {} : { 'if-none-match': this.#etag });
+    const headers = this.#host.headers();
     this.#asking = true;
     this.#cancelTimer();
     this.#cancelTimer = environment.after(wait_ms + ANSWER_MS_MAX, () => this.#host.lose(loss('silent')));
@@ -72,8 +75,8 @@ export class PollCarrier implements Carrier {
         await this.#host.refused(this.#request, response);
         return;
       }
-      this.#etag = response.headers.get('etag') ?? this.#etag;
-      this.#take(response.status === 304 ? '' : await response.text());
+      const cursor = cursorOf(response);
+      this.#take(response.status === 304 ? null : await response.text(), cursor);
     } catch (error) {
       if (!signal.aborted) {
         this.#host.lose(loss(error instanceof SyntaxError ? 'garbled' : 'cut'));
@@ -84,19 +87,26 @@ export class PollCarrier implements Carrier {
     }
   }
 
-  #take(text: string): void {
+  /** `text` is null if nothing changed; the cursor may have moved on all the same, over what other channels did. */
+  #take(text: string | null, cursor: string | null): void {
     if (this.#abort.signal.aborted) {
       return;
     }
-    const frame = text === '' ? null : parseMessage(text);
+    const frame = text === null ? null : parseMessage(text);
     const { events } = this.#host;
+    this.#answers += 1;
     this.#host.opened();
     events.accepted(this.#request.id);
-    this.#quiet += 1;
     if (frame?.type === 'frame') {
-      this.#quiet = frame.changes.length > 0 ? 0 : this.#quiet;
+      this.#quiet = 0;
       this.#since = frame.cursor;
       events.frame(this.#request.id, frame);
+    } else {
+      this.#quiet += 1;
+      this.#since = cursor ?? this.#since;
+      if (cursor !== null) {
+        events.advanced(this.#request.id, cursor);
+      }
     }
   }
 
@@ -108,4 +118,9 @@ export class PollCarrier implements Carrier {
     this.#cancelTimer();
     this.#cancelTimer = environment.after(Math.max(0, pause_ms, gap_ms), () => void this.#ask());
   }
+}
+
+/** The tag of an answer is its cursor: `W/"…"`. */
+function cursorOf(response: Response): string | null {
+  return /"(.+)"/.exec(response.headers.get('etag') ?? '')?.[1] ?? null;
 }

@@ -77,7 +77,7 @@ export async function range(request: RangeRequest, options: RangeOptions): Promi
     throw new RequestError('offline', 'the server cannot be reached', {}, true);
   }
   if (!response.ok) {
-    throw await errorOf(response, Date.now());
+    throw await errorOf(response);
   }
   const body: unknown = await response.json().catch(() => null);
   if (typeof body !== 'object' || body === null || !('rows' in body)) {

@@ -17,15 +17,15 @@ export function isTemporary(status: number): boolean {
   return status === 408 || status === 429 || status >= 500;
 }
 
-/** What `Retry-After` asks for, in seconds or as a date. */
-export function retryAfter_ms(response: Response, now_ms: number): number | null {
-  const text = response.headers.get('retry-after');
-  const wait_ms = text === null ? Number.NaN : /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - now_ms;
+/** How long the server asks to wait: in its own words, or by `Retry-After` in seconds. Null if it does not say. */
+export function retryAfter_ms(response: Response, error: ErrorBody | null): number | null {
+  const seconds = response.headers.get('retry-after');
+  const wait_ms = Number(error?.details?.retry_after_ms ?? (seconds === null ? Number.NaN : Number(seconds) * 1_000));
   return Number.isFinite(wait_ms) ? Math.max(0, wait_ms) : null;
 }
 
 /** An answer that says that there is no connection this way for now. */
-export function lossOf(response: Response, error: ErrorBody | null, now_ms: number): Loss {
+export function lossOf(response: Response, error: ErrorBody | null): Loss {
   const { status } = response;
   const reason =
     status === 401
@@ -35,5 +35,5 @@ export function lossOf(response: Response, error: ErrorBody | null, now_ms: numb
         : status === 429 || status === 503
           ? 'overloaded'
           : 'refused';
-  return loss(reason, error?.message ?? `status ${status}`, retryAfter_ms(response, now_ms));
+  return loss(reason, error?.message ?? `status ${status}`, retryAfter_ms(response, error));
 }

@@ -28,14 +28,14 @@ export class RequestError extends Error {
 }
 
 /** Turns an answer without success into an error that says why. */
-export async function errorOf(response: Response, now_ms: number): Promise<RequestError> {
+export async function errorOf(response: Response): Promise<RequestError> {
   const error = await readError(response);
   return new RequestError(
     error?.code ?? 'unexpected',
     error?.message ?? `the server answered ${response.status} without saying why`,
     { ...error?.details },
     isTemporary(response.status),
-    retryAfter_ms(response, now_ms),
+    retryAfter_ms(response, error),
   );
 }
 
@@ -56,7 +56,7 @@ export class Requests {
   async json<T>(path: string, init: RequestInit = {}): Promise<T> {
     const response = await this.fetch(new URL(path, this.#base), init);
     if (!response.ok) {
-      throw await errorOf(response, this.#environment.now());
+      throw await errorOf(response);
     }
     const body: unknown = await response.json().catch(() => undefined);
     if (body === undefined) {

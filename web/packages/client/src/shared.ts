@@ -72,11 +72,6 @@ export class SharedLink implements Link {
     return this.#state;
   }
 
-  /** Whether this tab holds a connection, its own or that of all. */
-  get role(): 'leader' | 'follower' {
-    return this.#hub === null ? 'follower' : 'leader';
-  }
-
   want(): void {
     this.#wanted = true;
     this.#call({ t: 'want', wanted: true });
@@ -133,8 +128,8 @@ export class SharedLink implements Link {
         signal.addEventListener('abort', () => resolve());
         held();
       });
-    // It rejects when the link is closed before the lock was given.
-    this.#locks.request(name, { signal }, untilEnd).catch(() => {});
+    // It rejects when the link is closed before the lock was given, or at once where the page may hold none.
+    this.#locks.request(name, { signal }, untilEnd).catch(() => !signal.aborted && this.#goAlone());
   }
 
   #placeOf(tab: string): string {
@@ -214,7 +209,8 @@ export class SharedLink implements Link {
     if (call.t === 'join') {
       const { join } = call;
       const outbox = this.#outboxTo(tab);
-      hub.add(tab, 'remote', (reply) => outbox.postMessage({ t: 'reply', join, reply } satisfies InboxMessage));
+      const from = this.#name;
+      hub.add(tab, 'remote', (reply) => outbox.postMessage({ t: 'reply', from, join, reply } satisfies InboxMessage));
     }
     hub.take(tab, call);
     if (call.t === 'bye') {
@@ -242,10 +238,11 @@ export class SharedLink implements Link {
   }
 
   #open(message: InboxMessage): void {
-    this.#silentLooks = 0;
-    if (message.t === 'here') {
+    if (message.t === 'here' || this.#role === 'alone') {
+      // Whatever a leader that was given up says, it speaks again.
       this.#follow(message.from);
     } else if (message.join === this.#join) {
+      this.#silentLooks = 0;
       this.#receive(message.reply);
     }
   }
@@ -290,13 +287,19 @@ export class SharedLink implements Link {
       return;
     }
     this.#silentLooks += 1;
-    if (this.#role !== 'alone' && this.#silentLooks > SILENT_LOOKS_MAX) {
-      this.#role = 'alone';
-      this.#leader = null;
-      this.#serveSelf();
+    if (this.#silentLooks > SILENT_LOOKS_MAX) {
+      this.#goAlone();
     }
     if (this.#silentLooks > 1) {
       this.#say({ t: 'hello', from: this.#name });
+    }
+  }
+
+  #goAlone(): void {
+    if (this.#role === 'waiting' || this.#role === 'follower') {
+      this.#role = 'alone';
+      this.#leader = null;
+      this.#serveSelf();
     }
   }
 }

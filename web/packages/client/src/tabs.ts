@@ -48,7 +48,7 @@ export type InboxMessage =
   /** The answer to `hello`. */
   | { readonly t: 'here'; readonly from: string }
   /** A reply to the tab as it had joined with that number; after another joining it is of the past. */
-  | { readonly t: 'reply'; readonly join: number; readonly reply: Reply };
+  | { readonly t: 'reply'; readonly from: string; readonly join: number; readonly reply: Reply };
 
 /** What the leader says to one tab. */
 export type Reply =

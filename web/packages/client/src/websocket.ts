@@ -67,7 +67,8 @@ class WebSocketTransport implements Transport {
     };
     socket.onmessage = ({ data }) => this.#receive(String(data));
     socket.onclose = ({ code, reason }) => this.#lose(readClose(code, reason));
-    socket.onerror = null;
+    // A close always follows. Without a listener Node's `ws` would end the program.
+    socket.onerror = () => {};
     return socket;
   }
 

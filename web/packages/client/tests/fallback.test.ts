@@ -129,6 +129,16 @@ describe('what worked here', () => {
     expect(server.open('longpoll')).toBe(1);
   });
 
+  it('is not learnt from a pinned client', async () => {
+    const { world, client } = await following(undefined, { transport: 'poll' });
+    await world.advance(60_000);
+    client.close();
+    const next = world.tab();
+    clientIn(next).subscribe({ channels: ['view:a'] });
+    await next.advance(10);
+    expect(next.sockets).toHaveLength(1);
+  });
+
   it('is forgotten after a day, and another memory can be given', async () => {
     const { world, client } = await following(block('websocket'));
     await world.advance(30_000);
@@ -221,13 +231,13 @@ describe('over HTTP', () => {
   });
 
   it('comes back after as long as a restarting server says', async () => {
-    for (const transport of ['websocket', 'sse'] as const) {
+    for (const transport of ['websocket', 'sse', 'longpoll'] as const) {
       const { server, world, client } = await following(undefined, { transport });
       server.restart(700);
       await world.advance(0);
       expect(client.connection).toMatchObject({ status: 'waiting', reason: 'restart', retry_at_ms: world.now() + 700 });
       server.start();
-      await world.advance(710);
+      await world.advance(1_710);
       expect(client.connection.status).toBe('open');
     }
   });

@@ -121,6 +121,20 @@ describe('the last known data', () => {
     expect(persist.channels.size).toBe(0);
   });
 
+  it('is saved by a hidden tab only when it is left', async () => {
+    const server = shopServer();
+    const persist = new MemoryStateStore();
+    const tab = new FakeWorld({ server });
+    tab.isHidden = true;
+    clientIn(tab, { persist }).subscribe({ channels: ['view:a'] });
+    server.set('view:a', 'x', { n: 2 });
+    await tab.advance(20_000);
+    expect(persist.channels.size).toBe(0);
+    tab.leave();
+    await tab.advance(0);
+    expect(persist.channels.size).toBe(1);
+  });
+
   it('that cannot be kept or read costs nothing', async () => {
     const broken = { load: () => Promise.reject(new Error('denied')), save: () => Promise.reject(new Error('full')) };
     const { world, subscription } = await following(undefined, { persist: broken });

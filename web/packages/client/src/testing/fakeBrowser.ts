@@ -81,6 +81,8 @@ export class FakeBrowser {
 
 export class FakeBus implements BusLike {
   onmessage: ((event: { data: unknown }) => void) | null = null;
+  /** Neither says nor hears anything. */
+  muted = false;
   readonly #clock: FakeClock;
   readonly #peers: Set<FakeBus>;
 
@@ -91,10 +93,10 @@ export class FakeBus implements BusLike {
 
   postMessage(message: unknown): void {
     for (const peer of this.#peers) {
-      if (peer !== this) {
+      if (peer !== this && !this.muted) {
         // Copied now and heard later, as by a BroadcastChannel.
         const data = structuredClone(message);
-        this.#clock.after(0, () => this.#peers.has(peer) && peer.onmessage?.({ data }));
+        this.#clock.after(0, () => this.#peers.has(peer) && !peer.muted && peer.onmessage?.({ data }));
       }
     }
   }

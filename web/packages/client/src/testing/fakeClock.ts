@@ -8,12 +8,15 @@ interface Timer {
   readonly run: () => void;
 }
 
+type Later = (run: () => void) => unknown;
+
 // Taken at once, so that a test runner that replaces timers does not stop this one.
 const realTimeout = globalThis.setTimeout;
+const { setImmediate: later = (run) => realTimeout(run, 0) } = globalThis as { setImmediate?: Later };
 
 /** Lets everything that only waits for promises run, streams of fake answers included. */
 export function settlePromises(): Promise<void> {
-  return new Promise((resolve) => realTimeout(resolve, 0));
+  return new Promise((resolve) => later(resolve));
 }
 
 export class FakeClock {

@@ -137,13 +137,15 @@ export class FakeData {
   }
 
   #deltas(channels: readonly string[], step: number): Change[] {
+    // Steps rise, so what is newer stands at the end.
+    const newer = this.#edits.slice(this.#edits.findLastIndex((edit) => edit.step <= step) + 1);
     return channels.flatMap((channel): Change[] => {
       const data = this.#channels.get(channel);
       if (data?.kind === 'tail') {
         const append = data.rows.filter((row) => row.step > step).map(({ cells }) => cells);
         return append.length === 0 ? [] : [{ channel, delta: { append } }];
       }
-      const edits = this.#edits.filter((edit) => edit.channel === channel && edit.step > step);
+      const edits = newer.filter((edit) => edit.channel === channel);
       return edits.length === 0 ? [] : [{ channel, delta: merge(edits) }];
     });
   }

@@ -182,7 +182,8 @@ export class PollDoor implements Door {
     const wait_ms = Number.parseInt(searchParams.get('wait') ?? '0', 10);
     this.ring();
     if (!this.#request.answered) {
-      this.#cancelWait = this.#clock.after(wait_ms, () => this.#answer(() => this.#request.status(304)));
+      const nothing = () => this.#request.status(304, { etag: `W/"${this.#data.cursor(this.#request.channels)}"` });
+      this.#cancelWait = this.#clock.after(wait_ms, () => this.#answer(nothing));
     }
   }
 
@@ -201,8 +202,8 @@ export class PollDoor implements Door {
 
   restart(after_ms: number): void {
     this.#cancelWait();
-    const error = { code: 'shutting_down', message: 'the server restarts' };
-    this.#request.json({ error }, 503, { 'retry-after': String(Math.ceil(after_ms / 1_000)) });
+    const details = { retry_after_ms: after_ms };
+    this.#request.json({ error: { code: 'shutting_down', message: 'the server is ending', details } }, 503);
   }
 
   #answer(answer: () => void): void {

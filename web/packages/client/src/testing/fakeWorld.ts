@@ -4,7 +4,7 @@
  */
 
 import type { BusLike, Cancel, Environment, LocksLike, NetworkHint, SocketLike, TextStore } from '../environment.js';
-import { FakeBrowser } from './fakeBrowser.js';
+import { FakeBrowser, type FakeBus } from './fakeBrowser.js';
 import { FakeClock } from './fakeClock.js';
 import { FakeRequest, FakeSocket } from './fakeNet.js';
 
@@ -28,7 +28,8 @@ export class FakeWorld implements Environment {
   /** All that were opened, the newest last. */
   readonly sockets: FakeSocket[] = [];
   readonly requests: FakeRequest[] = [];
-  readonly locks: LocksLike | null;
+  /** Null or another one stands for a page that may hold no locks: assign it before the client is made. */
+  locks: LocksLike | null;
   readonly memory: TextStore | null;
   /** What `random` gives. */
   chance = 0.5;
@@ -40,7 +41,7 @@ export class FakeWorld implements Environment {
   readonly #frames = new Set<() => void>();
   readonly #hints = new Set<(hint: NetworkHint) => void>();
   readonly #leavers = new Set<() => void>();
-  readonly #buses = new Set<BusLike>();
+  readonly #buses = new Set<FakeBus>();
 
   constructor(options: FakeWorldOptions = {}) {
     const { server } = options;
@@ -168,15 +169,15 @@ export class FakeWorld implements Environment {
     }
   }
 
-  /** The tab hangs: it hears no other tab, though it keeps its locks and connections. Call what this gives to end it. */
+  /** The tab hangs: no other tab hears it or is heard, though it keeps its locks and connections. Call what this gives to end it. */
   freeze(): () => void {
-    const heard = [...this.#buses].map((bus) => [bus, bus.onmessage] as const);
-    for (const [bus] of heard) {
-      bus.onmessage = null;
+    const muted = [...this.#buses];
+    for (const bus of muted) {
+      bus.muted = true;
     }
     return () => {
-      for (const [bus, onmessage] of heard) {
-        bus.onmessage = onmessage;
+      for (const bus of muted) {
+        bus.muted = false;
       }
     };
   }

@@ -1,0 +1,266 @@
+/** How the page holds its connection: through proxies that stop things, in many tabs, asleep, offline and reloaded. */
+
+import assert from 'node:assert/strict';
+import { openPage, stat } from './page.mjs';
+import { BlockingProxy } from './proxy.mjs';
+import { within } from './wait.mjs';
+
+const MOVE_MS_MAX = 20_000;
+const TABS = 10;
+
+/** Waits until the page's pill says over what it is connected. */
+function linked(page, words) {
+  const pill = page.locator('.pill');
+  return within(MOVE_MS_MAX, `the page to be connected ${words}`, async () =>
+    new RegExp(`^Connected ${words}`).test((await pill.getAttribute('title')) ?? ''),
+  );
+}
+
+/** Waits until the board has shown so many instants: its data moves. */
+function moves(page, count = 3) {
+  const instants = new Set();
+  return within(MOVE_MS_MAX, 'the instant to move', async () => {
+    instants.add(await page.locator('.instant').textContent());
+    return instants.size > count;
+  });
+}
+
+function filled(page) {
+  return within(MOVE_MS_MAX, 'a value', async () => /\d/.test(await stat(page, 'CPU').textContent()));
+}
+
+/** How many connections of live data the server has, by transport. */
+async function connections(server) {
+  const response = await fetch(`${server.url}/api/v1/connections`);
+  const counts = {};
+  for (const { transport } of (await response.json()).connections) {
+    counts[transport] = (counts[transport] ?? 0) + 1;
+  }
+  return counts;
+}
+
+/**
+ * Puts the page to sleep: not a line of its code runs, while its socket stays open and its lock held. Call what this gives to
+ * wake it. (Browsers freeze only pages that they take for hidden, and under test none is.)
+ */
+async function sleep(page) {
+  const session = await page.context().newCDPSession(page);
+  const asleep = new Promise((resolve) => session.once('Debugger.paused', resolve));
+  await session.send('Debugger.enable');
+  await session.send('Debugger.pause');
+  await asleep;
+  return async () => {
+    await session.send('Debugger.disable');
+    await session.detach();
+  };
+}
+
+/** Keeps `window.longestGap_ms`: for how long the page's code did not run. */
+function watchGaps() {
+  let last_ms = performance.now();
+  window.longestGap_ms = 0;
+  setInterval(() => {
+    window.longestGap_ms = Math.max(window.longestGap_ms, performance.now() - last_ms);
+    last_ms = performance.now();
+  }, 50);
+}
+
+/** A tab beside another one of the same browser. */
+async function besides(page, url) {
+  const tab = await page.context().newPage();
+  await tab.goto(url);
+  return tab;
+}
+
+export const connectionTests = {
+  async 'where no WebSocket gets through the board runs over SSE, and it climbs back up'({ browser, server }) {
+    const proxy = await BlockingProxy.create(server);
+    proxy.block('websocket');
+    const { page, problems, close } = await openPage(browser, { url: proxy.url, port: proxy.port }, '');
+    await linked(page, 'over SSE');
+    await moves(page);
+    proxy.unblock('websocket');
+    await linked(page, 'over WebSocket');
+    await moves(page);
+    assert.equal(proxy.open('sse'), 0);
+    assert.deepEqual(await page.evaluate('window.blanks'), []);
+    assert.deepEqual(problems, []);
+    await close();
+    await proxy.close();
+  },
+
+  async 'what worked behind this proxy is tried first at the next visit'({ browser, server }) {
+    const proxy = await BlockingProxy.create(server);
+    proxy.block('websocket');
+    const { page, problems, close } = await openPage(browser, { url: proxy.url, port: proxy.port }, '');
+    await linked(page, 'over SSE');
+    // A stream has to last past a heartbeat to count; the memory is asked and not the clock.
+    await within(40_000, 'the stream to be remembered', () =>
+      page.evaluate(() => Object.entries(localStorage).some(([, value]) => /^sse \d+$/.test(value))),
+    );
+    await page.evaluate(() => {
+      window.name = 'visited';
+    });
+    await page.addInitScript(() => {
+      window.firstRequests = [];
+      const { fetch, WebSocket } = window;
+      window.fetch = (url, init) => {
+        window.firstRequests.push(String(url));
+        return fetch(url, init);
+      };
+      window.WebSocket = class extends WebSocket {
+        constructor(url) {
+          window.firstRequests.push(String(url));
+          super(url);
+        }
+      };
+    });
+    await page.reload();
+    await linked(page, 'over SSE');
+    const live = (await page.evaluate('window.firstRequests')).filter((url) => url.includes('/live'));
+    assert.match(live[0], /\/live\/sse/);
+    assert.deepEqual(problems, []);
+    await close();
+    await proxy.close();
+  },
+
+  async 'ten tabs share one connection, and the next one takes over when the first is closed'({ browser, server }) {
+    const { page, problems, close } = await openPage(browser, server, '');
+    await linked(page, 'over WebSocket');
+    const tabs = [page];
+    for (let index = 1; index < TABS; index += 1) {
+      tabs.push(await besides(page, server.url));
+    }
+    for (const tab of tabs) {
+      await filled(tab);
+    }
+    assert.deepEqual(await connections(server), { websocket: 1 });
+    const [, second, ...others] = tabs;
+    await page.close();
+    await moves(second);
+    await moves(others.at(-1));
+    assert.deepEqual(await connections(server), { websocket: 1 });
+    assert.deepEqual(problems, []);
+    await close();
+  },
+
+  async 'ten tabs over SSE leave room for requests over plain HTTP/1.1'({ browser, server }) {
+    const { page, problems, close } = await openPage(browser, server, '?transport=sse');
+    await linked(page, 'over SSE');
+    const tabs = [page];
+    for (let index = 1; index < TABS; index += 1) {
+      tabs.push(await besides(page, `${server.url}/?transport=sse`));
+    }
+    for (const tab of tabs) {
+      await filled(tab);
+    }
+    await moves(tabs.at(-1));
+    // The leader's own stream, and one for all the others.
+    assert.deepEqual(await connections(server), { sse: 2 });
+    assert.deepEqual(problems, []);
+    await close();
+  },
+
+  async 'offline it says so and keeps the data, and online it is back at once'({ browser, server }) {
+    const { page, problems, close } = await openPage(browser, server, '');
+    await filled(page);
+    await page.context().setOffline(true);
+    const pill = page.locator('.pill');
+    await within(MOVE_MS_MAX, 'the offline pill', async () => /^offline/.test(await pill.innerText()));
+    assert.match(await stat(page, 'Memory').textContent(), /\d/);
+    await page.context().setOffline(false);
+    await linked(page, 'over');
+    await moves(page);
+    assert.deepEqual(await page.evaluate('window.blanks'), []);
+    assert.deepEqual(
+      problems.filter((problem) => !problem.includes('ERR_INTERNET_DISCONNECTED')),
+      [],
+    );
+    await close();
+  },
+
+  async 'a tab that was put to sleep is right when it wakes'({ browser, server }) {
+    const stream = 'e2e_sleep';
+    await server.post(stream, { item: 'flask' });
+    const sql = `SELECT item, count(*) AS n FROM ${stream} GROUP BY item`;
+    const { page, problems, close } = await openPage(browser, server, `#/explore?${new URLSearchParams({ sql })}`, {
+      init: watchGaps,
+    });
+    const count = async () => (await page.locator('.result tbody td.number').first().textContent()) ?? '';
+    await within(MOVE_MS_MAX, 'the first row', async () => (await count()) === '1');
+    const wake = await sleep(page);
+    const began_ms = performance.now();
+    for (let n = 0; n < 20; n += 1) {
+      await server.post(stream, { item: 'flask' });
+    }
+    const slept_ms = performance.now() - began_ms;
+    await wake();
+    await within(MOVE_MS_MAX, 'what came meanwhile', async () => (await count()) === '21');
+    await server.post(stream, { item: 'flask' });
+    await within(MOVE_MS_MAX, 'what comes next', async () => (await count()) === '22');
+    assert.ok((await page.evaluate('window.longestGap_ms')) > slept_ms);
+    assert.deepEqual(problems, []);
+    await close();
+  },
+
+  async 'a leading tab that sleeps does not hold the others up'({ browser, server }) {
+    const { page, problems, close } = await openPage(browser, server, '', { init: watchGaps });
+    await filled(page);
+    const second = await besides(page, server.url);
+    await filled(second);
+    const wake = await sleep(page);
+    const began_ms = performance.now();
+    await within(30_000, 'the second tab to move on by itself', async () => {
+      await server.post('e2e_wake', { n: 1 });
+      const before = await second.locator('.instant').textContent();
+      await second.waitForTimeout(1_500);
+      return (await second.locator('.instant').textContent()) !== before;
+    });
+    const slept_ms = performance.now() - began_ms;
+    await wake();
+    await moves(page);
+    await moves(second);
+    assert.ok((await page.evaluate('window.longestGap_ms')) > slept_ms);
+    await within(MOVE_MS_MAX, 'one connection again', async () => (await connections(server)).websocket === 1);
+    assert.deepEqual(problems, []);
+    await close();
+  },
+
+  async 'reloaded while the server is away, the page shows what it last knew, and its age'({ browser, server }) {
+    const proxy = await BlockingProxy.create(server);
+    const { page, close } = await openPage(browser, { url: proxy.url, port: proxy.port }, '');
+    await filled(page);
+    await moves(page);
+    const kept = () =>
+      page.evaluate(async () => {
+        const database = await new Promise((resolve, reject) => {
+          const request = indexedDB.open('pulseboard');
+          request.onsuccess = () => resolve(request.result);
+          request.onerror = () => reject(request.error);
+        });
+        const keys = database.transaction('channels').objectStore('channels').getAllKeys();
+        return new Promise((resolve) => {
+          keys.onsuccess = () => resolve(keys.result.some((name) => name.includes('infra.cpu')));
+        });
+      });
+    await within(MOVE_MS_MAX, 'the data to be kept', kept);
+    proxy.block('api');
+    await page.reload();
+    await filled(page);
+    const pill = page.locator('.pill');
+    await within(MOVE_MS_MAX, 'the pill to say since when', async () =>
+      /offline, last known \d\d:\d\d:\d\d/.test(await pill.innerText()),
+    );
+    assert.ok((await page.locator('.notice', { hasText: 'cached' }).count()) > 0);
+    proxy.unblock('api');
+    await linked(page, 'over');
+    await moves(page);
+    await within(
+      MOVE_MS_MAX,
+      'nothing to be from the last visit',
+      async () => (await page.locator('.notice', { hasText: 'cached' }).count()) === 0,
+    );
+    await close();
+    await proxy.close();
+  },
+};
