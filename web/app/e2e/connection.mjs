@@ -7,6 +7,8 @@ import { within } from './wait.mjs';
 
 const MOVE_MS_MAX = 20_000;
 const TABS = 10;
+/** What the page's pill says. */
+const OVER = { websocket: 'over WebSocket', sse: 'over SSE', longpoll: 'by long polling', poll: 'by polling' };
 
 /** Waits until the page's pill says over what it is connected. */
 function linked(page, words) {
@@ -73,16 +75,20 @@ async function besides(page, url) {
 }
 
 export const connectionTests = {
-  async 'where no WebSocket gets through the board runs over SSE, and it climbs back up'({ browser, server }) {
+  async 'blocked transport by transport the page goes down to the last, and it climbs back up'({ browser, server }) {
     const proxy = await BlockingProxy.create(server);
-    proxy.block('websocket');
     const { page, problems, close } = await openPage(browser, { url: proxy.url, port: proxy.port }, '');
-    await linked(page, 'over SSE');
+    const transports = await server.transports();
+    for (const [rank, kind] of transports.entries()) {
+      proxy.block(...transports.slice(0, rank));
+      await linked(page, OVER[kind]);
+      // A poll comes each five seconds.
+      await moves(page, kind === 'poll' ? 1 : 3);
+    }
+    proxy.unblock(...transports);
+    await linked(page, OVER.websocket);
     await moves(page);
-    proxy.unblock('websocket');
-    await linked(page, 'over WebSocket');
-    await moves(page);
-    assert.equal(proxy.open('sse'), 0);
+    await within(MOVE_MS_MAX, 'the others to be closed', () => proxy.open('sse') + proxy.open('longpoll') === 0);
     assert.deepEqual(await page.evaluate('window.blanks'), []);
     assert.deepEqual(problems, []);
     await close();

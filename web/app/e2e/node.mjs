@@ -6,9 +6,6 @@ import { WebSocket } from 'ws';
 import { BlockingProxy } from './proxy.mjs';
 import { within } from './wait.mjs';
 
-/** What the server serves, from the best to the last resort. */
-const TRANSPORTS = ['websocket', 'sse'];
-
 const COME_MS_MAX = 15_000;
 const RECOVER_MS_MAX = 20_000;
 const EVENTS = 40;
@@ -66,7 +63,7 @@ function event(n) {
 export const nodeTests = {
   async 'in Node, every transport ends in the same state, over cuts too'({ server }) {
     const proxy = await BlockingProxy.create(server);
-    for (const transport of TRANSPORTS) {
+    for (const transport of await server.transports()) {
       const { stream, client, settled } = await prepare(server, proxy.url, { transport });
       assert.deepEqual(client.connection, { status: 'open', transport });
       for (let n = 1; n <= EVENTS; n += 1) {
@@ -85,6 +82,7 @@ export const nodeTests = {
   async 'in Node, a client that is driven down and back up loses and doubles nothing'({ server }) {
     const proxy = await BlockingProxy.create(server);
     const { stream, client, settled } = await prepare(server, proxy.url);
+    const transports = await server.transports();
     const over = new Set();
     const note = () => client.connection.status === 'open' && over.add(client.connection.transport);
     client.onConnection(note);
@@ -98,16 +96,16 @@ export const nodeTests = {
       });
     };
     const isOver = (kind) => () => client.connection.status === 'open' && client.connection.transport === kind;
-    for (const [rank, kind] of TRANSPORTS.entries()) {
-      proxy.block(...TRANSPORTS.slice(0, rank));
+    for (const [rank, kind] of transports.entries()) {
+      proxy.block(...transports.slice(0, rank));
       await postUntil(`a connection over ${kind}`, isOver(kind));
     }
-    for (const kind of [...TRANSPORTS].reverse().slice(1)) {
+    for (const kind of [...transports].reverse().slice(1)) {
       proxy.unblock(kind);
       await postUntil(`the climb to ${kind}`, isOver(kind));
     }
     await settled(n);
-    assert.deepEqual([...over].sort(), [...TRANSPORTS].sort());
+    assert.deepEqual([...over].sort(), [...transports].sort());
     client.close();
     await proxy.close();
   },

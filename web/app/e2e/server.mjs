@@ -76,6 +76,12 @@ export class Server {
     await rm(this.dir, { recursive: true, force: true });
   }
 
+  /** What this server serves of the client's transports, from the best to the last resort. */
+  async transports() {
+    const { status } = await fetch(`${this.url}/api/v1/live/poll`);
+    return status === 501 ? ['websocket', 'sse'] : ['websocket', 'sse', 'longpoll', 'poll'];
+  }
+
   /** Sends events and returns the server's answer. */
   async post(stream, events) {
     const response = await fetch(`${this.url}/api/v1/streams/${stream}/events`, {
