@@ -18,7 +18,6 @@ mod memory;
 mod replay;
 mod restart;
 mod restart_world;
-mod restarts;
 pub(crate) mod same;
 mod sessions;
 mod streams;

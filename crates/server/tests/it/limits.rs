@@ -123,38 +123,3 @@ async fn all_live_queries_together_take_so_much_memory_and_what_was_asked_for_go
     .await;
     assert_eq!(rows, 30_000);
 }
-
-#[tokio::test]
-async fn one_client_gets_its_share_of_the_engines_time_when_there_is_not_enough() {
-    let named = "[views.named]\nsql = \"SELECT count(*) AS n FROM events\"\n";
-    let home = Home::new(&format!("{named}[limits.users]\ncpu_percent = 10\n"));
-    let server = home.start().await;
-    let api = &server.api;
-    let mut position = String::new();
-    for batch in 0..4 {
-        let lines: String = (0..10_000).map(|n| format!("{{\"n\":{}}}\n", batch * 10_000 + n)).collect();
-        position = api.events("events", lines).await.ok()["position"].as_str().unwrap().to_owned();
-    }
-    api.live_view("named", &position).await;
-    // Each reads the clock above its groups, so every second all of them are evaluated: more than a second has.
-    let costly = |column: &str| format!("SELECT n, count(*) AS {column}, now() AS clock FROM events GROUP BY n");
-    let columns: Vec<String> = (0..6).map(|number| format!("c{number}")).collect();
-    for column in &columns {
-        register(api, &costly(column)).await.ok();
-    }
-    let rerun = until("one of them is re-run", async || {
-        for column in &columns {
-            let answer = explained(api, &costly(column)).await;
-            if answer["running"]["mode"] == "rerun" {
-                return Some(answer);
-            }
-        }
-        None
-    })
-    .await;
-    let reason = rerun["running"]["reason"].as_str().unwrap_or_default();
-    assert!(reason.contains("of the engine's time") && reason.contains("10 %"), "{rerun}");
-    let position = api.accepted("events", &json!({"n": 1})).await;
-    let view = api.live_view("named", &position).await;
-    assert_eq!((&view["state"]["status"], &view["rows"][0][0]), (&json!("live"), &json!(40_001)), "{view}");
-}

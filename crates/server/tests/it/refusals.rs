@@ -42,7 +42,7 @@ async fn unfinished(server: &Server, body: &[u8]) -> TcpStream {
 
 /// A body of one event that is larger than what the unfinished ones leave.
 fn large(n: i64) -> String {
-    format!("{}{{\"n\":{n}}}", " ".repeat(8 << 20))
+    format!("{}{{\"n\":{n}}}", " ".repeat(31 << 20))
 }
 
 #[tokio::test]
