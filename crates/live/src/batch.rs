@@ -63,10 +63,13 @@ pub(crate) async fn within<T>(
     query: impl Future<Output = Result<T, QueryError>>,
 ) -> Result<T, QueryError> {
     let limit = Duration::from_millis(limits.time_ms_max);
-    tokio::time::timeout(limit, query).await.unwrap_or_else(|_| {
-        let message = format!("the query took longer than {} s: narrow its time range", limit.as_secs_f64());
-        Err(QueryError::new(QueryErrorKind::LimitExceeded, message))
-    })
+    tokio::time::timeout(limit, query).await.unwrap_or_else(|_| Err(took_too_long(limit)))
+}
+
+/// What is said of a query that was held to its time.
+pub(crate) fn took_too_long(limit: Duration) -> QueryError {
+    let message = format!("the query took longer than {} s: narrow its time range", limit.as_secs_f64());
+    QueryError::new(QueryErrorKind::LimitExceeded, message)
 }
 
 /// A query that runs: its batches come as they are asked for, and dropping it ends it and its scans.

@@ -1,4 +1,4 @@
-//! What one query may take: memory and rows, each with its code; and that it ends when its reader goes.
+//! What one query may take: memory, rows and time, each with its code; and that it ends when its reader goes.
 
 use serde_json::{Value, json};
 
@@ -46,6 +46,20 @@ async fn a_query_is_held_to_its_rows_and_memory_and_says_which() {
     assert!(memory.contains("more memory than a query may take"), "{memory}");
     // The next one has all there is.
     assert_eq!(ask(api, "SELECT count(*) AS n FROM thousand").await.ok()["rows"], json!([[1_000]]));
+    server.assert_well().await;
+}
+
+#[tokio::test]
+async fn a_query_or_a_chart_that_takes_too_long_is_ended_and_says_so() {
+    let (_home, mut server) = server("[limits.queries]\ntime = \"2s\"\n").await;
+    let api = &server.api;
+    let query = json!({"sql": format!("SELECT count(*) AS n {ENDLESS}")});
+    let range = json!({"sql": format!("SELECT a.time AS time, a.n AS n {ENDLESS}"), "from": 0});
+    for (path, body) in [("/api/v1/query", query), ("/api/v1/range", range)] {
+        let time = api.post(path, &body).await.refused(422, "limit_exceeded").message;
+        assert!(time.contains("longer than 2 s"), "{path}: {time}");
+        until_running(api, 0).await;
+    }
     server.assert_well().await;
 }
 
