@@ -72,15 +72,6 @@ async fn one_client_has_so_many_live_queries_and_groups_and_named_views_go_on() 
     assert!(reasons.contains("200000 groups") && reasons.contains("256MiB"), "{total}");
 }
 
-/// The state of a view, once it is `status`.
-async fn state(api: &Api, view: &str, status: &str) -> Value {
-    until(&format!("`{view}` is {status}"), async || {
-        let view = api.get(&format!("/api/v1/views/{view}")).await.ok();
-        (view["state"]["status"] == status).then(|| view["state"].clone())
-    })
-    .await
-}
-
 #[tokio::test]
 async fn all_live_queries_together_take_so_much_memory_and_what_was_asked_for_goes_first() {
     let view = |name: &str, what: &str| format!("[views.{name}]\nsql = \"SELECT n, {what} FROM {name} GROUP BY n\"\n");
@@ -106,10 +97,10 @@ async fn all_live_queries_together_take_so_much_memory_and_what_was_asked_for_go
     .await;
     let reason = rerun["running"]["reason"].as_str().unwrap_or_default();
     assert!(reason.contains("all live queries together") && reason.contains("1MiB"), "{rerun}");
-    state(api, "small", "live").await;
+    api.view_state("small", "live").await;
     // Where only named views are left, the largest of them goes.
     groups("large", 30_000).await;
-    let state_of_large = state(api, "large", "rerun").await;
+    let state_of_large = api.view_state("large", "rerun").await;
     let reason = state_of_large["reason"].as_str().unwrap_or_default();
     assert!(reason.contains("all live queries together"), "{state_of_large}");
     let position = groups("small", 1).await;

@@ -93,15 +93,6 @@ async fn a_join_follows_the_file() {
     shows(api, &json!([["Flask", 3, 33], ["Pan", 1, 100]])).await;
 }
 
-/// The state of a view, once it is `status`.
-async fn state(api: &Api, view: &str, status: &str) -> Value {
-    until(&format!("`{view}` is {status}"), async || {
-        let view = api.get(&format!("/api/v1/views/{view}")).await.ok();
-        (view["state"]["status"] == status).then(|| view["state"].clone())
-    })
-    .await
-}
-
 #[tokio::test]
 async fn a_file_that_is_wrong_is_seen_in_the_views_that_it_feeds_until_it_is_mended() {
     let others = "[views.table]\nsql = \"SELECT count(*) AS n FROM ref.products\"\n\
@@ -114,7 +105,7 @@ async fn a_file_that_is_wrong_is_seen_in_the_views_that_it_feeds_until_it_is_men
     api.accepted("orders", &json!([{"product": 1, "qty": 3}])).await;
     // It waits for a stream, and says what is the matter with what would bring it.
     let waiting = until("the missing file is named", async || {
-        let state = state(api, "revenue", "waiting").await;
+        let state = api.view_state("revenue", "waiting").await;
         state["sources"][0].is_object().then_some(state)
     })
     .await;
@@ -124,7 +115,7 @@ async fn a_file_that_is_wrong_is_seen_in_the_views_that_it_feeds_until_it_is_men
     write("id,name,price\n1,Flask,10\n");
     shows(api, &json!([["Flask", 3, 30]])).await;
     for view in ["revenue", "table", "orders"] {
-        assert_eq!(state(api, view, "live").await["sources"], Value::Null, "{view}");
+        assert_eq!(api.view_state(view, "live").await["sources"], Value::Null, "{view}");
     }
     let channels = ["view:revenue", "view:table", "view:orders"];
     let mut follower = Follower::new(channels);
@@ -134,8 +125,8 @@ async fn a_file_that_is_wrong_is_seen_in_the_views_that_it_feeds_until_it_is_men
 
     write("id,name,price\n1,Flask,cheap\n");
     // One of two that feed it, the only one, and none.
-    let partial = state(api, "revenue", "partial").await;
-    let stale = state(api, "table", "stale").await;
+    let partial = api.view_state("revenue", "partial").await;
+    let stale = api.view_state("table", "stale").await;
     for state in [&partial, &stale] {
         let source = &state["sources"][0];
         assert_eq!(source["name"], "products", "{state}");
@@ -144,7 +135,7 @@ async fn a_file_that_is_wrong_is_seen_in_the_views_that_it_feeds_until_it_is_men
         assert!(state["reason"].as_str().unwrap().contains(reason), "{state}");
         assert!(source["since"].as_i64().is_some_and(|since| since > 0), "{state}");
     }
-    assert_eq!(state(api, "orders", "live").await["sources"], Value::Null);
+    assert_eq!(api.view_state("orders", "live").await["sources"], Value::Null);
     let told = |follower: &Follower, channel: &str| follower.channel(channel).state.clone().unwrap_or_default();
     follower
         .take_until(&mut connection, |follower| {

@@ -94,6 +94,15 @@ impl Api {
         })
         .await
     }
+
+    /// The state of a view once it has `status`.
+    pub(crate) async fn view_state(&self, name: &str, status: &str) -> Value {
+        until(&format!("`{name}` is {status}"), async || {
+            let view = self.get(&format!("/api/v1/views/{name}")).await.ok();
+            (view["state"]["status"] == status).then(|| view["state"].clone())
+        })
+        .await
+    }
 }
 
 /// Where a stream's events go.
