@@ -12,7 +12,7 @@ BUILD := cargo build --workspace --bin pulseboard $(if $(CI),--locked)
 section = @printf '\n=== %s\n' '$(1)'
 
 # Directories count too, so that a file that went away is noticed.
-APP_SOURCES := $(shell find web/app/src web/app/public web/packages/*/src) \
+APP_SOURCES := $(shell find web/app/src web/app/public web/packages/*/src web/packages/react/styles) \
 	$(wildcard web/*.json web/app/*.json web/app/*.ts web/app/*.html web/packages/*/*.json)
 NODE_MODULES := web/node_modules/.package-lock.json
 APP := web/app/dist/index.html

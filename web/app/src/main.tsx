@@ -2,7 +2,7 @@
 
 import { lazy, StrictMode, Suspense, useCallback, useRef } from 'react';
 import { createRoot } from 'react-dom/client';
-import 'uplot/dist/uPlot.min.css';
+import '@pulseboard/react/styles.css';
 import './app.css';
 import { BoardPage } from './board';
 import { Help, Rail, type Route, TopBar, useRoute, useShortcuts } from './shell';

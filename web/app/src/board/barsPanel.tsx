@@ -1,9 +1,9 @@
 /** Named bars: how full, how much, who leads. Rows are kept by key, so a bar slides to its new length. */
 
 import { numeric, type Row } from '@pulseboard/client';
+import { unitText } from '@pulseboard/react/format';
 import { useEffect, useRef } from 'react';
 import type { Panel } from '../shared/api';
-import { unitText } from '../shared/format';
 import type { PanelBodyProps } from './panel';
 import { fillTemplate } from './template';
 import { level } from './threshold';

@@ -1,9 +1,9 @@
 /** A board: its panels on the grid, all of one subscription, so that they always stand at the same instant. */
 
+import { localZone } from '@pulseboard/react/format';
 import { useEffect, useMemo, useState } from 'react';
-import { boardClock } from '../charts';
 import type { Board, BoardName, Panel as PanelInfo } from '../shared/api';
-import { localZone } from '../shared/format';
+import { boardClock } from '../shared/boardClock';
 import { useConnection, useSubscription } from '../shared/live';
 import { DEFAULT_BOARD, go, routeHref, TopBar } from '../shell';
 import { Panel } from './panel';

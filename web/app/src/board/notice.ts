@@ -1,7 +1,7 @@
 /** What a panel says beside its data: in a word or two, with the reason at hand. */
 
 import type { ErrorBody, ViewState } from '@pulseboard/client';
-import { fixed, formatAge } from '../shared/format';
+import { fixed, formatAge } from '@pulseboard/react/format';
 
 export type Tone = 'quiet' | 'warning' | 'critical';
 

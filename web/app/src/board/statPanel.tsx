@@ -1,10 +1,11 @@
 /** One big number with its sparkline. The text is written straight into the page; React only lays it out. */
 
 import { type KeyedTable, numeric, SeriesBuffer, type TableChanges } from '@pulseboard/client';
+import { Sparkline, seriesToken } from '@pulseboard/react/charts';
+import { formatUnit, unitText } from '@pulseboard/react/format';
 import { useEffect, useRef } from 'react';
-import { Sparkline, seriesToken } from '../charts';
 import type { Panel, PanelOptions } from '../shared/api';
-import { formatUnit, unitText } from '../shared/format';
+import { boardClock } from '../shared/boardClock';
 import { Headline } from './headline';
 import { parseSpan } from './notice';
 import type { PanelBodyProps } from './panel';
@@ -34,6 +35,7 @@ export function StatPanel({ panel, channel }: PanelBodyProps) {
     const options = panel.options ?? {};
     const spark = new Sparkline({
       canvas: canvas.current,
+      clock: boardClock,
       color: seriesToken((options.color ?? 1) - 1),
       range_ms: parseSpan(options.range) ?? RANGE_MS,
       min: options.min,

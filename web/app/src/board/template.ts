@@ -1,6 +1,6 @@
 /** Texts with values in them, as boards write them: `{used} of {total}`. */
 
-import { unitText } from '../shared/format';
+import { unitText } from '@pulseboard/react/format';
 
 /** Fills `{column}` with formatted values. A column that is unknown becomes an en dash. */
 export function fillTemplate(

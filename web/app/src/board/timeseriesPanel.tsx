@@ -1,9 +1,10 @@
 /** Lines or areas over time, with the last values in the legend and one crosshair for the whole board. */
 
 import { SeriesBuffer } from '@pulseboard/client';
+import { LineChart, seriesToken } from '@pulseboard/react/charts';
+import { unitText } from '@pulseboard/react/format';
 import { useEffect, useRef } from 'react';
-import { LineChart, seriesToken } from '../charts';
-import { unitText } from '../shared/format';
+import { boardClock } from '../shared/boardClock';
 import { parseSpan } from './notice';
 import type { PanelBodyProps } from './panel';
 
@@ -38,6 +39,7 @@ export function TimeseriesPanel({ panel, channel, zone, legend }: PanelBodyProps
     };
     const chart = new LineChart({
       host: host.current,
+      clock: boardClock,
       range_ms: parseSpan(options.range) ?? RANGE_MS,
       unit,
       zone,

@@ -1,7 +1,7 @@
 /** How the server keeps an answer: by deltas or by asking again, and why. */
 
+import { fixed, unitText } from '@pulseboard/react/format';
 import type { Explanation } from '../shared/api';
-import { fixed, unitText } from '../shared/format';
 import { WarningIcon } from '../shared/icons';
 
 export function ExplainBadge({ explanation }: { readonly explanation: Explanation }) {

@@ -1,8 +1,8 @@
 /** Live SQL: type, run, watch the answer change. The text is in the URL, so a link shares it. */
 
+import { localZone } from '@pulseboard/react/format';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import type { StreamInfo } from '../shared/api';
-import { localZone } from '../shared/format';
 import { PlayIcon, WarningIcon } from '../shared/icons';
 import { replaceRoute, TopBar } from '../shell';
 import { useStreams } from '../streams';

@@ -1,9 +1,9 @@
 /** The live answer of a query: a table that follows it, how many rows, how it is. */
 
 import type { KeyedChannel } from '@pulseboard/client';
+import { fixed } from '@pulseboard/react/format';
 import { useEffect, useRef } from 'react';
 import { notice } from '../board';
-import { fixed } from '../shared/format';
 import { useChannel, useSubscription, useSubscriptionStatus } from '../shared/live';
 import { KeyedRows, LiveTable } from '../table';
 import { ExplainBadge } from './explainBadge';

@@ -1,8 +1,8 @@
 /** A query on its way: registered, explained, followed; or refused, with the place in its text. */
 
+import { localZone } from '@pulseboard/react/format';
 import { useCallback, useRef, useState } from 'react';
 import { ApiError, api, type Explanation } from '../shared/api';
-import { localZone } from '../shared/format';
 
 export interface RunningQuery {
   readonly sql: string;

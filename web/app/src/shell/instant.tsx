@@ -1,7 +1,7 @@
 /** The instant that the board shows, to the millisecond, written once per frame; and the switch between live and still. */
 
+import { formatInstant } from '@pulseboard/react/format';
 import { type Dispatch, type SetStateAction, useEffect, useRef } from 'react';
-import { formatInstant } from '../shared/format';
 import { PauseIcon, PlayIcon } from '../shared/icons';
 import { client, useConnection } from '../shared/live';
 import { isTyping } from './shortcuts';

@@ -1,8 +1,8 @@
 /** How the link to the server is: a word, and the measured time from event to screen. */
 
 import type { TransportKind } from '@pulseboard/client';
-import { boardClock } from '../charts';
-import { formatClock } from '../shared/format';
+import { formatClock } from '@pulseboard/react/format';
+import { boardClock } from '../shared/boardClock';
 import { OfflineIcon } from '../shared/icons';
 import { client, useBeat, useConnection } from '../shared/live';
 

@@ -1,8 +1,8 @@
 /** One stream: its fields, its figures, its newest events as they come, and how to send more. */
 
+import { fixed, formatAge, formatDateTime, localZone, unitText } from '@pulseboard/react/format';
 import { useEffect, useRef } from 'react';
 import { API_URL, type StreamField } from '../shared/api';
-import { fixed, formatAge, formatDateTime, localZone, unitText } from '../shared/format';
 import { BackIcon } from '../shared/icons';
 import { client, useBeat, useChannel, useSubscription, useSubscriptionStatus } from '../shared/live';
 import { routeHref, TopBar } from '../shell';

@@ -1,7 +1,7 @@
 /** All streams: what is in them, how fast they run, how fresh they are. */
 
+import { fixed, formatAge, formatUnit, unitText } from '@pulseboard/react/format';
 import { API_URL } from '../shared/api';
-import { fixed, formatAge, formatUnit, unitText } from '../shared/format';
 import { client, useBeat } from '../shared/live';
 import { routeHref, TopBar } from '../shell';
 import { Command, curlCommand } from './howToPost';

@@ -1,7 +1,7 @@
 /** Column widths that only grow, so that nothing moves sideways while data runs. */
 
 import type { Column } from '@pulseboard/client';
-import { type CellStyle, formatCell, isNumeric } from '../shared/format';
+import { type CellStyle, formatCell, isNumeric } from '@pulseboard/react/format';
 import type { RowSource } from './rows';
 
 const SAMPLE_ROWS = 60;

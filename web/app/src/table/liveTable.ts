@@ -6,7 +6,7 @@
  */
 
 import { type Column, numeric, type TableChanges } from '@pulseboard/client';
-import { type CellStyle, formatCell, isNumeric } from '../shared/format';
+import { type CellStyle, formatCell, isNumeric } from '@pulseboard/react/format';
 import { ColumnWidths } from './columnWidths';
 import { heldOrder } from './order';
 import type { RowSource } from './rows';

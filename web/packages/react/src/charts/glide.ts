@@ -15,9 +15,10 @@ const BEAT_MS = 50;
 const gliders = new Map<Glider, number>();
 let timer: ReturnType<typeof setInterval> | null = null;
 
-const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)');
+let reducedMotion: MediaQueryList | null = null;
 
 function beat(): void {
+  reducedMotion ??= matchMedia('(prefers-reduced-motion: reduce)');
   if (document.visibilityState === 'hidden' || reducedMotion.matches) {
     return;
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { roundStep, SteadyRange, ticks } from './scale';
+import { roundStep, SteadyRange, ticks } from '../src/charts/scale.js';
 
 describe('ticks', () => {
   it('are round in the system of the unit', () => {

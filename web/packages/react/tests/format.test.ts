@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatAge, formatCell, formatDuration, formatUnit, unitText } from './format';
+import { formatAge, formatCell, formatDuration, formatUnit, unitText } from '../src/format/format.js';
 
 const GIB = 1_073_741_824;
 

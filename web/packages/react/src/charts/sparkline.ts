@@ -1,11 +1,13 @@
 /** A line along the bottom edge of a stat: canvas only, no axes, moving with the clock. */
 
-import { boardClock } from './boardClock';
-import { glide } from './glide';
-import { alpha, token } from './palette';
+import { type NowSource, WALL_CLOCK } from './chartClock.js';
+import { glide } from './glide.js';
+import { alpha, token } from './palette.js';
 
 export interface SparklineOptions {
   readonly canvas: HTMLCanvasElement;
+  /** Where the picture ends. Default the page's own clock. */
+  readonly clock?: NowSource;
   /** The token of its colour. */
   readonly color: string;
   readonly range_ms: number;
@@ -53,7 +55,7 @@ export class Sparkline {
   }
 
   draw(): void {
-    const { canvas, color, range_ms } = this.#options;
+    const { canvas, clock = WALL_CLOCK, color, range_ms } = this.#options;
     const context = canvas.getContext('2d');
     if (context === null || this.#width === 0) {
       return;
@@ -61,7 +63,7 @@ export class Sparkline {
     const ratio = devicePixelRatio;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, this.#width, this.#height);
-    const end_ms = boardClock.now_ms();
+    const end_ms = clock.now_ms();
     const points = this.#points(end_ms, range_ms);
     if (points.length < 2) {
       return;

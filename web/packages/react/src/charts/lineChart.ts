@@ -5,15 +5,17 @@
  */
 
 import uPlot from 'uplot';
-import { formatClock, formatMinute, unitText } from '../shared/format';
-import { boardClock } from './boardClock';
-import { glide } from './glide';
-import { outages } from './outages';
-import { alpha, seriesToken, token } from './palette';
-import { SteadyRange, ticks } from './scale';
+import { formatClock, formatMinute, unitText } from '../format/format.js';
+import { type NowSource, WALL_CLOCK } from './chartClock.js';
+import { glide } from './glide.js';
+import { outages } from './outages.js';
+import { alpha, seriesToken, token } from './palette.js';
+import { SteadyRange, ticks } from './scale.js';
 
 export interface LineChartOptions {
   readonly host: HTMLElement;
+  /** Where the picture ends. Default the page's own clock. */
+  readonly clock?: NowSource;
   readonly range_ms: number;
   readonly unit: string;
   readonly zone: string | undefined;
@@ -53,7 +55,7 @@ export class LineChart {
   constructor(options: LineChartOptions) {
     this.#options = options;
     this.#time = document.createElement('div');
-    this.#time.className = 'crosshair-time';
+    this.#time.className = 'pb-crosshair-time';
     this.#observer = new ResizeObserver(() => this.#resize());
     this.#observer.observe(options.host);
   }
@@ -104,7 +106,7 @@ export class LineChart {
   }
 
   #plotOptions(width: number, height: number): uPlot.Options {
-    const { unit, range_ms } = this.#options;
+    const { unit } = this.#options;
     const axis = { stroke: () => token('text-3'), font: AXIS_FONT, ticks: { show: false } } as const;
     return {
       width,
@@ -119,7 +121,7 @@ export class LineChart {
         y: false,
       },
       scales: {
-        x: { range: () => [boardClock.now_ms() - range_ms, boardClock.now_ms()] },
+        x: { range: () => this.#window() },
         y: { range: (_, low, high) => this.#valueRange(low, high) },
       },
       axes: [
@@ -143,6 +145,12 @@ export class LineChart {
       series: [{}, ...this.#names.map((name, index) => this.#series(name, index))],
       hooks: { draw: [(plot) => this.#drawLiveEnds(plot)], setCursor: [(plot) => this.#hover(plot)] },
     };
+  }
+
+  #window(): [number, number] {
+    const { clock = WALL_CLOCK, range_ms } = this.#options;
+    const end_ms = clock.now_ms();
+    return [end_ms - range_ms, end_ms];
   }
 
   #series(name: string, index: number): uPlot.Series {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { outages } from './outages';
+import { outages } from '../src/charts/outages.js';
 
 const each = (from: number, count: number, step: number) => Array.from({ length: count }, (_, i) => from + i * step);
 const ones = (times: readonly number[]) => times.map(() => 1);

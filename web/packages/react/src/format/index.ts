@@ -1,0 +1,3 @@
+/** Numbers, sizes, ages and times as text, on the platform's `Intl`. */
+
+export * from './format.js';

@@ -1,0 +1,4 @@
+'use client';
+/** Live Pulseboard data in React. */
+
+export * from './format/index.js';
