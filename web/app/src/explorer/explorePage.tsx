@@ -2,15 +2,15 @@
 
 import { localZone } from '@pulseboard/react/format';
 import { useCallback, useEffect, useRef, useState } from 'react';
-import type { StreamInfo } from '../shared/api';
 import { PlayIcon, WarningIcon } from '../shared/icons';
 import { replaceRoute, TopBar } from '../shell';
+import { type QueryProblem, SqlEditor, useCatalogue } from '../sql';
 import { useStreams } from '../streams';
-import { SqlEditor } from './editor';
+
 import { loadHistory, remember } from './history';
 import { Result } from './result';
 import { Sidebar } from './sidebar';
-import { type QueryProblem, useQuery } from './useQuery';
+import { useQuery } from './useQuery';
 
 const MAC = /Mac|iP(hone|ad)/.test(navigator.platform);
 
@@ -61,7 +61,8 @@ export function ExplorePage({ sql }: { readonly sql: string | null }) {
   }, [sql, open]);
   useEffect(() => editor.current?.mark(problem?.place ?? null, problem?.message ?? ''), [problem]);
   const { streams } = useStreams();
-  useCompletion(editor, streams);
+  const catalogue = useCatalogue(streams);
+  useEffect(() => editor.current?.complete(catalogue), [catalogue]);
 
   return (
     <>
@@ -96,15 +97,6 @@ export function ExplorePage({ sql }: { readonly sql: string | null }) {
       </div>
     </>
   );
-}
-
-/** Keeps the editor's completion in step with the streams. */
-function useCompletion(editor: { readonly current: SqlEditor | null }, streams: readonly StreamInfo[] | null): void {
-  const schema = Object.fromEntries(
-    (streams ?? []).map(({ name, schema: { fields } }) => [name, ['time', ...fields.map((field) => field.name)]]),
-  );
-  const text = JSON.stringify(schema);
-  useEffect(() => editor.current?.complete(JSON.parse(text)), [editor, text]);
 }
 
 function Problem({ problem }: { readonly problem: QueryProblem }) {

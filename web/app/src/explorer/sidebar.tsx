@@ -1,6 +1,7 @@
 /** What there is to ask, and what was asked before. */
 
 import type { StreamInfo } from '../shared/api';
+import { quoted } from '../sql';
 import { sampleSql } from '../streams';
 
 interface SidebarProps {
@@ -37,7 +38,7 @@ export function Sidebar({ streams, history, insert, open }: SidebarProps) {
                 <ul>
                   {[{ name: 'time', type: 'time' }, ...schema.fields].map((field) => (
                     <li key={field.name}>
-                      <button type="button" onClick={() => insert(quoteName(field.name))}>
+                      <button type="button" onClick={() => insert(quoted(field.name))}>
                         <span className="truncate font-mono">{field.name}</span>
                         <span className="text-t3">{field.type}</span>
                       </button>
@@ -67,9 +68,4 @@ export function Sidebar({ streams, history, insert, open }: SidebarProps) {
       )}
     </aside>
   );
-}
-
-/** Names with anything unusual in them need quotes. */
-function quoteName(name: string): string {
-  return /^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
 }

@@ -2,20 +2,14 @@
 
 import { localZone } from '@pulseboard/react/format';
 import { useCallback, useRef, useState } from 'react';
-import { ApiError, api, type Explanation } from '../shared/api';
+import { api, type Explanation } from '../shared/api';
+import { type QueryProblem, readProblem } from '../sql';
 
 export interface RunningQuery {
   readonly sql: string;
   readonly channel: string;
   /** Null while it is not known, or the server would not say. */
   readonly explanation: Explanation | null;
-}
-
-export interface QueryProblem {
-  readonly message: string;
-  /** Where in the text, from 1. */
-  readonly place: { readonly line: number; readonly column: number } | null;
-  readonly nearest: readonly string[];
 }
 
 export interface QueryState {
@@ -54,14 +48,4 @@ export function useQuery(onAccepted: (sql: string) => void) {
     [onAccepted],
   );
   return { ...state, run };
-}
-
-function readProblem(error: unknown): QueryProblem {
-  if (!(error instanceof ApiError)) {
-    throw error;
-  }
-  const { line, column, nearest } = error.details;
-  const place = typeof line === 'number' && typeof column === 'number' ? { line, column } : null;
-  const names = Array.isArray(nearest) ? nearest.filter((name) => typeof name === 'string') : [];
-  return { message: error.message, place, nearest: names };
 }

@@ -2,20 +2,21 @@
 
 import { autocompletion, closeBrackets, closeCompletion, completionKeymap } from '@codemirror/autocomplete';
 import { defaultKeymap, history, historyKeymap } from '@codemirror/commands';
-import { SQLDialect, type SQLNamespace, sql } from '@codemirror/lang-sql';
+import { SQLDialect, sql } from '@codemirror/lang-sql';
 import { bracketMatching, HighlightStyle, syntaxHighlighting } from '@codemirror/language';
 import { setDiagnostics } from '@codemirror/lint';
-import { Compartment, EditorState } from '@codemirror/state';
+import { Annotation, Compartment, EditorState, type Extension } from '@codemirror/state';
 import { drawSelection, EditorView, keymap, lineNumbers, placeholder } from '@codemirror/view';
 import { tags } from '@lezer/highlight';
+import { type Catalogue, completionOf, NOTHING, wordCompletion } from './completion';
+import { FUNCTIONS } from './functions';
 
 /** What is coloured and completed. A short list: a column called `usage` is no keyword here. */
 const dialect = SQLDialect.define({
   keywords:
     'select distinct from where group by having order limit offset as and or not in is null between like ilike case when then else end asc desc nulls first last interval over partition filter with union all exists cast extract true false on',
   types: 'int bigint smallint float double real decimal numeric varchar text string boolean timestamp date time',
-  builtin:
-    'count sum avg min max median stddev var_pop corr first_value last_value array_agg string_agg approx_distinct approx_percentile_cont bit_and bool_and date_trunc date_bin date_part now current_date to_timestamp abs ceil floor round ln log exp power sqrt greatest least coalesce nullif lower upper trim length substr concat split_part regexp_like regexp_replace starts_with',
+  builtin: [...FUNCTIONS.keys(), 'current_date', 'current_timestamp'].join(' '),
   doubleDollarQuotedStrings: false,
   operatorChars: '*/+-%<>!=&|^~:',
 });
@@ -24,6 +25,21 @@ export interface EditorOptions {
   readonly parent: HTMLElement;
   readonly text: string;
   readonly onRun: () => void;
+  /** Hears what was typed, not what was put in from outside. */
+  readonly onChange?: (text: string) => void;
+}
+
+function language(catalogue: Catalogue): Extension {
+  const schema = Object.fromEntries(
+    Object.entries(catalogue.streams).map(([stream, columns]) => [
+      stream,
+      columns.map(({ name, type }) => ({ label: name, type: 'property', detail: type })),
+    ]),
+  );
+  return [
+    sql({ dialect, schema, keywordCompletion: wordCompletion }),
+    dialect.language.data.of({ autocomplete: completionOf(catalogue) }),
+  ];
 }
 
 const theme = EditorView.theme(
@@ -71,11 +87,14 @@ const colours = HighlightStyle.define([
   { tag: [tags.punctuation, tags.operator], color: 'var(--text-2)' },
 ]);
 
+/** Marks a change that came from outside of the editor. */
+const put = Annotation.define<true>();
+
 export class SqlEditor {
   readonly #view: EditorView;
   readonly #language = new Compartment();
 
-  constructor({ parent, text, onRun }: EditorOptions) {
+  constructor({ parent, text, onRun, onChange }: EditorOptions) {
     const run = (view: EditorView) => {
       closeCompletion(view);
       onRun();
@@ -94,10 +113,15 @@ export class SqlEditor {
           closeBrackets(),
           autocompletion({ icons: false }),
           placeholder('SELECT … FROM a_stream'),
-          this.#language.of(sql({ dialect })),
+          this.#language.of(language(NOTHING)),
           syntaxHighlighting(colours),
           EditorView.lineWrapping,
           EditorView.contentAttributes.of({ 'aria-label': 'SQL' }),
+          EditorView.updateListener.of((update) => {
+            if (update.docChanged && !update.transactions.some((each) => each.annotation(put) === true)) {
+              onChange?.(update.state.doc.toString());
+            }
+          }),
           theme,
         ],
       }),
@@ -112,6 +136,7 @@ export class SqlEditor {
     this.#view.dispatch({
       changes: { from: 0, to: this.#view.state.doc.length, insert: value },
       selection: { anchor: value.length },
+      annotations: put.of(true),
     });
   }
 
@@ -124,12 +149,9 @@ export class SqlEditor {
     this.#view.focus();
   }
 
-  /** Completes these streams and their columns. */
-  complete(schema: { readonly [stream: string]: readonly string[] }): void {
-    const namespace: SQLNamespace = schema;
-    this.#view.dispatch({
-      effects: this.#language.reconfigure(sql({ dialect, schema: namespace })),
-    });
+  /** Completes what is in the catalogue. */
+  complete(catalogue: Catalogue): void {
+    this.#view.dispatch({ effects: this.#language.reconfigure(language(catalogue)) });
   }
 
   /** Marks the word at a place (both from 1); null takes the mark away. */
