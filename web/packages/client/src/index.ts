@@ -23,7 +23,7 @@ export type {
   TextStore,
 } from './environment.js';
 export { indexedDbStore } from './indexedDb.js';
-export type { KeyedTable, Row, RowChange, TableChanges } from './keyed.js';
+export { KeyedTable, type Row, type RowChange, type TableChanges } from './keyed.js';
 export { type ConnectionState, TRANSPORTS, type TransportKind } from './machine.js';
 export type { ClientOptions } from './options.js';
 export {

@@ -71,3 +71,25 @@ describe('formatCell', () => {
     expect(formatCell(time_us, { type: 'time', zone: 'Europe/Berlin' })).toBe('14 Nov 23:13:20');
   });
 });
+
+describe('units of boards', () => {
+  it('cover what boards show', () => {
+    const text = (value: number | null, unit: string, decimals?: number) => unitText(value, unit, decimals, 'UTC');
+    expect(text(12_345, 'short')).toBe('12.3 K');
+    expect(text(950, 'short')).toBe('950');
+    expect(text(2_500_000, 'bits/s')).toBe('2.5 Mbit/s');
+    expect(text(0.0342, 'ratio')).toBe('3.4 %');
+    expect(text(96_410, 'EUR', 0)).toBe('€96,410');
+    expect(text(-1_081.5, 'USD')).toBe('−$1,081.50');
+    expect(text(1_420_000, 'EUR')).toBe('€1.42M');
+    expect(text(5_025_000_000, 'duration')).toBe('1 h 23 min');
+    const time_us = Date.UTC(2026, 10, 18, 13, 45, 30) * 1_000;
+    expect([text(time_us, 'date'), text(time_us, 'time'), text(time_us, 'datetime')]).toEqual([
+      '18 Nov 2026',
+      '13:45:30',
+      '18 Nov 13:45:30',
+    ]);
+    expect(text(12, 'orders')).toBe('12 orders');
+    expect(text(null, 'EUR')).toBe('–');
+  });
+});

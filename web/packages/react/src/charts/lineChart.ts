@@ -5,12 +5,14 @@
  */
 
 import uPlot from 'uplot';
-import { formatClock, formatMinute, unitText } from '../format/format.js';
+import { formatClock, formatDateTime, unitText } from '../format/format.js';
 import { type NowSource, WALL_CLOCK } from './chartClock.js';
+import { crosshair } from './crosshair.js';
 import { glide } from './glide.js';
 import { outages } from './outages.js';
 import { alpha, seriesToken, token } from './palette.js';
 import { SteadyRange, ticks } from './scale.js';
+import { timeLabel, timeSplits } from './timeAxis.js';
 
 export interface LineChartOptions {
   readonly host: HTMLElement;
@@ -25,6 +27,12 @@ export interface LineChartOptions {
   readonly first_color: number;
   readonly min?: number | undefined;
   readonly max?: number | undefined;
+  /** Values from which on something is not as it should be: drawn as lines in their colours. */
+  readonly thresholds?: { readonly warning?: number; readonly critical?: number } | null | undefined;
+  /** Called with the span that was dragged over. Without it nothing can be dragged. */
+  readonly onZoom?: ((from_ms: number, to_ms: number) => void) | undefined;
+  /** Called on a double click. */
+  readonly onReset?: (() => void) | undefined;
   /** Called when the pointer moves over any chart: the place in the columns, null when it left. */
   readonly onHover: (index: number | null) => void;
 }
@@ -33,9 +41,12 @@ type Columns = [readonly number[], ...(readonly (number | null)[])[]];
 
 const LINE_PX = 1.8;
 const TICKS_MAX = 4;
-const AXIS_FONT = '11px "Inter Variable", sans-serif';
-/** All charts of a page share one crosshair. */
-const CROSSHAIR = 'board';
+/** What the axes are set in unless the token `size-axis` says otherwise. */
+const AXIS_PX = 11;
+/** A drag over less than this is a click that slipped. */
+const DRAG_PX_MIN = 6;
+/** A longer picture needs the day beside the clock. */
+const DAY_MS = 86_400_000;
 
 /** Where an axis begins that nobody set: at zero, unless the data is far from it and the differences would be lost. */
 function baseline(low: number, high: number): number {
@@ -50,7 +61,11 @@ export class LineChart {
   #plot: uPlot | null = null;
   #names: readonly string[] = [];
   #columns: Columns = [[]];
+  #hidden: ReadonlySet<string> = new Set();
+  /** The crosshair was moved by another chart, which needs not be told. */
+  #followed = false;
   #stop: () => void = () => {};
+  readonly #stopCrosshair: () => void;
 
   constructor(options: LineChartOptions) {
     this.#options = options;
@@ -58,6 +73,11 @@ export class LineChart {
     this.#time.className = 'pb-crosshair-time';
     this.#observer = new ResizeObserver(() => this.#resize());
     this.#observer.observe(options.host);
+    this.#stopCrosshair = crosshair.listen((time_ms, from) => {
+      if (from !== this) {
+        this.#follow(time_ms);
+      }
+    });
   }
 
   /** Shows these columns; `names` are the series in the same order. */
@@ -75,6 +95,14 @@ export class LineChart {
     }
   }
 
+  /** Leaves out the series of these names; the others keep their colours. */
+  hide(names: ReadonlySet<string>): void {
+    this.#hidden = names;
+    this.#names.forEach((name, index) => {
+      this.#plot?.setSeries(index + 1, { show: !names.has(name) });
+    });
+  }
+
   /** Draws the columns as they are now. */
   draw(): void {
     // uPlot reads the arrays only; its types ask for mutable ones.
@@ -83,6 +111,7 @@ export class LineChart {
 
   destroy(): void {
     this.#stop();
+    this.#stopCrosshair();
     this.#observer.disconnect();
     this.#plot?.destroy();
     this.#plot = null;
@@ -106,8 +135,11 @@ export class LineChart {
   }
 
   #plotOptions(width: number, height: number): uPlot.Options {
-    const { unit } = this.#options;
-    const axis = { stroke: () => token('text-3'), font: AXIS_FONT, ticks: { show: false } } as const;
+    const { unit, onZoom, zone } = this.#options;
+    const font_px = Number.parseFloat(token('size-axis')) || AXIS_PX;
+    const font = `${font_px}px "Inter Variable", sans-serif`;
+    const axis = { stroke: () => token('text-3'), font, ticks: { show: false } } as const;
+    const room = Math.max(2, Math.floor(width / (font_px * 10)));
     return {
       width,
       height,
@@ -115,9 +147,14 @@ export class LineChart {
       padding: [8, 10, 0, 0],
       legend: { show: false },
       cursor: {
-        sync: { key: CROSSHAIR, scales: ['x', null] },
         points: { size: 7, width: 0, fill: (_, index) => this.#stroke(index - 1) },
-        drag: { setScale: false, x: false, y: false },
+        drag: { setScale: false, x: onZoom !== undefined, y: false, dist: DRAG_PX_MIN },
+        bind: {
+          dblclick: () => () => {
+            this.#options.onReset?.();
+            return null;
+          },
+        },
         y: false,
       },
       scales: {
@@ -127,15 +164,18 @@ export class LineChart {
       axes: [
         {
           ...axis,
-          size: 24,
+          size: Math.round(font_px * 2.2),
           gap: 6,
           grid: { show: false },
-          splits: (_plot, _axis, from, to) => this.#timeSplits(from, to, width),
-          values: (_plot, splits) => splits.map((time_ms) => this.#timeLabel(time_ms)),
+          splits: (_plot, _axis, from, to) => timeSplits(from, to, room, zone),
+          values: (_plot, splits) => {
+            const step_ms = Math.min(...splits.slice(1).map((time_ms, at) => time_ms - (splits[at] ?? 0)), DAY_MS);
+            return splits.map((time_ms) => timeLabel(time_ms, step_ms, zone));
+          },
         },
         {
           ...axis,
-          size: (_plot, values) => 18 + 6.4 * Math.max(3, ...(values ?? []).map((value) => value.length)),
+          size: (_plot, values) => 18 + 0.58 * font_px * Math.max(3, ...(values ?? []).map((value) => value.length)),
           gap: 8,
           grid: { stroke: () => token('line'), width: 1 },
           splits: (_plot, _axis, from, to) => ticks(from, to, TICKS_MAX, unit === 'bytes'),
@@ -143,7 +183,12 @@ export class LineChart {
         },
       ],
       series: [{}, ...this.#names.map((name, index) => this.#series(name, index))],
-      hooks: { draw: [(plot) => this.#drawLiveEnds(plot)], setCursor: [(plot) => this.#hover(plot)] },
+      hooks: {
+        drawAxes: [(plot) => this.#drawThresholds(plot)],
+        draw: [(plot) => this.#drawLiveEnds(plot)],
+        setCursor: [(plot) => this.#hover(plot)],
+        setSelect: [(plot) => this.#zoom(plot)],
+      },
     };
   }
 
@@ -156,6 +201,7 @@ export class LineChart {
   #series(name: string, index: number): uPlot.Series {
     const series: uPlot.Series = {
       label: name,
+      show: !this.#hidden.has(name),
       width: LINE_PX,
       stroke: () => this.#stroke(index),
       points: { show: false },
@@ -207,21 +253,27 @@ export class LineChart {
     });
   }
 
-  /** Whole minutes, or parts of them when the range is short; as many as fit. */
-  #timeSplits(from_ms: number, to_ms: number, width: number): number[] {
-    const steps_ms = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 21_600].map((s) => s * 1_000);
-    const room = Math.max(2, Math.floor(width / 110));
-    const step_ms = steps_ms.find((step) => (to_ms - from_ms) / step <= room) ?? 86_400_000;
-    const splits: number[] = [];
-    for (let time_ms = Math.ceil(from_ms / step_ms) * step_ms; time_ms <= to_ms; time_ms += step_ms) {
-      splits.push(time_ms);
+  #drawThresholds(plot: uPlot): void {
+    const { warning, critical } = this.#options.thresholds ?? {};
+    const { ctx, bbox } = plot;
+    for (const [name, value] of [
+      ['warning', warning],
+      ['critical', critical],
+    ] as const) {
+      const y = value === undefined ? Number.NaN : Math.round(plot.valToPos(value, 'y', true));
+      if (!(y >= bbox.top && y <= bbox.top + bbox.height)) {
+        continue;
+      }
+      ctx.save();
+      ctx.beginPath();
+      ctx.setLineDash([2 * devicePixelRatio, 4 * devicePixelRatio]);
+      ctx.lineWidth = devicePixelRatio;
+      ctx.strokeStyle = alpha(token(name), 0.8);
+      ctx.moveTo(bbox.left, y);
+      ctx.lineTo(bbox.left + bbox.width, y);
+      ctx.stroke();
+      ctx.restore();
     }
-    return splits;
-  }
-
-  #timeLabel(time_ms: number): string {
-    const { zone } = this.#options;
-    return time_ms % 60_000 === 0 ? formatMinute(time_ms, zone) : formatClock(time_ms, zone);
   }
 
   #drawLiveEnds(plot: uPlot): void {
@@ -232,7 +284,13 @@ export class LineChart {
       const value = values[at];
       const time_ms = this.#columns[0][at];
       const quiet = this.#names[index] === this.#options.comparison;
-      if (quiet || value === null || value === undefined || time_ms === undefined) {
+      if (
+        quiet ||
+        this.#hidden.has(this.#names[index] ?? '') ||
+        value === null ||
+        value === undefined ||
+        time_ms === undefined
+      ) {
         return;
       }
       const x = plot.valToPos(time_ms, 'x', true);
@@ -258,12 +316,39 @@ export class LineChart {
     const inside = time_ms !== undefined && left !== undefined && left >= 0;
     this.#time.hidden = !inside;
     if (inside) {
-      this.#time.textContent = formatClock(time_ms, this.#options.zone);
-      const half = 32;
+      const { zone, range_ms } = this.#options;
+      this.#time.textContent = range_ms >= DAY_MS / 2 ? formatDateTime(time_ms, zone) : formatClock(time_ms, zone);
+      const half = this.#time.offsetWidth / 2;
       const x = Math.min(Math.max(left, half), plot.over.clientWidth - half);
       this.#time.style.transform = `translateX(calc(${x}px - 50%))`;
     }
+    if (!this.#followed) {
+      crosshair.move(left !== undefined && left >= 0 ? plot.posToVal(left, 'x') : null, this);
+    }
     this.#options.onHover(inside ? (idx ?? null) : null);
+  }
+
+  /** Another chart's crosshair moved. */
+  #follow(time_ms: number | null): void {
+    const plot = this.#plot;
+    if (plot === null) {
+      return;
+    }
+    const left = time_ms === null ? -10 : plot.valToPos(time_ms, 'x');
+    const inside = left >= 0 && left <= plot.over.clientWidth;
+    this.#followed = true;
+    plot.setCursor({ left: inside ? left : -10, top: inside ? 1 : -10 });
+    this.#followed = false;
+  }
+
+  #zoom(plot: uPlot): void {
+    const { left, width } = plot.select;
+    if (width < DRAG_PX_MIN) {
+      return;
+    }
+    const [from_ms, to_ms] = [plot.posToVal(left, 'x'), plot.posToVal(left + width, 'x')];
+    plot.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+    this.#options.onZoom?.(from_ms, to_ms);
   }
 
   #resize(): void {

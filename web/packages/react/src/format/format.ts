@@ -17,6 +17,7 @@ export interface Formatted {
 
 const BINARY = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 const DECIMAL = ['B/s', 'kB/s', 'MB/s', 'GB/s', 'TB/s'];
+const BITS = ['bit/s', 'kbit/s', 'Mbit/s', 'Gbit/s', 'Tbit/s'];
 const COUNTS = ['', 'K', 'M', 'B', 'T'];
 
 /** Numbers are written as the reader is used to; outside a browser (tests) there is no reader. */
@@ -39,8 +40,11 @@ export function fixed(value: number, decimals: number): string {
     .replace('-', '−');
 }
 
-/** Formats a number in a board's unit. */
-export function formatUnit(value: number | null, unit: string, decimals?: number): Formatted {
+/**
+ * Formats a number in a board's unit: `percent`, `ratio` (1 is 100 %), `short`, `bytes`, `bytes/s`, `bits/s`, `seconds`, `ms`, `duration`
+ * (µs), `date`, `time` and `datetime` (µs since 1970, in `zone`), the code of a currency, or any text that stands behind it.
+ */
+export function formatUnit(value: number | null, unit: string, decimals?: number, zone?: string): Formatted {
   if (value === null || !Number.isFinite(value)) {
     return { text: UNKNOWN, unit: '' };
   }
@@ -51,20 +55,60 @@ export function formatUnit(value: number | null, unit: string, decimals?: number
       return scaled(value, 1_024, BINARY, decimals);
     case 'bytes/s':
       return scaled(value, 1_000, DECIMAL, decimals);
+    case 'bits/s':
+      return scaled(value, 1_000, BITS, decimals);
+    case 'short':
+      return scaled(
+        value,
+        1_000,
+        COUNTS,
+        decimals ?? (Math.abs(value) < 999.5 && Number.isInteger(value) ? 0 : undefined),
+      );
+    case 'ratio':
+      return { text: fixed(value * 100, decimals ?? 1), unit: '%' };
     case 'seconds':
       return { text: formatDuration(value * 1_000), unit: '' };
+    case 'duration':
+      return { text: formatDuration(value / 1_000), unit: '' };
     case 'ms':
       return { text: fixed(value, decimals ?? (Math.abs(value) < 10 ? 1 : 0)), unit: 'ms' };
+    case 'date':
+      return { text: formatDate(value / 1_000, zone), unit: '' };
+    case 'time':
+      return { text: formatClock(value / 1_000, zone), unit: '' };
+    case 'datetime':
+      return { text: formatDateTime(value / 1_000, zone), unit: '' };
     case '':
       return plain(value, decimals);
     default:
-      return { ...plain(value, decimals), unit };
+      return CURRENCY.test(unit)
+        ? { text: money(value, unit, decimals), unit: '' }
+        : { ...plain(value, decimals), unit };
   }
 }
 
+/** What looks like the code of a currency is taken for one. */
+const CURRENCY = /^[A-Z]{3}$/;
+
+/** An amount with its currency where the reader's language has it; a million and more in short. */
+function money(value: number, currency: string, decimals?: number): string {
+  const large = Math.abs(value) >= 1e6 && decimals === undefined;
+  const key = `${currency} ${large} ${decimals}`;
+  let format = numberFormats.get(key);
+  if (format === undefined) {
+    const digits = decimals === undefined ? {} : { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+    const short = large
+      ? ({ notation: 'compact', minimumFractionDigits: 2, maximumFractionDigits: 2 } as const)
+      : digits;
+    format = new Intl.NumberFormat(LOCALE, { style: 'currency', currency, currencyDisplay: 'narrowSymbol', ...short });
+    numberFormats.set(key, format);
+  }
+  return format.format(value).replace('-', '−');
+}
+
 /** The same as one text. */
-export function unitText(value: number | null, unit: string, decimals?: number): string {
-  const formatted = formatUnit(value, unit, decimals);
+export function unitText(value: number | null, unit: string, decimals?: number, zone?: string): string {
+  const formatted = formatUnit(value, unit, decimals, zone);
   return formatted.unit === '' ? formatted.text : `${formatted.text} ${formatted.unit}`;
 }
 
@@ -157,6 +201,16 @@ export function formatMinute(time_ms: number, zone?: string): string {
   return timeFormat(zone, { hour: '2-digit', minute: '2-digit' }).format(time_ms);
 }
 
+/** `23 Nov`. */
+export function formatDay(time_ms: number, zone?: string): string {
+  return timeFormat(zone, { day: '2-digit', month: 'short' }).format(time_ms);
+}
+
+/** `23 Nov 2026`. */
+export function formatDate(time_ms: number, zone?: string): string {
+  return timeFormat(zone, { day: '2-digit', month: 'short', year: 'numeric' }).format(time_ms);
+}
+
 /** `23 Nov 21:04:33`: for times that may be of another day. */
 export function formatDateTime(time_ms: number, zone?: string): string {
   return timeFormat(zone, { ...CLOCK, day: '2-digit', month: 'short' })
@@ -189,7 +243,7 @@ export function formatCell(cell: Cell | undefined, style: CellStyle): string {
     return UNKNOWN;
   }
   if (style.unit !== undefined) {
-    return unitText(numeric(cell), style.unit);
+    return unitText(numeric(cell), style.unit, undefined, style.zone);
   }
   if (typeof cell === 'object') {
     return JSON.stringify(cell);
