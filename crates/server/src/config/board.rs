@@ -8,12 +8,11 @@ use pulseboard_model::ids::check_name;
 use serde_json::{Map, Value as Json, json};
 use toml::{Table, Value};
 
+use super::panel_types::{PANEL_TYPES, TEXT};
 use super::reader::{Problem, Reader};
 use super::values::{timezone as zone, wrong};
 use super::{check_query, options, syntax};
 
-/// The kinds of panels.
-const PANEL_TYPES: [&str; 4] = ["stat", "timeseries", "bars", "table"];
 /// The width of the grid.
 const GRID_COLUMNS: i64 = 12;
 
@@ -54,15 +53,16 @@ pub(super) fn read_board(
     let (mut shown, mut behind, mut views) = (Vec::new(), Vec::new(), Vec::new());
     for mut panel in panels {
         if let Some(read) = read_panel(id, &mut panel, timezone, problems) {
-            if behind.iter().any(|known: &BoardPanel| known.id == read.panel.id) {
-                panel.problem("id", format!("`{}` is the id of another panel too", read.panel.id), problems);
+            if shown.iter().any(|known: &Json| known["id"] == read.definition["id"]) {
+                panel.problem("id", format!("{} is the id of another panel too", read.definition["id"]), problems);
             }
             shown.push(read.definition);
-            behind.push(read.panel);
+            behind.extend(read.panel);
             views.extend(read.view);
         }
         panel.finish(problems);
     }
+    check_sparks(file, &shown, problems);
     if problems.len() > before {
         return None;
     }
@@ -73,9 +73,22 @@ pub(super) fn read_board(
     Some(BoardFile { board: Board { id: id.to_owned(), definition, panels: behind }, views })
 }
 
+/// Sparklines are drawn from other panels of the board: these must be there, and ask something.
+fn check_sparks(file: &str, shown: &[Json], problems: &mut Vec<Problem>) {
+    for (number, panel) in shown.iter().enumerate() {
+        let Some(from) = panel["options"]["spark_panel"].as_str() else { continue };
+        if !shown.iter().any(|other| other["id"] == from && other["channel"].is_string()) {
+            let what = format!("`{from}` is no panel of this board that has a query");
+            let key = format!("panels[{number}].options.spark_panel");
+            problems.push(Problem { file: file.to_owned(), key, what });
+        }
+    }
+}
+
 struct PanelFile {
     definition: Json,
-    panel: BoardPanel,
+    /// `None` for a panel that asks nothing.
+    panel: Option<BoardPanel>,
     view: Option<NamedView>,
 }
 
@@ -123,6 +136,11 @@ fn read_panel(board: &str, panel: &mut Reader<'_>, timezone: Tz, problems: &mut 
     if let Some(hz) = panel.read("max_hz", problems, max_hz) {
         out.insert("max_hz".to_owned(), hz.into());
     }
+    if kind == TEXT {
+        let text = panel.required("text", ": a text panel shows it, as Markdown", problems)?;
+        out.insert("text".to_owned(), text.trim().into());
+        return Some(PanelFile { definition: Json::Object(out), panel: None, view: None });
+    }
     let (sql, view) = (panel.text("sql", problems), panel.text("view", problems));
     let (view_name, own) = match (sql, view) {
         (Some(sql), None) => {
@@ -150,7 +168,7 @@ fn read_panel(board: &str, panel: &mut Reader<'_>, timezone: Tz, problems: &mut 
     out.insert("channel".to_owned(), format!("view:{name}").into());
     let view =
         own.map(|sql| NamedView { name: name.clone(), spec: QuerySpec { sql, timezone, params: Params::new() } });
-    Some(PanelFile { definition: Json::Object(out), panel: BoardPanel { id, view: name }, view })
+    Some(PanelFile { definition: Json::Object(out), panel: Some(BoardPanel { id, view: name }), view })
 }
 
 pub(super) fn to_json(value: &Value) -> Json {

@@ -8,6 +8,7 @@ mod board;
 mod checkpoints;
 mod limits;
 mod options;
+mod panel_types;
 mod reader;
 mod references;
 mod streams;
@@ -283,6 +284,8 @@ fn board_files(folder: &Path, file: &str, problems: &mut Vec<Problem>) -> Vec<(S
     files
 }
 
+#[cfg(test)]
+mod panel_tests;
 #[cfg(test)]
 mod shipped_tests;
 #[cfg(test)]

@@ -3,64 +3,21 @@
 //! The page reads them; here they are only held to what it knows, so that a word it would pass over is found at once.
 
 use serde_json::{Map, Value as Json};
-use toml::Value;
+use toml::{Table, Value};
 
 use super::board::to_json;
+use super::panel_types::{Known, LEVELS, Wanted, known};
 use super::reader::{Problem, Reader};
 use super::values::wrong;
 
-/// What a value has to be.
-#[derive(Clone, Copy)]
-enum Wanted {
-    Text,
-    Number,
-    /// The number of a colour.
-    Colour,
-    /// A text per column.
-    Texts,
-    /// One of these.
-    OneOf(&'static [&'static str]),
-}
+/// The most rows that a list is cut to.
+const COUNT_MAX: i64 = 100;
 
-type Known = &'static [(&'static str, Wanted)];
-
-const ALL: Known = &[
-    ("value", Wanted::Text),
-    ("decimals", Wanted::Number),
-    ("color", Wanted::Colour),
-    ("units", Wanted::Texts),
-    ("hint", Wanted::Text),
-];
-const STAT: Known = &[
-    ("time", Wanted::Text),
-    ("detail", Wanted::Text),
-    ("min", Wanted::Number),
-    ("max", Wanted::Number),
-    ("range", Wanted::Text),
-];
-const TIMESERIES: Known = &[
-    ("time", Wanted::Text),
-    ("series", Wanted::Text),
-    ("series_label", Wanted::Text),
-    ("range", Wanted::Text),
-    ("min", Wanted::Number),
-    ("max", Wanted::Number),
-    ("style", Wanted::OneOf(&["line", "area"])),
-    ("comparison", Wanted::Text),
-    ("first_color", Wanted::Colour),
-];
-const BARS: Known = &[("label", Wanted::Text), ("detail", Wanted::Text), ("max", Wanted::Number)];
 const THRESHOLDS: Known = &[("warning", Wanted::Number), ("critical", Wanted::Number)];
 
 /// Reads the `options` of a panel of this kind.
 pub(super) fn options(kind: &str, mut options: Reader<'_>, problems: &mut Vec<Problem>) -> Json {
-    let own: Known = match kind {
-        "stat" => STAT,
-        "timeseries" => TIMESERIES,
-        "bars" => BARS,
-        _ => &[],
-    };
-    let read = read(&mut options, ALL.iter().chain(own), problems);
+    let read = read(&mut options, known(kind), problems);
     options.finish(problems);
     read
 }
@@ -87,21 +44,53 @@ fn read<'k>(
 }
 
 fn checked(wanted: Wanted, value: &Value) -> Result<Json, String> {
-    let is_text = |value: &Value| value.is_str();
+    let all_of = |fits: &dyn Fn(&Value) -> bool| value.as_table().is_some_and(|table| table.values().all(fits));
+    let list_of = |fits: &dyn Fn(&Value) -> bool| value.as_array().is_some_and(|list| list.iter().all(fits));
     let (fits, what) = match wanted {
-        Wanted::Text => (is_text(value), "a text".to_owned()),
-        Wanted::Number => (value.is_integer() || value.is_float(), "a number".to_owned()),
-        Wanted::Colour => {
-            (value.as_integer().is_some_and(|number| (1..=8).contains(&number)), "a number from 1 to 8".to_owned())
+        Wanted::Text => (value.is_str(), "a text".to_owned()),
+        Wanted::Number => (is_number(value), "a number".to_owned()),
+        Wanted::Flag => (value.is_bool(), "`true` or `false`".to_owned()),
+        Wanted::Colour => (is_whole(value, 8), "a number from 1 to 8".to_owned()),
+        Wanted::Count => (is_whole(value, COUNT_MAX), format!("a whole number from 1 to {COUNT_MAX}")),
+        Wanted::NumberOrColumn => (is_number(value) || value.is_str(), "a number or the name of a column".to_owned()),
+        Wanted::Texts => {
+            (all_of(&Value::is_str), "a table of texts by column, such as `{ used = \"bytes\" }`".to_owned())
         }
-        Wanted::Texts => (
-            value.as_table().is_some_and(|table| table.values().all(is_text)),
-            "a table of texts by column, such as `{ used = \"bytes\" }`".to_owned(),
-        ),
-        Wanted::OneOf(words) => (
-            value.as_str().is_some_and(|word| words.contains(&word)),
-            words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or "),
+        Wanted::Numbers => (all_of(&is_number), "a table of numbers by column, such as `{ price = 2 }`".to_owned()),
+        Wanted::Columns => (list_of(&Value::is_str), "a list of columns, such as `[\"price\"]`".to_owned()),
+        Wanted::OneOf(words) => (is_one_of(value, words), quoted(words)),
+        Wanted::AnyOf(words) => {
+            (list_of(&|value| is_one_of(value, words)), format!("a list of any of {}", quoted(words)))
+        }
+        Wanted::States => (value.as_table().is_some_and(are_levels), states("{ paid = \"ok\" }")),
+        Wanted::StatesByColumn => (
+            all_of(&|value| value.as_table().is_some_and(are_levels)),
+            format!("by column, {}", states("{ status = { paid = \"ok\" } }")),
         ),
     };
     if fits { Ok(to_json(value)) } else { Err(wrong(&what, value)) }
+}
+
+fn is_number(value: &Value) -> bool {
+    value.is_integer() || value.is_float()
+}
+
+fn is_whole(value: &Value, max: i64) -> bool {
+    value.as_integer().is_some_and(|number| (1..=max).contains(&number))
+}
+
+fn is_one_of(value: &Value, words: &[&str]) -> bool {
+    value.as_str().is_some_and(|word| words.contains(&word))
+}
+
+fn are_levels(table: &Table) -> bool {
+    table.values().all(|value| is_one_of(value, &LEVELS))
+}
+
+fn states(example: &str) -> String {
+    format!("a table of {} by value, such as `{example}`", quoted(&LEVELS))
+}
+
+fn quoted(words: &[&str]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ")
 }

@@ -307,34 +307,3 @@ fn a_reference_is_a_file_with_a_key_and_its_stream_is_kept_whole() {
         ],
     );
 }
-
-#[test]
-fn a_panels_options_and_thresholds_are_held_to_what_the_page_reads() {
-    let panel = |kind: &str, rest: &str| {
-        let board = format!("[[panels]]\nid = \"p\"\ntype = \"{kind}\"\nsql = \"SELECT 1\"\n{rest}\n");
-        loaded("boards = \"boards\"", &[("boards/ops.toml", board.as_str())])
-    };
-    let good = "thresholds = { warning = 80, critical = 9.5 }\nmax_hz = 0.5\n\
-                options = { series = \"core\", style = \"area\", units = { a = \"bytes\" }, min = 0, color = 8 }";
-    let config = panel("timeseries", good).expect("all of these are known");
-    let shown = &config.boards[0].definition["panels"][0];
-    assert_eq!(shown["options"]["units"]["a"], "bytes", "{shown}");
-    assert_eq!((&shown["thresholds"]["critical"], &shown["max_hz"]), (&9.5.into(), &0.5.into()), "{shown}");
-    for (kind, rest, key, what) in [
-        ("stat", "options = { valeu = \"n\" }", "options.valeu", "did you mean `value`?"),
-        ("stat", "options = { series = \"n\" }", "options.series", "known here: color, decimals, detail"),
-        ("table", "options = { detail = \"n\" }", "options.detail", "known here: color, decimals, hint, units, value"),
-        ("stat", "thresholds = { warn = 80 }", "thresholds.warn", "known here: critical, warning"),
-        ("stat", "thresholds = { warning = \"much\" }", "thresholds.warning", "a number"),
-        ("stat", "thresholds = 80", "thresholds", "a table"),
-        ("stat", "options = { color = 9 }", "options.color", "from 1 to 8"),
-        ("stat", "options = { units = { a = 1 } }", "options.units", "texts by column"),
-        ("timeseries", "options = { style = \"pie\" }", "options.style", "`line` or `area`"),
-        ("stat", "max_hz = 0", "max_hz", "above 0"),
-    ] {
-        let problems = panel(kind, rest).unwrap_err();
-        let [problem] = problems.as_slice() else { panic!("{rest}: {problems:?}") };
-        assert_eq!(problem.key, format!("panels[0].{key}"), "{problem}");
-        assert!(problem.what.contains(what), "{problem}");
-    }
-}

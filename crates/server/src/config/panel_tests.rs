@@ -1,0 +1,117 @@
+//! What a board file may say about its panels, and that the guide tells all of it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::Value as Json;
+
+use super::panel_types::{PANEL_TYPES, TEXT, known};
+use super::*;
+
+fn board(text: &str) -> Result<Board, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let read = read_board("ops", "ops.toml", text, Tz::UTC, &mut problems);
+    read.map(|read| read.board).filter(|_| problems.is_empty()).ok_or(problems)
+}
+
+fn panel(kind: &str, rest: &str) -> Result<Json, Vec<Problem>> {
+    let query = if kind == TEXT { "text = \"# Hello\"" } else { "sql = \"SELECT 1\"" };
+    let text = format!("[[panels]]\nid = \"p\"\ntype = \"{kind}\"\n{query}\n{rest}\n");
+    board(&text).map(|board| board.definition["panels"][0].clone())
+}
+
+#[test]
+fn a_panels_options_and_thresholds_are_held_to_what_the_page_reads() {
+    let good = "thresholds = { warning = 80, critical = 9.5 }\nmax_hz = 0.5\n\
+                options = { series = \"core\", style = \"area\", units = { a = \"bytes\" }, min = 0, color = 8 }";
+    let shown = panel("timeseries", good).expect("all of these are known");
+    assert_eq!(shown["options"]["units"]["a"], "bytes", "{shown}");
+    assert_eq!((&shown["thresholds"]["critical"], &shown["max_hz"]), (&9.5.into(), &0.5.into()), "{shown}");
+    for (kind, rest, key, what) in [
+        ("stat", "options = { valeu = \"n\" }", "options.valeu", "did you mean `value`?"),
+        ("stat", "options = { series = \"n\" }", "options.series", "known here: better, color, compare, "),
+        (
+            "table",
+            "options = { detail = \"n\" }",
+            "options.detail",
+            "known here: ages, color, column_decimals, columns",
+        ),
+        ("stat", "thresholds = { warn = 80 }", "thresholds.warn", "known here: critical, warning"),
+        ("stat", "thresholds = { warning = \"much\" }", "thresholds.warning", "a number"),
+        ("stat", "thresholds = 80", "thresholds", "a table"),
+        ("stat", "options = { color = 9 }", "options.color", "from 1 to 8"),
+        ("stat", "options = { units = { a = 1 } }", "options.units", "texts by column"),
+        ("timeseries", "options = { style = \"pie\" }", "options.style", "`line` or `area` or `stacked` or `bars`"),
+        ("timeseries", "options = { legend = [\"last\", \"sum\"] }", "options.legend", "any of `last` or `min`"),
+        ("barlist", "options = { limit = 0 }", "options.limit", "from 1 to 100"),
+        ("barlist", "options = { share = 1 }", "options.share", "`true` or `false`"),
+        ("gauge", "options = { max = true }", "options.max", "a number or the name of a column"),
+        ("table", "options = { columns = \"a\" }", "options.columns", "a list of columns"),
+        ("table", "options = { column_decimals = { a = \"2\" } }", "options.column_decimals", "numbers by column"),
+        ("table", "options = { states = { paid = \"ok\" } }", "options.states", "by column, a table of `ok`"),
+        ("statetimeline", "options = { states = { up = \"green\" } }", "options.states", "`ok` or `warning`"),
+        ("statetimeline", "options = { units = 1 }", "options.units", "texts by column"),
+        ("heatmap", "options = { scale = \"root\" }", "options.scale", "`linear` or `log`"),
+        ("candles", "options = { open = 1 }", "options.open", "a text"),
+        ("text", "options = { value = \"n\" }", "options.value", "known here: hint"),
+        ("text", "sql = \"SELECT 1\"", "sql", "unknown key"),
+        ("stat", "options = { spark_panel = \"q\" }", "options.spark_panel", "`q` is no panel of this board"),
+        ("stat", "text = \"a\"", "text", "unknown key"),
+        ("stat", "max_hz = 0", "max_hz", "above 0"),
+    ] {
+        let problems = panel(kind, rest).unwrap_err();
+        let [problem] = problems.as_slice() else { panic!("{rest}: {problems:?}") };
+        assert_eq!(problem.key, format!("panels[0].{key}"), "{problem}");
+        assert!(problem.what.contains(what), "{problem}");
+    }
+}
+
+#[test]
+fn a_text_panel_asks_nothing_and_has_an_id_like_any_other() {
+    let text = "[[panels]]\nid = \"p\"\ntype = \"text\"\ntext = \"# Hello\"\n";
+    let shown = board(text).expect("right");
+    assert!(shown.panels.is_empty(), "there is no view behind it");
+    assert_eq!(shown.definition["panels"][0]["text"], "# Hello");
+    assert!(shown.definition["panels"][0].get("channel").is_none());
+    let twice = board(&text.repeat(2)).unwrap_err();
+    assert!(twice[0].key == "panels[1].id" && twice[0].what.contains("another panel"), "{twice:?}");
+    let without = board("[[panels]]\nid = \"p\"\ntype = \"text\"\n").unwrap_err();
+    assert!(without[0].key == "panels[0].text" && without[0].what.contains("Markdown"), "{without:?}");
+    let spark = format!(
+        "{text}[[panels]]\nid = \"q\"\ntype = \"stat\"\nsql = \"SELECT 1\"\noptions = {{ spark_panel = \"p\" }}"
+    );
+    assert!(board(&spark).unwrap_err()[0].what.contains("that has a query"));
+}
+
+/// The options that the guide's table has for a kind of panel, and those of all.
+fn told(page: &str) -> Vec<(String, BTreeSet<String>)> {
+    let section =
+        page.split("## Options").nth(1).expect("a section of options").split("\n## ").next().unwrap_or_default();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| ")).filter_map(|line| {
+        let mut cells = line.split(" | ");
+        let (kinds, option) = (cells.next()?, cells.next()?);
+        Some((kinds.to_owned(), names(option)))
+    });
+    rows.filter(|(_, options)| !options.is_empty()).collect()
+}
+
+/// What stands in backticks.
+fn names(cell: &str) -> BTreeSet<String> {
+    cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_guide_tells_every_type_and_every_option() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide/boards.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let told = told(&page);
+    for kind in PANEL_TYPES {
+        assert!(page.contains(&format!("| `{kind}` |")), "the guide does not tell what `{kind}` is");
+        let of_kind = told.iter().filter(|(kinds, _)| {
+            kinds == "all" || (kinds == "all with a query" && kind != TEXT) || names(kinds).contains(kind)
+        });
+        let of_kind: BTreeSet<String> = of_kind.flat_map(|(_, options)| options.clone()).collect();
+        let read: BTreeSet<String> = known(kind).map(|(option, _)| (*option).to_owned()).collect();
+        assert_eq!(of_kind, read, "options of `{kind}`: the guide's on the left, those that are read on the right");
+    }
+}
