@@ -5,6 +5,7 @@
 //! `reruns` starts what is run again.
 
 mod faults;
+mod joining;
 mod keeping;
 mod policing;
 mod reruns;
@@ -18,8 +19,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use pulseboard_model::{
-    Commit, Delta, InstanceChange, InstanceId, InstanceUpdate, Mode, Position, Progress, ResetReason, SchemaVersion,
-    Status, Step, StepOutput, StreamName, TimeUs, ViewState,
+    Delta, InstanceChange, InstanceId, InstanceUpdate, Mode, Position, Progress, ResetReason, SchemaVersion, Status,
+    Step, StepOutput, StreamName, TimeUs, ViewState,
 };
 use pulseboard_runtime::Shutdown;
 use tokio::sync::watch;
@@ -35,6 +36,7 @@ use crate::api::{
 };
 use crate::scan_request::ScanRequest;
 
+use joining::Joined;
 use policing::Policing;
 use reruns::rerun_reason;
 
@@ -115,9 +117,16 @@ impl Core {
     }
 
     pub(crate) fn run(&mut self, commands: &Receiver<Command>, shutdown: &Shutdown) {
+        let mut next = None;
         loop {
             let wait = if self.late.is_empty() { IDLE } else { LATE };
-            match commands.recv_timeout(wait) {
+            let command = next.take().map_or_else(|| commands.recv_timeout(wait), Ok);
+            match command {
+                Ok(Command::Step(Step::Commit(commit))) => {
+                    let (joined, ended_by) = joining::join(commit, commands);
+                    next = ended_by;
+                    self.take_commits(&joined);
+                }
                 Ok(command) => self.take(command),
                 Err(RecvTimeoutError::Timeout) if shutdown.is_triggered() => return self.keep_all(),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -131,17 +140,10 @@ impl Core {
     }
 
     fn take(&mut self, command: Command) {
-        let mut newest = None;
         let is_step = matches!(command, Command::Step(_));
         self.before = self.position;
         match command {
-            Command::Step(Step::Commit(commit)) => {
-                if !commit.parts.is_empty() {
-                    newest = Some(commit.position.clock);
-                    self.parts.newest_us.store(commit.position.clock.0, Ordering::Relaxed);
-                }
-                self.commit(&commit);
-            }
+            Command::Step(Step::Commit(commit)) => return self.take_commits(&Joined::of(&[commit])),
             Command::Step(Step::Tick(position)) => self.move_to(position),
             Command::Register { id, spec, outcome } => self.register(id, spec, *outcome),
             Command::Progress { id, generation, progress } => self.progress(id, generation, progress),
@@ -155,7 +157,16 @@ impl Core {
                 return;
             }
         }
-        self.tell(newest, is_step);
+        self.tell(None, is_step);
+    }
+
+    fn take_commits(&mut self, joined: &Joined) {
+        self.before = self.position;
+        if let Some(newest) = joined.newest {
+            self.parts.newest_us.store(newest.0, Ordering::Relaxed);
+        }
+        self.commit(joined);
+        self.tell(joined.newest, true);
     }
 
     /// Tells what changed.
@@ -180,10 +191,10 @@ impl Core {
         }
     }
 
-    fn commit(&mut self, commit: &Commit) {
+    fn commit(&mut self, commit: &Joined) {
         let new_second = commit.position.now() != self.position.now();
         self.position = commit.position;
-        for part in &commit.parts {
+        for (part, _) in &commit.parts {
             if self.versions.insert(part.stream.clone(), part.schema.version) != Some(part.schema.version) {
                 self.schema_grew(&part.stream);
             }
@@ -192,10 +203,10 @@ impl Core {
             self.advance_all();
         }
         let mut touched = Vec::new();
-        for part in &commit.parts {
+        for (part, arrived_at) in &commit.parts {
             for id in self.by_stream.get(&part.stream).cloned().unwrap_or_default() {
                 let Some(running) = self.instances.get_mut(&id) else { continue };
-                running.input_at = Some(commit.position.clock);
+                running.input_at = Some(*arrived_at);
                 match &mut running.kind {
                     Kind::Maintained(maintained) => {
                         let started = Instant::now();

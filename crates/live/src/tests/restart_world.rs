@@ -21,7 +21,7 @@ use crate::checkpoint::{CheckpointError, CheckpointStore, Checkpoints, Question}
 use crate::engine::{Engine, InstanceRef, Missing};
 use crate::scan_request::ScanRequest;
 
-pub(super) const START_US: i64 = 1_780_000_000_000_000;
+pub(crate) const START_US: i64 = 1_780_000_000_000_000;
 
 /// Checkpoints by question and clock.
 pub(super) type Files = BTreeMap<(Question, TimeUs), (Position, Vec<u8>)>;
@@ -184,15 +184,21 @@ impl Running {
         until("the engine has taken every step", || self.told.lock().position == Some(head));
         let history: Arc<dyn History> = self.history.clone();
         for (held, sql) in self.held.iter().zip(queries) {
-            until("the answer follows", || {
+            let batch = runtime().block_on(batch::run(&spec(sql), &history, head, &QueryLimits::default())).unwrap();
+            let right: BTreeSet<String> = batch.rows.iter().map(text).collect();
+            let live = || -> BTreeSet<String> {
                 let told = self.told.lock();
                 let (snapshot, _) = &told.answers[&held.id()];
-                let live: BTreeSet<String> = snapshot.as_ref().unwrap().rows.values().map(text).collect();
-                drop(told);
-                let limits = QueryLimits::default();
-                let batch = runtime().block_on(batch::run(&spec(sql), &history, head, &limits)).unwrap();
-                live == batch.rows.iter().map(text).collect()
-            });
+                // What tells plain rows apart comes after the columns that were asked for.
+                let asked = |row: &Row| text(&row.iter().take(batch.columns.len()).cloned().collect());
+                snapshot.as_ref().unwrap().rows.values().map(asked).collect()
+            };
+            // A query that had to wait for its turn follows a moment later.
+            let deadline = Instant::now() + Duration::from_secs(30);
+            while live() != right {
+                assert!(Instant::now() < deadline, "{sql}\nlive: {:#?}\nbatch: {right:#?}", live());
+                std::thread::sleep(Duration::from_millis(2));
+            }
         }
     }
 
@@ -209,7 +215,7 @@ pub(super) fn text(row: &Row) -> String {
     row.iter().map(cell).collect::<Vec<_>>().join("|")
 }
 
-pub(super) fn events(from: i64) -> Vec<Event> {
+pub(crate) fn events(from: i64) -> Vec<Event> {
     let event = |i: i64| Event {
         time_us: -(i % 7) * 3_000_000,
         kind: Some(["a", "b", "c"][usize::try_from(i % 3).unwrap()]),
