@@ -58,14 +58,14 @@ impl CheckpointStore for Kept {
 
 /// A world that counts what is read of it, and may have lost its beginning.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(crate) struct Watched {
     pub(super) world: Arc<World>,
     pub(super) read: AtomicU64,
     pub(super) dropped: Mutex<Option<(LogOffset, TimeUs)>>,
 }
 
 impl Watched {
-    pub(super) fn new(world: &Arc<World>) -> Arc<Self> {
+    pub(crate) fn new(world: &Arc<World>) -> Arc<Self> {
         Arc::new(Self { world: world.clone(), read: AtomicU64::new(0), dropped: Mutex::new(None) })
     }
 }
@@ -137,7 +137,7 @@ pub(super) struct Running {
     pub(super) held: Vec<InstanceRef>,
 }
 
-pub(super) fn spec(sql: &str) -> QuerySpec {
+pub(crate) fn spec(sql: &str) -> QuerySpec {
     QuerySpec { sql: sql.to_owned(), timezone: chrono_tz::Europe::Berlin, params: Params::new() }
 }
 

@@ -156,7 +156,21 @@ fn too_much(own: &[(InstanceId, Takes)], limits: &UserLimits, busy: bool) -> Opt
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc::sync_channel;
+
+    use parking_lot::Mutex;
+    use pulseboard_model::{Mode, Status, StepOutput, ViewState};
+    use tokio::sync::watch;
+
     use super::*;
+    use crate::api::{EngineConfig, History};
+    use crate::engine::Pool;
+    use crate::engine::core::{Command, Parts};
+    use crate::engine::registry::ShareKey;
+    use crate::engine::sources::SourceHealth;
+    use crate::tests::restart_world::{START_US, Watched, events, spec};
+    use crate::tests::world::World;
 
     fn own(takes: &[(usize, usize, f64)]) -> Vec<(InstanceId, Takes)> {
         let takes = takes.iter().map(|(bytes, groups, share)| Takes { bytes: *bytes, groups: *groups, share: *share });
@@ -184,5 +198,94 @@ mod tests {
         let (id, why) = too_much(&costly, &limits, true).expect("over its share");
         assert_eq!(id, InstanceId(2));
         assert!(why.contains("80 %") && why.contains("50 %"), "{why}");
+    }
+
+    const COSTLY: &str = "SELECT kind, count(*) AS c FROM events GROUP BY kind";
+    const CHEAP: &str = "SELECT count(*) AS c FROM events";
+    const NAMED: &str = "SELECT sum(n) AS s FROM events";
+
+    /// An engine thread's state, taken by hand: what the clock would measure can be said.
+    struct ByHand {
+        core: Core,
+        commands: std::sync::mpsc::Receiver<Command>,
+        told: Arc<Mutex<BTreeMap<InstanceId, ViewState>>>,
+    }
+
+    impl ByHand {
+        fn new(limits: UserLimits) -> Self {
+            let world = World::starting_at(START_US);
+            world.commit(START_US, 0, &events(0));
+            let history: Arc<dyn History> = Watched::new(&world);
+            let (sender, commands) = sync_channel(64);
+            let told = Arc::new(Mutex::new(BTreeMap::new()));
+            let sink_told = told.clone();
+            let mut config = EngineConfig::default();
+            config.live_limits.user = limits;
+            let core = Core::new(Parts {
+                config,
+                position: watch::channel(history.head()).0,
+                history,
+                registry: Arc::default(),
+                pool: Pool::start().unwrap(),
+                commands: sender,
+                newest_us: Arc::default(),
+                sources: SourceHealth::default(),
+                sink: Box::new(move |output: StepOutput| {
+                    for change in output.changes {
+                        sink_told.lock().extend(change.state.map(|state| (change.instance, state)));
+                    }
+                }),
+            });
+            Self { core, commands, told }
+        }
+
+        /// Starts a query on somebody's account and takes what comes until it is live.
+        fn ask(&mut self, id: u64, sql: &str, user: Option<&User>) {
+            let (id, spec) = (InstanceId(id), spec(sql));
+            let parts = &self.core.parts;
+            let outcome = plan_outcome(&spec, parts.history.as_ref(), &parts.config).unwrap();
+            parts.registry.lock().insert(ShareKey::of(&spec), id, user);
+            self.core.take(Command::Register { id, spec, outcome: Box::new(outcome) });
+            while self.mode(id) != Some((Status::Live, Mode::Maintained)) {
+                let command = self.commands.recv_timeout(Duration::from_secs(30)).expect("a rebuild tells its end");
+                self.core.take(command);
+            }
+        }
+
+        fn mode(&self, id: InstanceId) -> Option<(Status, Mode)> {
+            self.told.lock().get(&id).map(|state| (state.status, state.mode))
+        }
+
+        /// Looks as it does after ten seconds in which the queries took these seconds of the thread's time.
+        fn after_ten_seconds(&mut self, taken_s: &[(u64, u64)]) {
+            for (id, seconds) in taken_s {
+                let running = self.core.instances.get_mut(&InstanceId(*id)).unwrap();
+                running.cost = running.cost_then + Duration::from_secs(*seconds);
+            }
+            self.core.policing.since = Instant::now().checked_sub(SHARE_OVER).expect("the machine runs that long");
+            self.core.police();
+            self.core.tell(None, false);
+        }
+    }
+
+    #[test]
+    fn a_user_gets_its_share_of_the_engines_time_when_there_is_not_enough() {
+        let mut engine = ByHand::new(UserLimits { cpu_percent_max: 50, ..UserLimits::default() });
+        let user = User::new("somebody");
+        engine.ask(1, COSTLY, Some(&user));
+        engine.ask(2, CHEAP, Some(&user));
+        engine.ask(3, NAMED, None);
+        // Six of ten seconds are more than half, but enough is left for all.
+        engine.after_ten_seconds(&[(1, 5), (2, 1), (3, 1)]);
+        assert_eq!(engine.mode(InstanceId(1)), Some((Status::Live, Mode::Maintained)));
+        // With what a view of the configuration takes there is too little.
+        engine.after_ten_seconds(&[(1, 4), (2, 2), (3, 3)]);
+        let told = engine.told.lock();
+        let reason = told[&InstanceId(1)].reason.clone().expect("it says why");
+        assert_eq!((told[&InstanceId(1)].status, told[&InstanceId(1)].mode), (Status::Rerun, Mode::Rerun));
+        assert!(reason.contains("of the engine's time") && reason.contains("50 %"), "{reason}");
+        for kept in [2, 3] {
+            assert_eq!(told[&InstanceId(kept)].mode, Mode::Maintained, "{kept} goes on");
+        }
     }
 }
