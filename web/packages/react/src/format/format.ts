@@ -16,103 +16,133 @@ export interface Formatted {
 }
 
 const BINARY = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
-const DECIMAL = ['B/s', 'kB/s', 'MB/s', 'GB/s', 'TB/s'];
+const DECIMAL = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
+const RATE = DECIMAL.map((name) => `${name}/s`);
 const BITS = ['bit/s', 'kbit/s', 'Mbit/s', 'Gbit/s', 'Tbit/s'];
 const COUNTS = ['', 'K', 'M', 'B', 'T'];
 
-/** Numbers are written as the reader is used to; outside a browser (tests) there is no reader. */
-const LOCALE = typeof document === 'undefined' ? 'en-US' : navigator.language;
+/** Outside a browser (a server that renders, a test) there is no reader whose habits could be followed. */
+export const SERVER_LOCALE = 'en-US';
+
+/** The language that the reader set in the browser. */
+export function readerLocale(): string {
+  return typeof document === 'undefined' ? SERVER_LOCALE : navigator.language;
+}
 
 const numberFormats = new Map<string, Intl.NumberFormat>();
 
-/** A number with grouping and a fixed count of decimals. */
-export function fixed(value: number, decimals: number): string {
-  const key = String(decimals);
+/** One formatter for each locale and set of options: making one costs more than using it a thousand times. */
+export function numberFormat(locale: string, options: Intl.NumberFormatOptions): Intl.NumberFormat {
+  const key = `${locale} ${JSON.stringify(options)}`;
   let format = numberFormats.get(key);
   if (format === undefined) {
-    format = new Intl.NumberFormat(LOCALE, { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+    format = new Intl.NumberFormat(locale, options);
     numberFormats.set(key, format);
   }
-  // A true minus sign is as wide as a digit, and "-0" is a lie of rounding.
-  return format
-    .format(value)
-    .replace(/^-(?=[0.,]*$)/, '')
-    .replace('-', '−');
+  return format;
+}
+
+/** A true minus sign is as wide as a digit, and "-0" is a lie of rounding. */
+export function tidySign(text: string): string {
+  return text.replace(/^-(?=[^1-9]*$)/, '').replace('-', '−');
+}
+
+/** A number with grouping and a fixed count of decimals. */
+export function fixed(value: number, decimals: number, locale: string = readerLocale()): string {
+  const options = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+  return tidySign(numberFormat(locale, options).format(value));
 }
 
 /**
- * Formats a number in a board's unit: `percent`, `ratio` (1 is 100 %), `short`, `bytes`, `bytes/s`, `bits/s`, `seconds`, `ms`, `duration`
+ * Formats a number in a board's unit: `percent`, `ratio` (1 is 100 %), `short`, `bytes`, `bytes:si`, `bytes/s`, `bits/s`, `seconds`, `ms`, `duration`
  * (µs), `date`, `time` and `datetime` (µs since 1970, in `zone`), the code of a currency, or any text that stands behind it.
  */
-export function formatUnit(value: number | null, unit: string, decimals?: number, zone?: string): Formatted {
+export function formatUnit(
+  value: number | null,
+  unit: string,
+  decimals?: number,
+  zone?: string,
+  locale: string = readerLocale(),
+): Formatted {
   if (value === null || !Number.isFinite(value)) {
     return { text: UNKNOWN, unit: '' };
   }
   switch (unit) {
     case 'percent':
-      return { text: fixed(value, decimals ?? (Math.abs(value) >= 99.95 ? 0 : 1)), unit: '%' };
-    case 'bytes':
-      return scaled(value, 1_024, BINARY, decimals);
-    case 'bytes/s':
-      return scaled(value, 1_000, DECIMAL, decimals);
-    case 'bits/s':
-      return scaled(value, 1_000, BITS, decimals);
-    case 'short':
-      return scaled(
-        value,
-        1_000,
-        COUNTS,
-        decimals ?? (Math.abs(value) < 999.5 && Number.isInteger(value) ? 0 : undefined),
-      );
+      return { text: fixed(value, decimals ?? (Math.abs(value) >= 99.95 ? 0 : 1), locale), unit: '%' };
     case 'ratio':
-      return { text: fixed(value * 100, decimals ?? 1), unit: '%' };
+      return { text: fixed(value * 100, decimals ?? 1, locale), unit: '%' };
+    case 'bytes':
+      return scaled(value, 1_024, BINARY, locale, decimals);
+    case 'bytes:si':
+      return scaled(value, 1_000, DECIMAL, locale, decimals);
+    case 'bytes/s':
+      return scaled(value, 1_000, RATE, locale, decimals);
+    case 'bits/s':
+      return scaled(value, 1_000, BITS, locale, decimals);
+    case 'short': {
+      const whole = Math.abs(value) < 999.5 && Number.isInteger(value);
+      return scaled(value, 1_000, COUNTS, locale, decimals ?? (whole ? 0 : undefined));
+    }
     case 'seconds':
       return { text: formatDuration(value * 1_000), unit: '' };
     case 'duration':
       return { text: formatDuration(value / 1_000), unit: '' };
     case 'ms':
-      return { text: fixed(value, decimals ?? (Math.abs(value) < 10 ? 1 : 0)), unit: 'ms' };
+      return { text: fixed(value, decimals ?? (Math.abs(value) < 10 ? 1 : 0), locale), unit: 'ms' };
     case 'date':
-      return { text: formatDate(value / 1_000, zone), unit: '' };
+      return { text: formatFullDay(value / 1_000, zone), unit: '' };
     case 'time':
       return { text: formatClock(value / 1_000, zone), unit: '' };
     case 'datetime':
       return { text: formatDateTime(value / 1_000, zone), unit: '' };
     case '':
-      return plain(value, decimals);
+      return plain(value, locale, decimals);
     default:
-      return CURRENCY.test(unit)
-        ? { text: money(value, unit, decimals), unit: '' }
-        : { ...plain(value, decimals), unit };
+      return isCurrency(unit)
+        ? { text: money(value, unit, locale, decimals), unit: '' }
+        : { ...plain(value, locale, decimals), unit };
   }
 }
 
-/** What looks like the code of a currency is taken for one. */
-const CURRENCY = /^[A-Z]{3}$/;
+let currencies: ReadonlySet<string> | null = null;
+
+/** Whether a unit is the code of a currency: `EUR` is, `RPM` is not. */
+export function isCurrency(unit: string): boolean {
+  if (!/^[A-Z]{3}$/.test(unit)) {
+    return false;
+  }
+  currencies ??= new Set(Intl.supportedValuesOf('currency'));
+  return currencies.has(unit);
+}
 
 /** An amount with its currency where the reader's language has it; a million and more in short. */
-function money(value: number, currency: string, decimals?: number): string {
-  const large = Math.abs(value) >= 1e6 && decimals === undefined;
-  const key = `${currency} ${large} ${decimals}`;
-  let format = numberFormats.get(key);
-  if (format === undefined) {
-    const digits = decimals === undefined ? {} : { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
-    const short = large
-      ? ({ notation: 'compact', minimumFractionDigits: 2, maximumFractionDigits: 2 } as const)
-      : digits;
-    format = new Intl.NumberFormat(LOCALE, { style: 'currency', currency, currencyDisplay: 'narrowSymbol', ...short });
-    numberFormats.set(key, format);
+function money(value: number, currency: string, locale: string, decimals?: number): string {
+  const form: Intl.NumberFormatOptions = { style: 'currency', currency, currencyDisplay: 'narrowSymbol' };
+  if (decimals !== undefined) {
+    form.minimumFractionDigits = decimals;
+    form.maximumFractionDigits = decimals;
+  } else if (Math.abs(value) >= 1e6) {
+    form.notation = 'compact';
+    form.minimumFractionDigits = 2;
+    form.maximumFractionDigits = 2;
   }
-  return format.format(value).replace('-', '−');
+  return tidySign(numberFormat(locale, form).format(value));
 }
 
 /** The same as one text. */
-export function unitText(value: number | null, unit: string, decimals?: number, zone?: string): string {
-  const formatted = formatUnit(value, unit, decimals, zone);
+export function unitText(
+  value: number | null,
+  unit: string,
+  decimals?: number,
+  zone?: string,
+  locale?: string,
+): string {
+  const formatted = formatUnit(value, unit, decimals, zone, locale);
   return formatted.unit === '' ? formatted.text : `${formatted.text} ${formatted.unit}`;
 }
 
-function scaled(value: number, base: number, names: readonly string[], decimals?: number): Formatted {
+function scaled(value: number, base: number, names: readonly string[], locale: string, decimals?: number): Formatted {
   let step = 0;
   let size = Math.abs(value);
   // 999.5 would round up to a fourth digit, so it already belongs to the next unit.
@@ -121,17 +151,17 @@ function scaled(value: number, base: number, names: readonly string[], decimals?
     step += 1;
   }
   const digits = decimals ?? (step === 0 ? 0 : size < 99.95 ? 1 : 0);
-  return { text: fixed(Math.sign(value) * size, digits), unit: names[step] ?? '' };
+  return { text: fixed(Math.sign(value) * size, digits, locale), unit: names[step] ?? '' };
 }
 
-function plain(value: number, decimals?: number): Formatted {
+function plain(value: number, locale: string, decimals?: number): Formatted {
   if (decimals !== undefined) {
-    return { text: fixed(value, decimals), unit: '' };
+    return { text: fixed(value, decimals, locale), unit: '' };
   }
   if (Math.abs(value) >= 1e6) {
-    return scaled(value, 1_000, COUNTS, 2);
+    return scaled(value, 1_000, COUNTS, locale, 2);
   }
-  return { text: fixed(value, Number.isInteger(value) ? 0 : Math.abs(value) < 100 ? 2 : 1), unit: '' };
+  return { text: fixed(value, Number.isInteger(value) ? 0 : Math.abs(value) < 100 ? 2 : 1, locale), unit: '' };
 }
 
 /** A span of time in its two largest parts: `4 d 3 h`, `2 min 5 s`, `340 ms`. */
@@ -207,7 +237,7 @@ export function formatDay(time_ms: number, zone?: string): string {
 }
 
 /** `23 Nov 2026`. */
-export function formatDate(time_ms: number, zone?: string): string {
+export function formatFullDay(time_ms: number, zone?: string): string {
   return timeFormat(zone, { day: '2-digit', month: 'short', year: 'numeric' }).format(time_ms);
 }
 

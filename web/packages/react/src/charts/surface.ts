@@ -1,0 +1,152 @@
+/**
+ * A canvas that fills its host, sharp on every screen, with a tip beside the pointer. Knows nothing of what is drawn.
+ *
+ * Draws at most once per animation frame, however often it is asked to.
+ */
+
+import { token } from './palette.js';
+import { timeLabel, timeSplits } from './timeAxis.js';
+
+export interface SurfaceOptions {
+  readonly host: HTMLElement;
+  /** Draws the whole picture; sizes are in CSS pixels. */
+  readonly draw: (context: CanvasRenderingContext2D, width: number, height: number) => void;
+  /** What stands at a place, as lines of text; null for nothing. */
+  readonly tip: (x: number, y: number) => readonly string[] | null;
+}
+
+const TIP_GAP_PX = 12;
+
+export class Surface {
+  readonly #options: SurfaceOptions;
+  readonly #canvas = document.createElement('canvas');
+  readonly #tip = document.createElement('div');
+  readonly #observer: ResizeObserver;
+  #width = 0;
+  #height = 0;
+  #frame: number | null = null;
+  #pointer: readonly [number, number] | null = null;
+
+  constructor(options: SurfaceOptions) {
+    this.#options = options;
+    this.#canvas.className = 'pb-canvas';
+    this.#tip.className = 'pb-tip';
+    this.#tip.hidden = true;
+    options.host.append(this.#canvas, this.#tip);
+    this.#canvas.addEventListener('pointermove', this.#move);
+    this.#canvas.addEventListener('pointerleave', this.#leave);
+    this.#observer = new ResizeObserver(() => this.#resize());
+    this.#observer.observe(options.host);
+    this.#resize();
+  }
+
+  get width(): number {
+    return this.#width;
+  }
+
+  /** Draws in the next frame. */
+  invalidate(): void {
+    this.#frame ??= requestAnimationFrame(() => {
+      this.#frame = null;
+      this.#draw();
+    });
+  }
+
+  destroy(): void {
+    if (this.#frame !== null) {
+      cancelAnimationFrame(this.#frame);
+    }
+    this.#observer.disconnect();
+    this.#canvas.remove();
+    this.#tip.remove();
+  }
+
+  #draw(): void {
+    const context = this.#canvas.getContext('2d');
+    if (context === null || this.#width === 0 || this.#height === 0) {
+      return;
+    }
+    const ratio = devicePixelRatio;
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, this.#width, this.#height);
+    this.#options.draw(context, this.#width, this.#height);
+    this.#showTip();
+  }
+
+  #resize(): void {
+    const { clientWidth, clientHeight } = this.#options.host;
+    this.#width = clientWidth;
+    this.#height = clientHeight;
+    this.#canvas.width = Math.round(clientWidth * devicePixelRatio);
+    this.#canvas.height = Math.round(clientHeight * devicePixelRatio);
+    this.#draw();
+  }
+
+  readonly #move = ({ offsetX, offsetY }: PointerEvent): void => {
+    this.#pointer = [offsetX, offsetY];
+    this.#showTip();
+  };
+
+  readonly #leave = (): void => {
+    this.#pointer = null;
+    this.#showTip();
+  };
+
+  #showTip(): void {
+    const lines = this.#pointer === null ? null : this.#options.tip(...this.#pointer);
+    this.#tip.hidden = lines === null;
+    if (lines === null || this.#pointer === null) {
+      return;
+    }
+    const text = lines.join('\n');
+    if (this.#tip.textContent !== text) {
+      this.#tip.textContent = text;
+    }
+    const [x, y] = this.#pointer;
+    const { offsetWidth, offsetHeight } = this.#tip;
+    const left = x + TIP_GAP_PX + offsetWidth > this.#width ? x - TIP_GAP_PX - offsetWidth : x + TIP_GAP_PX;
+    const top = Math.min(Math.max(0, y - offsetHeight / 2), Math.max(0, this.#height - offsetHeight));
+    this.#tip.style.transform = `translate(${Math.max(0, left)}px, ${top}px)`;
+  }
+}
+
+/** A text cut to fit, with an ellipsis. */
+export function fitText(context: CanvasRenderingContext2D, text: string, width_px: number): string {
+  if (context.measureText(text).width <= width_px) {
+    return text;
+  }
+  let length = text.length;
+  while (length > 0 && context.measureText(`${text.slice(0, length)}…`).width > width_px) {
+    length -= 1;
+  }
+  return length === 0 ? '' : `${text.slice(0, length)}…`;
+}
+
+export const CANVAS_FONT = '11px "Inter Variable", Inter, system-ui, sans-serif';
+
+/** The room that one mark of a time axis needs. */
+const MARK_PX = 110;
+
+export interface TimeAxisPlace {
+  readonly left: number;
+  readonly width: number;
+  readonly y: number;
+  readonly from_ms: number;
+  readonly to_ms: number;
+  readonly zone: string | undefined;
+}
+
+/** The labels of a time axis, between `left` and `width`. */
+export function drawTimeAxis(context: CanvasRenderingContext2D, place: TimeAxisPlace): void {
+  const { left, width, y, from_ms, to_ms, zone } = place;
+  const splits = timeSplits(from_ms, to_ms, Math.max(2, Math.floor((width - left) / MARK_PX)), zone);
+  const step_ms = Math.min(...splits.slice(1).map((time_ms, index) => time_ms - (splits[index] ?? 0)), 86_400_000);
+  context.fillStyle = token('text-3');
+  context.textAlign = 'center';
+  for (const time_ms of splits) {
+    const x = left + ((time_ms - from_ms) * (width - left)) / Math.max(1, to_ms - from_ms);
+    if (x > left + 16 && x < width - 16) {
+      context.fillText(timeLabel(time_ms, step_ms, zone), x, y);
+    }
+  }
+}
