@@ -1,7 +1,7 @@
 /**
  * Rows over time as cells whose strength is their value: cores, endpoints, hours.
  *
- * Fed with columns, never through React. An unknown cell is a gap with the panel's ground, zero is the faintest colour.
+ * Fed with columns, never through React. An unknown cell is hatched, zero is the faintest colour.
  */
 
 import { formatClock, unitText } from '../format/format.js';
@@ -9,7 +9,7 @@ import { type NowSource, WALL_CLOCK } from './chartClock.js';
 import { glide } from './glide.js';
 import { seriesToken, token } from './palette.js';
 import { ramp, rampIndex } from './ramp.js';
-import { CANVAS_FONT, drawTimeAxis, fitText, Surface } from './surface.js';
+import { AXIS_PX, CANVAS_FONT, drawTimeAxis, fitText, hatch, Surface } from './surface.js';
 
 export interface HeatmapOptions {
   readonly host: HTMLElement;
@@ -33,7 +33,6 @@ export interface HeatmapRow {
   readonly values: readonly (number | null | undefined)[];
 }
 
-const AXIS_PX = 24;
 const LABEL_PX_MAX = 96;
 const GAP_PX = 1;
 
@@ -52,6 +51,8 @@ export class HeatmapChart {
       host: options.host,
       draw: (context, width, height) => this.#draw(context, width, height),
       tip: (x, y) => this.#tip(x, y),
+      timeAt: (x) => this.#timeAt(x),
+      placeOf: (time_ms) => this.#placeOf(time_ms),
     });
     const self = this;
     const { range_ms } = options;
@@ -124,15 +125,20 @@ export class HeatmapChart {
       }
       this.#times.forEach((time_ms, index) => {
         const value = values[index];
-        if (typeof value !== 'number' || !Number.isFinite(value) || time_ms + this.#beat_ms < from_ms) {
+        if (time_ms + this.#beat_ms < from_ms) {
           return;
         }
         const x = Math.max(this.#left, this.#left + (time_ms - from_ms) * scale);
         const end = Math.min(width, this.#left + (this.#endOf(index) - from_ms) * scale);
         if (end > x) {
           const gap = end - x > 4 ? GAP_PX : 0;
-          context.fillStyle = colours[rampIndex(value, low, high)] ?? '';
-          context.fillRect(x, y, end - x - gap, Math.max(1, rowHeight - (rowHeight > 4 ? GAP_PX : 0)));
+          const tall = Math.max(1, rowHeight - (rowHeight > 4 ? GAP_PX : 0));
+          if (typeof value === 'number' && Number.isFinite(value)) {
+            context.fillStyle = colours[rampIndex(value, low, high)] ?? '';
+            context.fillRect(x, y, end - x - gap, tall);
+          } else {
+            hatch(context, x, y, end - x, tall);
+          }
         }
       });
     });
@@ -151,14 +157,24 @@ export class HeatmapChart {
     return Math.min(LABEL_PX_MAX, widest) + 10;
   }
 
+  #timeAt(x: number): number | null {
+    const [from_ms, to_ms] = this.#window();
+    const part = (x - this.#left) / Math.max(1, this.#surface.width - this.#left);
+    return part < 0 ? null : from_ms + part * (to_ms - from_ms);
+  }
+
+  #placeOf(time_ms: number): number | null {
+    const [from_ms, to_ms] = this.#window();
+    const part = (time_ms - from_ms) / Math.max(1, to_ms - from_ms);
+    return part < 0 || part > 1 ? null : this.#left + part * (this.#surface.width - this.#left);
+  }
+
   #tip(x: number, y: number): readonly string[] | null {
     const { host, unit = '', decimals, format, zone } = this.#options;
-    const [from_ms, to_ms] = this.#window();
-    const scale = (this.#surface.width - this.#left) / Math.max(1, to_ms - from_ms);
-    const time_ms = from_ms + (x - this.#left) / scale;
+    const time_ms = this.#timeAt(x);
     const row = this.#rows[Math.floor(y / ((host.clientHeight - AXIS_PX) / Math.max(1, this.#rows.length)))];
-    const index = this.#times.findLastIndex((time) => time <= time_ms);
-    if (x < this.#left || row === undefined || index < 0 || time_ms > this.#endOf(index)) {
+    const index = time_ms === null ? -1 : this.#times.findLastIndex((time) => time <= time_ms);
+    if (time_ms === null || row === undefined || index < 0 || time_ms > this.#endOf(index)) {
       return null;
     }
     const value = row.values[index] ?? null;

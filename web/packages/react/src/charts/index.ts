@@ -6,7 +6,7 @@ export { type Glider, glide } from './glide.js';
 export { HeatmapChart, type HeatmapOptions, type HeatmapRow } from './heatmap.js';
 export { LineChart, type LineChartOptions } from './lineChart.js';
 export { outages } from './outages.js';
-export { alpha, seriesToken, token } from './palette.js';
+export { alpha, onTheme, seriesToken, token } from './palette.js';
 export { roundStep, SteadyRange, ticks } from './scale.js';
 export { Sparkline, type SparklineOptions } from './sparkline.js';
 export {

@@ -6,11 +6,17 @@ const SERIES_COUNT = 8;
 const FALLBACK = '#8a94a6';
 
 let cache: Map<string, string> | null = null;
+const themed = new Set<() => void>();
 
 /** Begins to watch what may change a token: the theme on the root element, and what the system prefers. */
 function watch(): Map<string, string> {
   const fresh = new Map<string, string>();
-  const forget = () => fresh.clear();
+  const forget = () => {
+    fresh.clear();
+    for (const listener of [...themed]) {
+      listener();
+    }
+  };
   new MutationObserver(forget).observe(document.documentElement, { attributes: true });
   matchMedia('(prefers-color-scheme: light)').addEventListener('change', forget);
   return fresh;
@@ -29,6 +35,13 @@ export function token(name: string): string {
     cache.set(name, value);
   }
   return value === '' ? FALLBACK : value;
+}
+
+/** Calls when colours may have changed: for drawings that do not draw again by themselves. */
+export function onTheme(listener: () => void): () => void {
+  cache ??= watch();
+  themed.add(listener);
+  return () => themed.delete(listener);
 }
 
 /** The token of the `index`-th series (from 0), going round after the last. */

@@ -2,7 +2,7 @@
 
 const STEPS = 24;
 /** The share of the full colour that the smallest value has: zero is a cell, unknown is none. */
-const FLOOR = 0.1;
+const FLOOR = 0.18;
 
 function channels(hex: string): readonly [number, number, number] {
   const value = Number.parseInt(hex.slice(1), 16);

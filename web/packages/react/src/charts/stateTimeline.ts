@@ -8,7 +8,7 @@ import { formatClock, formatDuration } from '../format/format.js';
 import { type NowSource, WALL_CLOCK } from './chartClock.js';
 import { glide } from './glide.js';
 import { alpha, seriesToken, token } from './palette.js';
-import { CANVAS_FONT, drawTimeAxis, fitText, Surface } from './surface.js';
+import { AXIS_PX, CANVAS_FONT, drawTimeAxis, fitText, hatch, Surface } from './surface.js';
 
 export interface StateSpan {
   readonly from_ms: number;
@@ -34,7 +34,6 @@ export interface StateTimelineOptions {
   readonly colors?: { readonly [state: string]: string } | undefined;
 }
 
-const AXIS_PX = 24;
 const LABEL_PX_MAX = 120;
 const ROW_GAP_PX = 6;
 
@@ -47,13 +46,19 @@ const KNOWN_WORDS: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** The token of a state's colour. States without a meaning of their own take the series' colours in order. */
-export function stateToken(state: string, others: readonly string[], colors: { readonly [state: string]: string } = {}): string {
+export function stateToken(
+  state: string,
+  others: readonly string[],
+  colors: { readonly [state: string]: string } = {},
+): string {
   const known = colors[state] ?? KNOWN_WORDS.find(([words]) => words.test(state))?.[1];
   return known ?? seriesToken(Math.max(0, others.indexOf(state)));
 }
 
 /** Spans from samples: each state lasts until the next sample says another; equal neighbours are one span. */
-export function spansOf(samples: readonly { readonly time_ms: number; readonly state: string | null }[]): readonly StateSpan[] {
+export function spansOf(
+  samples: readonly { readonly time_ms: number; readonly state: string | null }[],
+): readonly StateSpan[] {
   const spans: { from_ms: number; to_ms: number | null; state: string | null }[] = [];
   for (const { time_ms, state } of samples) {
     const last = spans.at(-1);
@@ -81,6 +86,8 @@ export class StateTimelineChart {
       host: options.host,
       draw: (context, width, height) => this.#draw(context, width, height),
       tip: (x, y) => this.#tip(x, y),
+      timeAt: (x) => this.#timeAt(x),
+      placeOf: (time_ms) => this.#placeOf(time_ms),
     });
     const self = this;
     const range_ms = options.range_ms ?? 600_000;
@@ -151,7 +158,14 @@ export class StateTimelineChart {
     drawTimeAxis(context, { left: this.#left, width, y: height - AXIS_PX / 2 + 2, from_ms, to_ms, zone });
   }
 
-  #drawSpan(context: CanvasRenderingContext2D, state: string | null, x: number, y: number, width: number, height: number): void {
+  #drawSpan(
+    context: CanvasRenderingContext2D,
+    state: string | null,
+    x: number,
+    y: number,
+    width: number,
+    height: number,
+  ): void {
     if (state === null) {
       hatch(context, x, y, width, height);
       return;
@@ -168,33 +182,34 @@ export class StateTimelineChart {
     }
   }
 
+  #timeAt(x: number): number | null {
+    const [from_ms, to_ms] = this.#window();
+    const part = (x - this.#left) / Math.max(1, this.#surface.width - this.#left);
+    return part < 0 ? null : from_ms + part * (to_ms - from_ms);
+  }
+
+  #placeOf(time_ms: number): number | null {
+    const [from_ms, to_ms] = this.#window();
+    const part = (time_ms - from_ms) / Math.max(1, to_ms - from_ms);
+    return part < 0 || part > 1 ? null : this.#left + part * (this.#surface.width - this.#left);
+  }
+
   #tip(x: number, y: number): readonly string[] | null {
     const { host, zone } = this.#options;
-    const [from_ms, to_ms] = this.#window();
-    const time_ms = from_ms + ((x - this.#left) * (to_ms - from_ms)) / Math.max(1, this.#surface.width - this.#left);
+    const [, to_ms] = this.#window();
+    const time_ms = this.#timeAt(x);
     const row = this.#rows[Math.floor(y / ((host.clientHeight - AXIS_PX) / Math.max(1, this.#rows.length)))];
-    const span = row?.spans.find((each) => each.from_ms <= time_ms && time_ms < (each.to_ms ?? to_ms));
-    if (x < this.#left || row === undefined || span === undefined) {
+    const span = row?.spans.find(
+      (each) => time_ms !== null && each.from_ms <= time_ms && time_ms < (each.to_ms ?? to_ms),
+    );
+    if (row === undefined || span === undefined) {
       return null;
     }
     const end_ms = span.to_ms ?? to_ms;
     const until = span.to_ms === null ? 'until now' : `to ${formatClock(span.to_ms, zone)}`;
-    return [`${row.name}  ${span.state ?? 'no data'}`, `${formatClock(span.from_ms, zone)} ${until}, ${formatDuration(end_ms - span.from_ms)}`];
+    return [
+      `${row.name}  ${span.state ?? 'no data'}`,
+      `${formatClock(span.from_ms, zone)} ${until}, ${formatDuration(end_ms - span.from_ms)}`,
+    ];
   }
-}
-
-function hatch(context: CanvasRenderingContext2D, x: number, y: number, width: number, height: number): void {
-  context.save();
-  context.beginPath();
-  context.rect(x, y, width, height);
-  context.clip();
-  context.strokeStyle = token('line-strong');
-  context.lineWidth = 1;
-  context.beginPath();
-  for (let start = x - height; start < x + width; start += 7) {
-    context.moveTo(start, y + height);
-    context.lineTo(start + height, y);
-  }
-  context.stroke();
-  context.restore();
 }

@@ -4,6 +4,7 @@
  * Draws at most once per animation frame, however often it is asked to.
  */
 
+import { crosshair } from './crosshair.js';
 import { token } from './palette.js';
 import { timeLabel, timeSplits } from './timeAxis.js';
 
@@ -13,15 +14,22 @@ export interface SurfaceOptions {
   readonly draw: (context: CanvasRenderingContext2D, width: number, height: number) => void;
   /** What stands at a place, as lines of text; null for nothing. */
   readonly tip: (x: number, y: number) => readonly string[] | null;
+  /** The time at a place, for the crosshair that all charts share; null where there is none. */
+  readonly timeAt: (x: number) => number | null;
+  /** The place of a time; null where it is out of the picture. */
+  readonly placeOf: (time_ms: number) => number | null;
 }
 
 const TIP_GAP_PX = 12;
+/** The room that a time axis takes at the bottom. */
+export const AXIS_PX = 24;
 
 export class Surface {
   readonly #options: SurfaceOptions;
   readonly #canvas = document.createElement('canvas');
   readonly #tip = document.createElement('div');
   readonly #observer: ResizeObserver;
+  readonly #stopCrosshair: () => void;
   #width = 0;
   #height = 0;
   #frame: number | null = null;
@@ -37,6 +45,7 @@ export class Surface {
     this.#canvas.addEventListener('pointerleave', this.#leave);
     this.#observer = new ResizeObserver(() => this.#resize());
     this.#observer.observe(options.host);
+    this.#stopCrosshair = crosshair.listen(() => this.invalidate());
     this.#resize();
   }
 
@@ -56,6 +65,7 @@ export class Surface {
     if (this.#frame !== null) {
       cancelAnimationFrame(this.#frame);
     }
+    this.#stopCrosshair();
     this.#observer.disconnect();
     this.#canvas.remove();
     this.#tip.remove();
@@ -70,6 +80,7 @@ export class Surface {
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, this.#width, this.#height);
     this.#options.draw(context, this.#width, this.#height);
+    this.#drawCrosshair(context);
     this.#showTip();
   }
 
@@ -82,13 +93,29 @@ export class Surface {
     this.#draw();
   }
 
+  #drawCrosshair(context: CanvasRenderingContext2D): void {
+    const x = crosshair.time_ms === null ? null : this.#options.placeOf(crosshair.time_ms);
+    if (x !== null) {
+      context.strokeStyle = token('text-3');
+      context.lineWidth = 1;
+      context.setLineDash([4, 4]);
+      context.beginPath();
+      context.moveTo(Math.round(x) + 0.5, 0);
+      context.lineTo(Math.round(x) + 0.5, this.#height - AXIS_PX);
+      context.stroke();
+      context.setLineDash([]);
+    }
+  }
+
   readonly #move = ({ offsetX, offsetY }: PointerEvent): void => {
     this.#pointer = [offsetX, offsetY];
+    crosshair.move(this.#options.timeAt(offsetX), this);
     this.#showTip();
   };
 
   readonly #leave = (): void => {
     this.#pointer = null;
+    crosshair.move(null, this);
     this.#showTip();
   };
 
@@ -149,4 +176,22 @@ export function drawTimeAxis(context: CanvasRenderingContext2D, place: TimeAxisP
       context.fillText(timeLabel(time_ms, step_ms, zone), x, y);
     }
   }
+}
+
+/** The look of what is not known: neither a colour nor nothing. */
+export function hatch(context: CanvasRenderingContext2D, x: number, y: number, width: number, height: number): void {
+  context.save();
+  context.beginPath();
+  context.rect(x, y, width, height);
+  context.clip();
+  context.strokeStyle = token('line-strong');
+  context.lineWidth = 1;
+  context.beginPath();
+  // On one grid for the whole picture, so that neighbours join.
+  for (let start = Math.floor((x - height) / 7) * 7; start < x + width; start += 7) {
+    context.moveTo(start, y + height);
+    context.lineTo(start + height, y);
+  }
+  context.stroke();
+  context.restore();
 }

@@ -89,8 +89,12 @@ function Alert({ alert, list }: { readonly alert: AlertItem; readonly list: Aler
   const now_ms = useNow(isFiring);
   const Icon = isFiring ? ICONS[alert.severity] : CheckIcon;
   const figures = [
-    alert.value === null || alert.value === undefined ? null : unitText(alert.value, alert.unit ?? '', undefined, undefined, locale),
-    alert.threshold === null || alert.threshold === undefined ? null : `limit ${unitText(alert.threshold, alert.unit ?? '', undefined, undefined, locale)}`,
+    alert.value === null || alert.value === undefined
+      ? null
+      : unitText(alert.value, alert.unit ?? '', undefined, undefined, locale),
+    alert.threshold === null || alert.threshold === undefined
+      ? null
+      : `limit ${unitText(alert.threshold, alert.unit ?? '', undefined, undefined, locale)}`,
   ];
   const when = isFiring
     ? now_ms === null
@@ -103,7 +107,9 @@ function Alert({ alert, list }: { readonly alert: AlertItem; readonly list: Aler
       <span className="pb-alert-text">
         <span className="pb-alert-message">{alert.message}</span>
         <span className="pb-alert-detail">
-          {[alert.severity, alert.type, alert.metric, ...figures, when].filter((part) => part !== null && part !== undefined).join(' · ')}
+          {[alert.severity, alert.type, alert.metric, ...figures, when]
+            .filter((part) => part !== null && part !== undefined)
+            .join(' · ')}
         </span>
       </span>
     </>
@@ -119,7 +125,12 @@ function Alert({ alert, list }: { readonly alert: AlertItem; readonly list: Aler
         </button>
       )}
       {onDismiss === undefined ? null : (
-        <button type="button" className="pb-alert-dismiss" aria-label={`dismiss: ${alert.message}`} onClick={() => onDismiss(alert)}>
+        <button
+          type="button"
+          className="pb-alert-dismiss"
+          aria-label={`dismiss: ${alert.message}`}
+          onClick={() => onDismiss(alert)}
+        >
           ×
         </button>
       )}

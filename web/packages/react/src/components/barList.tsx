@@ -3,7 +3,7 @@
 
 import type { CSSProperties } from 'react';
 import { formatUnit, UNKNOWN } from '../format/format.js';
-import { LEVEL_WORD, type Thresholds, levelOf } from '../format/level.js';
+import { LEVEL_WORD, levelOf, type Thresholds } from '../format/level.js';
 import { useLocale } from '../shared/context.js';
 import { useHeldOrder } from '../shared/heldOrder.js';
 import { classes, HonestBody, type LiveProps, NoticeMark, useNotice } from '../shared/honest.js';
@@ -82,7 +82,8 @@ function Bar({ item, top, list }: { readonly item: BarListItem; readonly top: nu
   const locale = useLocale();
   const value = item.value ?? null;
   const level = levelOf(value, thresholds);
-  const written = value !== null && format ? format(value) : joined(formatUnit(value, unit, decimals, undefined, locale));
+  const written =
+    value !== null && format ? format(value) : joined(formatUnit(value, unit, decimals, undefined, locale));
   const part = value === null || top <= 0 ? 0 : Math.min(1, Math.max(0, value / top));
   const fill = level === null ? colourOf(color) : `var(--pb-${level})`;
   const body = (

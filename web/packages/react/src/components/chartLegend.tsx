@@ -103,7 +103,12 @@ export function ChartLegend(props: ChartLegendProps) {
   );
 }
 
-function Name({ entry, index, hidden, onToggle }: ChartLegendProps & { readonly entry: LegendEntry; readonly index: number }) {
+function Name({
+  entry,
+  index,
+  hidden,
+  onToggle,
+}: ChartLegendProps & { readonly entry: LegendEntry; readonly index: number }) {
   const body = (
     <>
       <i style={{ color: colourOf(entry.color ?? index + 1) }} data-dashed={entry.isDashed === true} />
@@ -125,7 +130,12 @@ function Name({ entry, index, hidden, onToggle }: ChartLegendProps & { readonly 
   );
 }
 
-function Figure({ value, unit = '', decimals, format }: ChartLegendProps & { readonly value: number | null | undefined }) {
+function Figure({
+  value,
+  unit = '',
+  decimals,
+  format,
+}: ChartLegendProps & { readonly value: number | null | undefined }) {
   const locale = useLocale();
   const isKnown = value !== null && value !== undefined && Number.isFinite(value);
   const text = !isKnown ? UNKNOWN : format ? format(value) : unitText(value, unit, decimals, undefined, locale);

@@ -2,8 +2,8 @@
 /** A value that flashes when it really changed: not when it is drawn again, not for a change that its text does not show. */
 
 import { useLayoutEffect as useBrowserLayoutEffect, useEffect, useRef } from 'react';
-import { formatNumber } from '../format/formatters.js';
 import { UNKNOWN } from '../format/format.js';
+import { formatNumber } from '../format/formatters.js';
 import { useLocale } from '../shared/context.js';
 import { type Direction, directionOf, flash } from '../shared/flash.js';
 import { classes, type LiveProps, useNotice } from '../shared/honest.js';

@@ -6,6 +6,7 @@ import { formatUnit, UNKNOWN } from '../format/format.js';
 import { LEVEL_WORD, type Level, levelOf, type Thresholds } from '../format/level.js';
 import { useLocale } from '../shared/context.js';
 import { classes, type LiveProps, NoticeMark, useNotice } from '../shared/honest.js';
+import { meterProps } from '../shared/meter.js';
 import { colourOf } from './sparkline.js';
 
 export interface GaugeProps extends LiveProps {
@@ -50,28 +51,50 @@ const LEVEL_COLOUR: Record<Level, string> = {
 };
 
 export function Gauge(props: GaugeProps) {
-  const { value = null, min = 0, max = 100, label, unit, decimals, format, thresholds, color = 1, className, style } = props;
+  const {
+    value = null,
+    min = 0,
+    max = 100,
+    label,
+    unit,
+    decimals,
+    format,
+    thresholds,
+    color = 1,
+    className,
+    style,
+  } = props;
   const locale = useLocale();
   const isKnown = value !== null && Number.isFinite(value);
   const notice = useNotice(props, isKnown);
   const level = levelOf(value, thresholds);
   const form = unit ?? (min === 0 && max === 100 ? 'percent' : '');
-  const written = format && isKnown ? { text: format(value), unit: '' } : formatUnit(value, form, decimals, undefined, locale);
+  const written =
+    format && isKnown ? { text: format(value), unit: '' } : formatUnit(value, form, decimals, undefined, locale);
   const part = (of: number) => Math.min(1, Math.max(0, (of - min) / (max - min || 1)));
   const filled = isKnown ? part(value) : 0;
-  const stroke = level === null || level === 'ok' ? (level === null ? colourOf(color) : LEVEL_COLOUR.ok) : LEVEL_COLOUR[level];
+  const stroke =
+    level === null || level === 'ok' ? (level === null ? colourOf(color) : LEVEL_COLOUR.ok) : LEVEL_COLOUR[level];
   const broken = !isKnown && notice?.tone === 'critical';
-  const meter = isKnown ? { role: 'meter', 'aria-valuenow': value, 'aria-valuemin': min, 'aria-valuemax': max } : { role: 'img' };
   const text = isKnown ? `${written.text} ${written.unit}`.trim() : broken ? `error: ${notice.detail}` : 'no data';
   const name = label ?? 'gauge';
   return (
     <div className={classes('pb-gauge', className)} style={style} data-dim={notice?.dims === true}>
-      <svg viewBox="0 0 200 150" {...meter} aria-label={isKnown ? name : `${name}: ${text}`} aria-valuetext={isKnown ? text : undefined}>
+      {/* biome-ignore lint/a11y/noSvgWithoutTitle: it is named by its label; a title would be a tooltip. */}
+      <svg viewBox="0 0 200 150" {...meterProps({ value: isKnown ? value : null, min, max, label: name, text })}>
         <path className="pb-gauge-track" d={arc(0, 1, RADIUS)} strokeDasharray={isKnown ? undefined : '3 7'} />
         {limits(thresholds, min, max).map(({ from, to, tone }) => (
-          <path key={tone} d={arc(part(from), part(to), LIMIT_RADIUS)} fill="none" stroke={LEVEL_COLOUR[tone]} strokeWidth={2.5} />
+          <path
+            key={tone}
+            d={arc(part(from), part(to), LIMIT_RADIUS)}
+            fill="none"
+            stroke={LEVEL_COLOUR[tone]}
+            strokeWidth={2.5}
+          />
         ))}
-        {isKnown ? <path className="pb-gauge-fill" d={arc(0, Math.max(filled, 0.0005), RADIUS)} stroke={stroke} /> : null}
+        {isKnown ? (
+          <path className="pb-gauge-fill" d={arc(0, Math.max(filled, 0.0005), RADIUS)} stroke={stroke} />
+        ) : null}
         {broken ? (
           <text className="pb-gauge-broken" x={CENTRE.x} y={CENTRE.y + 10}>
             !
@@ -87,10 +110,10 @@ export function Gauge(props: GaugeProps) {
           </text>
         )}
         <text className="pb-gauge-end" x={34} y={148}>
-          {formatUnit(min, form, 0, undefined, locale).text}
+          {endText(min, form, locale)}
         </text>
         <text className="pb-gauge-end" x={166} y={148}>
-          {formatUnit(max, form, 0, undefined, locale).text}
+          {endText(max, form, locale)}
         </text>
       </svg>
       {label === undefined && notice === null && (level === null || level === 'ok') ? null : (
@@ -108,6 +131,12 @@ export function Gauge(props: GaugeProps) {
   );
 }
 
+/** What an end says: with its unit where that is not clear from the value itself. */
+function endText(value: number, unit: string, locale: string): string {
+  const { text, unit: name } = formatUnit(value, unit, 0, undefined, locale);
+  return unit === 'percent' || name === unit ? text : `${text} ${name}`;
+}
+
 interface Limit {
   readonly from: number;
   readonly to: number;
@@ -120,7 +149,11 @@ function limits(thresholds: Thresholds | null | undefined, min: number, max: num
   const falling = warning !== undefined && critical !== undefined && critical < warning;
   const found: Limit[] = [];
   if (warning !== undefined) {
-    found.push(falling ? { from: critical, to: warning, tone: 'warning' } : { from: warning, to: critical ?? max, tone: 'warning' });
+    found.push(
+      falling
+        ? { from: critical, to: warning, tone: 'warning' }
+        : { from: warning, to: critical ?? max, tone: 'warning' },
+    );
   }
   if (critical !== undefined) {
     found.push(falling ? { from: min, to: critical, tone: 'critical' } : { from: critical, to: max, tone: 'critical' });

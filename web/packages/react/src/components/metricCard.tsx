@@ -4,7 +4,7 @@
 import { type CSSProperties, type ReactNode, useId, useState } from 'react';
 import { formatUnit, UNKNOWN } from '../format/format.js';
 import { formatPercent } from '../format/formatters.js';
-import { LEVEL_WORD, type Thresholds, levelOf } from '../format/level.js';
+import { LEVEL_WORD, levelOf, type Thresholds } from '../format/level.js';
 import { changeOf, type Trend } from '../format/trend.js';
 import { useLocale } from '../shared/context.js';
 import { classes, type LiveProps, NoticeMark, useNotice } from '../shared/honest.js';
@@ -101,7 +101,7 @@ export function MetricCard(props: MetricCardProps) {
         ) : null}
         {isBare ? <NoticeMark notice={notice} /> : null}
       </div>
-      <Detail {...props} reason={!isKnown && notice?.tone === 'critical' ? notice.detail : null} period={period} />
+      <Detail {...props} reason={notice?.tone === 'critical' ? notice.detail : null} period={period} />
       {sparkline && history.length > 1 ? (
         <Sparkline className="pb-metric-spark" data={history} maxDataPoints={maxDataPoints} color={color} />
       ) : null}
@@ -128,7 +128,12 @@ function Value(props: MetricCardProps) {
   return (
     <>
       {rolls ? (
-        <AnimatedNumber value={value} prefix={prefix} suffix={suffix} decimals={decimals ?? shownDecimals(written.text, locale)} />
+        <AnimatedNumber
+          value={value}
+          prefix={prefix}
+          suffix={suffix}
+          decimals={decimals ?? shownDecimals(written.text, locale)}
+        />
       ) : (
         <span className="pb-number">
           {prefix}
@@ -149,7 +154,7 @@ function shownDecimals(text: string, locale: string): number {
 }
 
 type DetailProps = Pick<MetricCardProps, 'value' | 'previous' | 'trend' | 'trendValue' | 'isPositive' | 'period'> & {
-  /** Why there is no value, if that is known. */
+  /** Why there is no value or none that is newer, if that is known. */
   readonly reason: string | null;
 };
 

@@ -3,9 +3,10 @@
 
 import type { CSSProperties } from 'react';
 import { formatUnit, UNKNOWN } from '../format/format.js';
-import { type Thresholds, levelOf } from '../format/level.js';
+import { levelOf, type Thresholds } from '../format/level.js';
 import { useLocale } from '../shared/context.js';
 import { classes, type LiveProps, NoticeMark, useNotice } from '../shared/honest.js';
+import { meterProps } from '../shared/meter.js';
 import { colourOf } from './sparkline.js';
 
 export interface PercentageBarProps extends LiveProps {
@@ -27,7 +28,18 @@ export interface PercentageBarProps extends LiveProps {
 }
 
 export function PercentageBar(props: PercentageBarProps) {
-  const { value = null, label, decimals, unit = 'percent', format, thresholds, showValue = true, color = 1, className, style } = props;
+  const {
+    value = null,
+    label,
+    decimals,
+    unit = 'percent',
+    format,
+    thresholds,
+    showValue = true,
+    color = 1,
+    className,
+    style,
+  } = props;
   const locale = useLocale();
   const isKnown = value !== null && Number.isFinite(value);
   const notice = useNotice(props, isKnown);
@@ -40,27 +52,28 @@ export function PercentageBar(props: PercentageBarProps) {
   const level = levelOf(value, thresholds);
   const written = format && isKnown ? format(value) : textOf(value, unit, decimals, locale, isSigned);
   const isGood = props.isPositive ?? (isKnown && value >= 0);
-  const direction = isSigned || props.isPositive !== undefined ? (isGood ? 'var(--pb-up)' : 'var(--pb-down)') : colourOf(color);
+  const direction =
+    isSigned || props.isPositive !== undefined ? (isGood ? 'var(--pb-up)' : 'var(--pb-down)') : colourOf(color);
   const fill = level === null ? direction : `var(--pb-${level})`;
   const broken = !isKnown && notice?.tone === 'critical';
   const said = isKnown ? written : broken ? notice.detail : 'no data';
   const bar = { left: `${Math.min(zero, end)}%`, width: `${Math.abs(end - zero)}%`, background: fill };
-  const meter = isKnown ? { role: 'meter', 'aria-valuenow': value, 'aria-valuemin': min, 'aria-valuemax': max, 'aria-valuetext': said } : { role: 'img' };
   return (
     <div className={classes('pb-percent', className)} style={style} data-dim={notice?.dims === true}>
       {label === undefined && !showValue ? null : (
         <div className="pb-percent-head">
           <span className="pb-percent-label">{label}</span>
           <NoticeMark notice={notice} />
-          {showValue ? <b className={isKnown ? 'pb-value' : 'pb-value pb-unknown'}>{isKnown ? written : UNKNOWN}</b> : null}
+          {showValue ? (
+            <b className={isKnown ? 'pb-value' : 'pb-value pb-unknown'}>{isKnown ? written : UNKNOWN}</b>
+          ) : null}
         </div>
       )}
       <div
         className="pb-percent-track"
         data-known={isKnown}
         data-broken={broken}
-        {...meter}
-        aria-label={isKnown ? (label ?? 'share') : `${label ?? 'share'}: ${said}`}
+        {...meterProps({ value: isKnown ? value : null, min, max, label: label ?? 'share', text: said })}
       >
         {isKnown ? <i className="pb-percent-fill" style={bar} /> : null}
         {isSigned ? <i className="pb-percent-zero" style={{ left: `${zero}%` }} /> : null}
@@ -69,7 +82,13 @@ export function PercentageBar(props: PercentageBarProps) {
   );
 }
 
-function textOf(value: number | null, unit: string, decimals: number | undefined, locale: string, signed: boolean): string {
+function textOf(
+  value: number | null,
+  unit: string,
+  decimals: number | undefined,
+  locale: string,
+  signed: boolean,
+): string {
   const { text, unit: name } = formatUnit(value, unit, decimals, undefined, locale);
   const plus = signed && value !== null && value > 0 ? '+' : '';
   return `${plus}${text}${name === '' ? '' : ` ${name}`}`;

@@ -33,7 +33,18 @@ export interface PriceTickerProps extends LiveProps {
 }
 
 export function PriceTicker(props: PriceTickerProps) {
-  const { symbol, name, price = null, previous, currency, decimals = 2, history, maxDataPoints, className, style } = props;
+  const {
+    symbol,
+    name,
+    price = null,
+    previous,
+    currency,
+    decimals = 2,
+    history,
+    maxDataPoints,
+    className,
+    style,
+  } = props;
   const locale = useLocale();
   const notice = useNotice(props, price !== null);
   const change = changeOf(price, previous);
@@ -43,11 +54,15 @@ export function PriceTicker(props: PriceTickerProps) {
   const format =
     props.format ??
     ((value: number) =>
-      currency === undefined ? formatNumber(value, { locale, decimals }) : formatCurrency(value, { locale, currency, decimals }));
+      currency === undefined
+        ? formatNumber(value, { locale, decimals })
+        : formatCurrency(value, { locale, currency, decimals }));
   return (
     <div className={classes('pb-ticker', className)} style={style} data-dim={notice?.dims === true}>
-      <span className="pb-ticker-symbol">{symbol}</span>
-      <span className="pb-ticker-name">{name}</span>
+      <span className="pb-ticker-names">
+        <span className="pb-ticker-symbol">{symbol}</span>
+        {name === undefined ? null : <span className="pb-ticker-name">{name}</span>}
+      </span>
       <NoticeMark notice={notice} />
       {history !== undefined && history.length > 1 ? (
         <Sparkline

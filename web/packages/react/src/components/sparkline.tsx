@@ -32,14 +32,18 @@ const HEIGHT = 32;
 /** Room for the line's own width at the edges. */
 const EDGE = 2;
 /** Below this part of its own size a series counts as flat and lies low, instead of magnifying noise. */
-const FLAT = 0.02;
+const FLAT = 0.0005;
 
 export function colourOf(color: number | string): string {
   return typeof color === 'number' ? `var(--pb-series-${((Math.max(1, color) - 1) % 8) + 1})` : color;
 }
 
 /** The line's parts: an unknown value breaks it. */
-export function sparkPath(values: readonly (number | null | undefined)[], min?: number, max?: number): readonly string[] {
+export function sparkPath(
+  values: readonly (number | null | undefined)[],
+  min?: number,
+  max?: number,
+): readonly string[] {
   const known = values.filter((value): value is number => typeof value === 'number' && Number.isFinite(value));
   if (known.length === 0) {
     return [];
@@ -72,19 +76,27 @@ export function Sparkline(props: SparklineProps) {
   const { data, maxDataPoints = DEFAULT_POINTS_MAX, color = 1, area = true, min, max, label, className, style } = props;
   const parts = sparkPath(data.slice(-maxDataPoints), min, max);
   const stroke = colourOf(color);
-  const said = label === undefined ? { 'aria-hidden': true } : { role: 'img', 'aria-label': label };
   return (
     <svg
       className={classes('pb-spark', className)}
       style={style}
       viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
       preserveAspectRatio="none"
-      {...said}
+      role={label === undefined ? 'presentation' : 'img'}
+      aria-hidden={label === undefined}
+      aria-label={label}
     >
       {parts.map((path) => (
         <g key={path}>
           {area ? <path d={areaOf(path)} fill={stroke} opacity={0.12} /> : null}
-          <path d={path} fill="none" stroke={stroke} strokeWidth={1.5} strokeLinejoin="round" vectorEffect="non-scaling-stroke" />
+          <path
+            d={path}
+            fill="none"
+            stroke={stroke}
+            strokeWidth={1.5}
+            strokeLinejoin="round"
+            vectorEffect="non-scaling-stroke"
+          />
         </g>
       ))}
     </svg>

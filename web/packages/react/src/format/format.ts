@@ -98,10 +98,13 @@ export function formatUnit(
       return { text: formatDateTime(value / 1_000, zone), unit: '' };
     case '':
       return plain(value, locale, decimals);
-    default:
-      return isCurrency(unit)
-        ? { text: money(value, unit, locale, decimals), unit: '' }
-        : { ...plain(value, locale, decimals), unit };
+    default: {
+      if (isCurrency(unit)) {
+        return { text: money(value, unit, locale, decimals), unit: '' };
+      }
+      const short = plain(value, locale, decimals);
+      return { text: short.text, unit: short.unit === '' ? unit : `${short.unit} ${unit}` };
+    }
   }
 }
 

@@ -31,9 +31,7 @@ function known(value: MaybeNumber): value is number {
 }
 
 function digits(decimals: number | undefined, otherwise: Intl.NumberFormatOptions = {}): Intl.NumberFormatOptions {
-  return decimals === undefined
-    ? otherwise
-    : { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+  return decimals === undefined ? otherwise : { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
 }
 
 /** `€1,284.50`. */
@@ -43,7 +41,9 @@ export function formatCurrency(value: MaybeNumber, options: CurrencyOptions = {}
   }
   const { locale = readerLocale(), currency = 'USD', compact = false, decimals } = options;
   const form: Intl.NumberFormatOptions = { style: 'currency', currency, currencyDisplay: 'narrowSymbol' };
-  const short = compact ? { notation: 'compact' as const, ...digits(decimals, { maximumFractionDigits: 2 }) } : digits(decimals);
+  const short = compact
+    ? { notation: 'compact' as const, ...digits(decimals, { maximumFractionDigits: 2 }) }
+    : digits(decimals);
   return tidySign(numberFormat(locale, { ...form, ...short }).format(value));
 }
 
@@ -83,7 +83,9 @@ export function formatNumber(value: MaybeNumber, options: FormatOptions = {}): s
     return UNKNOWN;
   }
   const { locale = readerLocale(), decimals } = options;
-  return decimals === undefined ? formatUnit(value, '', undefined, undefined, locale).text : fixed(value, decimals, locale);
+  return decimals === undefined
+    ? formatUnit(value, '', undefined, undefined, locale).text
+    : fixed(value, decimals, locale);
 }
 
 export interface BytesOptions extends FormatOptions {
@@ -119,5 +121,7 @@ export function formatDate(moment: Date | number | string | null | undefined, op
     return UNKNOWN;
   }
   const { locale = readerLocale(), timezone, form = DATE_FORM } = options;
-  return new Intl.DateTimeFormat(locale, timezone === undefined ? form : { ...form, timeZone: timezone }).format(time_ms);
+  return new Intl.DateTimeFormat(locale, timezone === undefined ? form : { ...form, timeZone: timezone }).format(
+    time_ms,
+  );
 }

@@ -30,12 +30,19 @@ export function flash(element: HTMLElement, direction: Direction, duration_ms = 
   }
   flashedAt_ms.set(element, now_ms);
   const lit = `color-mix(in srgb, ${COLOURS[direction]} 26%, transparent)`;
-  element.animate([{ backgroundColor: lit }, { backgroundColor: 'transparent' }], { duration: duration_ms, easing: 'ease-out' });
+  element.animate([{ backgroundColor: lit }, { backgroundColor: 'transparent' }], {
+    duration: duration_ms,
+    easing: 'ease-out',
+  });
   return true;
 }
 
 /** Where a value went. */
 export function directionOf(before: unknown, now: unknown): Direction {
   const [a, b] = [Number(before), Number(now)];
-  return before === null || now === null || Number.isNaN(a) || Number.isNaN(b) || a === b ? 'same' : b > a ? 'up' : 'down';
+  return before === null || now === null || Number.isNaN(a) || Number.isNaN(b) || a === b
+    ? 'same'
+    : b > a
+      ? 'up'
+      : 'down';
 }
