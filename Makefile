@@ -85,7 +85,7 @@ need-build:
 	@scripts/need cc cargo node
 
 need-test: need-build
-	@scripts/need rustfmt clippy chromium
+	@scripts/need rustfmt clippy chromium nginx
 
 $(NODE_MODULES): web/package-lock.json
 	@npm --prefix web ci --no-audit --no-fund --loglevel=error

@@ -10,14 +10,15 @@ use chrono_tz::Tz;
 use pulseboard_hub::{ChannelSource, ChannelSpec, Keep};
 use pulseboard_journal::{Log, MetaStore};
 use pulseboard_live::{Engine, InstanceRef, Missing, Params, QuerySpec, User, normalise_sql};
-use pulseboard_model::{Cell, InstanceId, ViewName};
+use pulseboard_model::{Cell, InstanceId, ViewName, system};
 use pulseboard_protocol::error::{ApiError, Code};
-use pulseboard_protocol::{Channel, InvalidChannel};
+use pulseboard_protocol::{Channel, InvalidChannel, Pace};
 use pulseboard_runtime::{Clock, Shutdown};
 use serde_json::{Map, Value};
 use tracing::info;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::board::Board;
 use crate::error::query_error;
 use crate::queries::AdHocQueries;
 
@@ -31,34 +32,18 @@ pub struct NamedView {
     pub name: ViewName,
     /// What it asks.
     pub spec: QuerySpec,
+    /// Whose it is.
+    pub origin: Origin,
 }
 
-/// A panel that shows a channel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BoardPanel {
-    /// Its id on the board.
-    pub id: String,
-    /// The view behind it.
-    pub view: ViewName,
-}
-
-/// A board of the configuration.
-#[derive(Debug, Clone)]
-pub struct Board {
-    /// Its id, as in URLs.
-    pub id: String,
-    /// Its definition as clients read it, panels with their channels.
-    pub definition: Value,
-    /// The panels that show data.
-    pub panels: Vec<BoardPanel>,
-}
-
-impl Board {
-    /// Hash of the definition.
-    #[must_use]
-    pub fn definition_hash(&self) -> String {
-        format!("{:016x}", xxh3_64(self.definition.to_string().as_bytes()))
-    }
+/// Whose a view or a board is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Origin {
+    /// The configuration's: listed, and running from the start.
+    #[default]
+    Configured,
+    /// The server's own: there for who asks for it by name.
+    BuiltIn,
 }
 
 #[derive(Debug)]
@@ -81,8 +66,20 @@ struct Inner {
 #[derive(Debug, Clone)]
 pub struct Catalog(Arc<Inner>);
 
-/// A channel resolved: what the hub follows. A board is several.
-pub(crate) type Resolved = Vec<ChannelSpec>;
+/// A channel resolved: what the hub follows.
+#[derive(Debug, Default)]
+pub(crate) struct Resolved {
+    /// One; of a board, itself and its panels'.
+    pub(crate) specs: Vec<ChannelSpec>,
+    /// The pace of a board.
+    pub(crate) pace: Pace,
+}
+
+impl From<ChannelSpec> for Resolved {
+    fn from(spec: ChannelSpec) -> Self {
+        Self { specs: vec![spec], pace: Pace::default() }
+    }
+}
 
 impl Catalog {
     /// Starts all named views. One that cannot be answered with the streams as they are says so in its state: data that
@@ -98,8 +95,9 @@ impl Catalog {
     ) -> Self {
         let mut held = BTreeMap::new();
         for view in views {
-            let running = match engine.acquire(&view.spec, Missing::Wait) {
-                Ok(instance) => Some(instance),
+            let acquired = (view.origin == Origin::Configured).then(|| engine.acquire(&view.spec, Missing::Wait));
+            let running = match acquired.transpose() {
+                Ok(instance) => instance,
                 Err(error) => {
                     info!(view = %view.name, %error, "a view runs only when it is asked for");
                     None
@@ -112,9 +110,9 @@ impl Catalog {
         Self(Arc::new(Inner { engine, log, views: held, boards, queries }))
     }
 
-    /// All named views.
+    /// All named views of the configuration.
     pub(crate) fn views(&self) -> impl Iterator<Item = &NamedView> {
-        self.0.views.values().map(|held| &held.view)
+        self.0.views.values().map(|held| &held.view).filter(|view| view.origin == Origin::Configured)
     }
 
     /// The instances of all named views that run by themselves.
@@ -122,9 +120,9 @@ impl Catalog {
         self.0.views.iter().filter_map(|(name, held)| Some((name, held.running.as_ref()?.id())))
     }
 
-    /// All boards.
+    /// All boards of the configuration.
     pub(crate) fn boards(&self) -> impl Iterator<Item = &Board> {
-        self.0.boards.values()
+        self.0.boards.values().filter(|board| board.origin == Origin::Configured)
     }
 
     /// One board.
@@ -135,13 +133,16 @@ impl Catalog {
         })
     }
 
-    /// A view's question, with parameters and zone if they are asked otherwise.
-    pub(crate) fn view_spec(&self, name: &str, params: &Params, timezone: Option<Tz>) -> Result<QuerySpec, ApiError> {
-        let held = self.0.views.get(name).ok_or_else(|| {
+    fn view(&self, name: &str) -> Result<&Held, ApiError> {
+        self.0.views.get(name).ok_or_else(|| {
             let nearest = nearest(name, self.0.views.keys().map(ViewName::as_str));
             ApiError::unknown(Code::UnknownView, "view", name, nearest)
-        })?;
-        let mut spec = held.view.spec.clone();
+        })
+    }
+
+    /// A view's question, with parameters and zone if they are asked otherwise.
+    pub(crate) fn view_spec(&self, name: &str, params: &Params, timezone: Option<Tz>) -> Result<QuerySpec, ApiError> {
+        let mut spec = self.view(name)?.view.spec.clone();
         spec.params.extend(params.clone());
         spec.timezone = timezone.unwrap_or(spec.timezone);
         Ok(spec)
@@ -158,57 +159,67 @@ impl Catalog {
             Channel::View { name, params } => {
                 let params = params.iter().map(|(name, value)| (name.clone(), text_cell(value))).collect();
                 let spec = self.view_spec(name.as_str(), &params, timezone)?;
-                Ok(vec![self.view_channel(user, channel.to_string(), &spec)?])
+                Ok(self.view_channel(user, channel.to_string(), &spec)?.into())
             }
-            Channel::Board { name, vars } => {
-                if !vars.is_empty() {
-                    return Err(ApiError::not_yet("variables of boards"));
-                }
-                let board = self.board(name)?;
-                let mut resolved = Vec::with_capacity(board.panels.len() + 1);
-                let mut panels = Vec::with_capacity(board.panels.len());
-                for panel in &board.panels {
-                    let spec = self.view_spec(panel.view.as_str(), &Params::new(), timezone)?;
-                    let name = format!("view:{}", panel.view);
-                    panels.push((panel.id.clone(), name.clone()));
-                    // Two panels may show one view; it is followed once.
-                    if !resolved.iter().any(|known: &ChannelSpec| *known.name == *name) {
-                        resolved.push(self.view_channel(user, name, &spec)?);
-                    }
-                }
-                let definition_hash = board.definition_hash();
-                resolved.insert(
-                    0,
-                    ChannelSpec {
-                        name: channel.to_string().into(),
-                        definition_hash: xxh3_64(definition_hash.as_bytes()),
-                        source: ChannelSource::Board { definition_hash, panels },
-                        keep: None,
-                    },
-                );
-                Ok(resolved)
-            }
+            Channel::Board { name, vars } => self.resolve_board(user, channel, self.board(name)?, vars, timezone),
             Channel::Stream { name, .. } => {
                 if self.0.log.schema(name.as_str()).is_none() {
                     let streams = self.0.log.streams();
                     let nearest = nearest(name.as_str(), streams.iter().map(|info| info.name.as_str()));
                     return Err(ApiError::unknown(Code::UnknownStream, "stream", name.as_str(), nearest));
                 }
-                Ok(vec![ChannelSpec {
-                    name: format!("stream:{name}").into(),
-                    definition_hash: 0,
-                    source: ChannelSource::Tail(name.clone()),
-                    keep: None,
-                }])
+                let name_of_tail = format!("stream:{name}").into();
+                let source = ChannelSource::Tail(name.clone());
+                Ok(ChannelSpec { name: name_of_tail, definition_hash: 0, source, keep: None }.into())
             }
             Channel::Sql(hash) => {
                 let spec = self.0.queries.get(hash)?;
                 let (channel, instance) = self.followed(user, channel.to_string(), &spec)?;
                 self.0.queries.followed(hash, &instance);
-                Ok(vec![channel])
+                Ok(channel.into())
             }
-            Channel::Alerts | Channel::System => Err(ApiError::not_yet(&format!("channel `{channel}`"))),
+            Channel::System => {
+                let timezone = timezone.unwrap_or(Tz::UTC);
+                let spec = QuerySpec { sql: system::newest_sql(), timezone, params: Params::new() };
+                Ok(self.view_channel(user, channel.to_string(), &spec)?.into())
+            }
+            Channel::Alerts => Err(ApiError::not_yet(&format!("channel `{channel}`"))),
         }
+    }
+
+    /// A board: itself, and the channel of each panel with the variables that its query takes.
+    fn resolve_board(
+        &self,
+        user: &User,
+        channel: &Channel,
+        board: &Board,
+        vars: &BTreeMap<String, String>,
+        timezone: Option<Tz>,
+    ) -> Result<Resolved, ApiError> {
+        let vars = board.bind(vars)?;
+        let mut panels = Vec::with_capacity(board.panels.len());
+        let mut specs: Vec<ChannelSpec> = Vec::with_capacity(board.panels.len() + 1);
+        for panel in &board.panels {
+            let own = &self.view(panel.view.as_str())?.view.spec.params;
+            let taken = panel.variables.iter().filter_map(|name| vars.get_key_value(name));
+            // What the view is by itself is not said again: whoever follows it by its bare name shares the channel.
+            let taken = taken.filter(|(name, value)| own.get(*name) != Some(&text_cell(value)));
+            let taken: BTreeMap<_, _> = taken.map(|(name, value)| (name.clone(), value.clone())).collect();
+            let params = taken.iter().map(|(name, value)| (name.clone(), text_cell(value))).collect();
+            let spec = self.view_spec(panel.view.as_str(), &params, timezone)?;
+            let name = Channel::View { name: panel.view.clone(), params: taken }.to_string();
+            panels.push((panel.id.clone(), name.clone()));
+            // Two panels may show one view; it is followed once.
+            if !specs.iter().any(|known| *known.name == *name) {
+                specs.push(self.view_channel(user, name, &spec)?);
+            }
+        }
+        let definition_hash = board.definition_hash();
+        let hash = xxh3_64(definition_hash.as_bytes());
+        let source = ChannelSource::Board { definition_hash, panels };
+        let name = channel.to_string().into();
+        specs.insert(0, ChannelSpec { name, definition_hash: hash, source, keep: None });
+        Ok(Resolved { specs, pace: board.pace })
     }
 
     fn view_channel(&self, user: &User, name: String, spec: &QuerySpec) -> Result<ChannelSpec, ApiError> {
@@ -250,7 +261,8 @@ impl Catalog {
 }
 
 /// A parameter of a channel's name: a number if it is written as one would write it (`7`, `-2.5`), else text (`007`, `NAN`).
-pub(crate) fn text_cell(text: &str) -> Cell {
+#[must_use]
+pub fn text_cell(text: &str) -> Cell {
     if let Ok(number) = text.parse::<i64>()
         && number.to_string() == text
     {

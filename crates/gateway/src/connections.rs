@@ -6,31 +6,57 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+use pulseboard_hub::{Hub, Standing};
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::http::ConnectionAnswer;
 use pulseboard_runtime::Shutdown;
+use rand::Rng;
 use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::admission::{Admission, ConnectionLimits, Refused};
+use crate::live_figures::{LiveFigures, Transport};
+use crate::system::is_system_channel;
+
+/// Whoever is refused is told to come back after between this and twice this, later the fuller the server is.
+const COME_BACK_MS: u64 = 1_000;
 
 #[derive(Debug)]
 struct Entry {
-    transport: &'static str,
+    transport: Transport,
     peer: SocketAddr,
     since_us: i64,
-    channels: Mutex<Vec<String>>,
+    follows: Mutex<Vec<Arc<Standing>>>,
     frames: AtomicU64,
     bytes: AtomicU64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
     next: AtomicU64,
-    open: Mutex<BTreeMap<u64, Arc<Entry>>>,
+    open: Mutex<Open>,
+    figures: LiveFigures,
     drain: Shutdown,
     left: Notify,
 }
 
+#[derive(Debug)]
+struct Open {
+    entries: BTreeMap<u64, Arc<Entry>>,
+    admission: Admission,
+}
+
+/// Whether a connection is a new one or the next question of a reader that polls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// Counts towards the limit of new ones a second.
+    New,
+    /// Costs little and comes often.
+    Returning,
+}
+
 /// All connections that follow channels. Cheap to clone.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Connections(Arc<Inner>);
 
 /// One connection's place in the list; dropping it takes it off.
@@ -42,36 +68,72 @@ pub(crate) struct Place {
 }
 
 impl Connections {
+    /// None yet.
+    pub(crate) fn new(limits: ConnectionLimits) -> Self {
+        let open = Open { entries: BTreeMap::new(), admission: Admission::new(limits, Instant::now()) };
+        Self(Arc::new(Inner {
+            next: AtomicU64::new(1),
+            open: Mutex::new(open),
+            figures: LiveFigures::default(),
+            drain: Shutdown::default(),
+            left: Notify::new(),
+        }))
+    }
+
     /// Takes a place.
     ///
     /// # Errors
-    /// [`Code::Busy`] when all are taken, [`Code::ShuttingDown`] while draining.
+    /// [`Code::Overloaded`] when there are as many as allowed, or as many new ones in this second;
+    /// [`Code::ShuttingDown`] while draining.
     pub(crate) fn enter(
         &self,
-        transport: &'static str,
+        transport: Transport,
         peer: SocketAddr,
         since_us: i64,
-        max: usize,
+        arrival: Arrival,
     ) -> Result<Place, ApiError> {
         if self.0.drain.is_triggered() {
-            return Err(ApiError::new(Code::ShuttingDown, "the server is ending"));
+            let after_ms = rand::rng().random_range(COME_BACK_MS..2 * COME_BACK_MS);
+            let error = ApiError::new(Code::ShuttingDown, "the server is ending");
+            return Err(error.with("retry_after_ms", after_ms));
         }
         let mut open = self.0.open.lock();
-        if open.len() >= max {
-            return Err(ApiError::new(Code::Busy, format!("there are already {max} connections, the most allowed")));
+        let taken = open.entries.len();
+        if let Err(refused) = open.admission.admit(peer.ip(), taken, arrival, Instant::now()) {
+            drop(open);
+            return Err(self.refusal(refused));
         }
-        let id = self.0.next.fetch_add(1, Ordering::Relaxed) + 1;
+        let id = self.0.next.fetch_add(1, Ordering::Relaxed);
         let entry = Arc::new(Entry {
             transport,
             peer,
             since_us,
-            channels: Mutex::default(),
+            follows: Mutex::default(),
             frames: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         });
-        open.insert(id, entry.clone());
-        metrics::gauge!("pulseboard_connections", "transport" => transport).increment(1.0);
+        open.entries.insert(id, entry.clone());
+        drop(open);
+        self.0.figures.of(transport).opened();
         Ok(Place { id, entry, connections: self.clone() })
+    }
+
+    fn refusal(&self, refused: Refused) -> ApiError {
+        self.0.figures.refused(refused);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 5")]
+        let factor = 1 + (self.load() * 4.0) as u64;
+        let after_ms = rand::rng().random_range(COME_BACK_MS..2 * COME_BACK_MS) * factor;
+        ApiError::new(Code::Overloaded, refused.message(&self.limits())).with("retry_after_ms", after_ms)
+    }
+
+    /// The limits.
+    pub(crate) fn limits(&self) -> ConnectionLimits {
+        self.0.open.lock().admission.limits()
+    }
+
+    /// What was counted since the start.
+    pub(crate) fn figures(&self) -> &LiveFigures {
+        &self.0.figures
     }
 
     /// Tells all connections to end.
@@ -83,7 +145,7 @@ impl Connections {
     pub(crate) async fn empty(&self) {
         loop {
             let left = self.0.left.notified();
-            if self.0.open.lock().is_empty() {
+            if self.0.open.lock().entries.is_empty() {
                 return;
             }
             left.await;
@@ -91,10 +153,11 @@ impl Connections {
     }
 
     /// How full the list is, 0 to 1.
-    pub(crate) fn load(&self, max: usize) -> f64 {
+    pub(crate) fn load(&self) -> f64 {
+        let open = self.0.open.lock();
         #[expect(clippy::cast_precision_loss, reason = "some thousands")]
-        let load = self.0.open.lock().len() as f64 / max.max(1) as f64;
-        load
+        let load = open.entries.len() as f64 / open.admission.limits().total_max.max(1) as f64;
+        load.clamp(0.0, 1.0)
     }
 
     /// Resolves when connections are to end.
@@ -103,39 +166,60 @@ impl Connections {
     }
 
     /// The list for the operator.
-    pub(crate) fn list(&self) -> Vec<ConnectionAnswer> {
-        let answer = |(id, entry): (&u64, &Arc<Entry>)| ConnectionAnswer {
-            id: *id,
-            transport: entry.transport,
-            peer: entry.peer.to_string(),
-            since: entry.since_us,
-            channels: entry.channels.lock().clone(),
-            frames: entry.frames.load(Ordering::Relaxed),
-            bytes: entry.bytes.load(Ordering::Relaxed),
+    pub(crate) fn list(&self, hub: &Hub) -> Vec<ConnectionAnswer> {
+        let entries: Vec<_> = self.0.open.lock().entries.iter().map(|(id, entry)| (*id, Arc::clone(entry))).collect();
+        let answer = |(id, entry): (u64, Arc<Entry>)| {
+            let follows = entry.follows.lock();
+            let lag = follows.iter().map(|standing| standing.lag(hub)).max().unwrap_or_default();
+            ConnectionAnswer {
+                id,
+                transport: entry.transport.as_str(),
+                peer: entry.peer.to_string(),
+                since: entry.since_us,
+                subscriptions: follows.len(),
+                channels: follows.iter().flat_map(|standing| standing.channels().map(ToString::to_string)).collect(),
+                frames: entry.frames.load(Ordering::Relaxed),
+                bytes: entry.bytes.load(Ordering::Relaxed),
+                lag_ms: u64::try_from(lag.as_millis()).unwrap_or(u64::MAX),
+            }
         };
-        self.0.open.lock().iter().map(answer).collect()
+        entries.into_iter().map(answer).collect()
     }
 }
 
 impl Place {
-    /// A frame was sent.
+    /// So many bytes of a frame were sent.
     pub(crate) fn sent(&self, bytes: usize) {
         self.entry.frames.fetch_add(1, Ordering::Relaxed);
         self.entry.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.connections.0.figures.of(self.entry.transport).sent(bytes);
     }
 
     /// What the connection follows now.
-    pub(crate) fn follows(&self, channels: Vec<String>) {
-        *self.entry.channels.lock() = channels;
+    pub(crate) fn follows(&self, standings: Vec<Arc<Standing>>) {
+        let shows_system = |standings: &[Arc<Standing>]| {
+            standings.iter().any(|standing| standing.channels().any(|name| is_system_channel(name)))
+        };
+        let figures = &self.connections.0.figures;
+        let mut follows = self.entry.follows.lock();
+        figures.follows(follows.len(), standings.len());
+        match (shows_system(&follows), shows_system(&standings)) {
+            (false, true) => figures.follows_system(),
+            (true, false) => figures.leaves_system(),
+            _ => {}
+        }
+        *follows = standings;
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.connections.0.open.lock().remove(&self.id);
+        let mut open = self.connections.0.open.lock();
+        open.entries.remove(&self.id);
+        open.admission.leave(self.entry.peer.ip());
+        drop(open);
+        self.follows(Vec::new());
+        self.connections.0.figures.of(self.entry.transport).closed();
         self.connections.0.left.notify_one();
-        metrics::gauge!("pulseboard_connections", "transport" => self.entry.transport).decrement(1.0);
-        metrics::counter!("pulseboard_frames_total").increment(self.entry.frames.load(Ordering::Relaxed));
-        metrics::counter!("pulseboard_frame_bytes_total").increment(self.entry.bytes.load(Ordering::Relaxed));
     }
 }

@@ -13,12 +13,15 @@ use pulseboard_live::Engine;
 use pulseboard_model::StreamName;
 use pulseboard_model::decode::StreamConfig;
 use pulseboard_model::limits::IngestLimits;
-use pulseboard_model::rejects;
+use pulseboard_model::{rejects, system};
+use pulseboard_protocol::Pace;
 use pulseboard_runtime::{Clock, Tasks};
 use serde_json::Value;
 
+use crate::admission::ConnectionLimits;
 use crate::catalog::Catalog;
 use crate::figures::Figures;
+use crate::system::SystemRecord;
 use crate::web::WebApp;
 
 /// How long a WebSocket may be silent or take nothing.
@@ -54,10 +57,14 @@ pub struct GatewayConfig {
     pub decodes_max: usize,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
-    /// The most connections that follow channels.
-    pub connections_max: usize,
     /// How long a WebSocket may be silent or take nothing.
     pub patience: Patience,
+    /// How many connections may follow channels.
+    pub connections: ConnectionLimits,
+    /// How often frames leave at most, whatever a subscription asks for.
+    pub pace: Pace,
+    /// When the server writes down what it measures of itself.
+    pub system: SystemRecord,
     /// Streams that the server writes itself, with what writes them: clients may not.
     pub owned_streams: BTreeMap<StreamName, String>,
 }
@@ -73,9 +80,14 @@ impl GatewayConfig {
             ingest: IngestLimits::default(),
             decodes_max: 4,
             body_timeout: Duration::from_secs(30),
-            connections_max: 20_000,
             patience: Patience::default(),
-            owned_streams: BTreeMap::from([(rejects::stream(), "what was rejected".to_owned())]),
+            connections: ConnectionLimits::default(),
+            pace: Pace::default(),
+            system: SystemRecord::default(),
+            owned_streams: BTreeMap::from([
+                (rejects::stream(), "what was rejected".to_owned()),
+                (system::stream(), "what the server measures of itself".to_owned()),
+            ]),
         }
     }
 }

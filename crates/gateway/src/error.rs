@@ -6,10 +6,11 @@ use axum::response::{IntoResponse, Response};
 use pulseboard_journal::AppendError;
 use pulseboard_live::{QueryError, QueryErrorKind};
 use pulseboard_protocol::error::{ApiError, Code, ErrorBody};
+use serde_json::Value;
 use tracing::error;
 
-/// After how many seconds a client that was told "busy" may come back.
-const RETRY_AFTER_S: &str = "1";
+/// After how many seconds a client that was told "busy" may come back, unless the error says so itself.
+const RETRY_AFTER_S: u64 = 1;
 
 /// An [`ApiError`] on its way out over HTTP.
 #[derive(Debug, Clone)]
@@ -27,10 +28,12 @@ impl From<ApiError> for HttpError {
 impl IntoResponse for HttpError {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let temporary = matches!(self.0.code, Code::Busy | Code::Unavailable | Code::ShuttingDown);
+        let temporary = matches!(self.0.code, Code::Busy | Code::Overloaded | Code::Unavailable | Code::ShuttingDown);
+        let after_ms = self.0.details.get("retry_after_ms").and_then(Value::as_u64);
+        let after_s = after_ms.map_or(RETRY_AFTER_S, |ms| ms.div_ceil(1_000));
         let mut response = (status, Json(ErrorBody { error: self.0 })).into_response();
         if temporary {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after_s));
         }
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response

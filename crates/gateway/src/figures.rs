@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-/// How many of the last requests the latency figures are of.
+/// How many of the last ones the latency figures are of.
 const LATENCIES: usize = 1_024;
 
 /// Counters. Shared by all handlers.
@@ -16,11 +16,38 @@ pub struct Figures {
     latencies: Mutex<Latencies>,
 }
 
-#[derive(Debug, Default)]
-struct Latencies {
+/// The last latencies.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Latencies {
     /// In µs, the newest overwriting the oldest.
     last: Vec<u32>,
     next: usize,
+}
+
+impl Latencies {
+    pub(crate) fn add(&mut self, took: Duration) {
+        let took_us = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
+        if self.last.len() < LATENCIES {
+            self.last.push(took_us);
+        } else {
+            self.last[self.next] = took_us;
+            self.next = (self.next + 1) % LATENCIES;
+        }
+    }
+
+    /// Mean, median and 99th percentile in ms; zeros before the first.
+    pub(crate) fn summary_ms(mut self) -> (f64, f64, f64) {
+        let last = &mut self.last;
+        if last.is_empty() {
+            return (0.0, 0.0, 0.0);
+        }
+        last.sort_unstable();
+        let sum: f64 = last.iter().map(|us| f64::from(*us)).sum();
+        #[expect(clippy::cast_precision_loss, reason = "at most 1,024")]
+        let mean = sum / last.len() as f64;
+        let rank = |percent: usize| f64::from(last[(last.len() * percent / 100).min(last.len() - 1)]);
+        (mean / 1_000.0, rank(50) / 1_000.0, rank(99) / 1_000.0)
+    }
 }
 
 impl Figures {
@@ -34,15 +61,8 @@ impl Figures {
         if our_fault {
             self.errors.fetch_add(1, Ordering::Relaxed);
         }
-        let Some(took) = took else { return };
-        let took_us = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
-        let mut latencies = self.latencies.lock();
-        if latencies.last.len() < LATENCIES {
-            latencies.last.push(took_us);
-        } else {
-            let next = latencies.next;
-            latencies.last[next] = took_us;
-            latencies.next = (next + 1) % LATENCIES;
+        if let Some(took) = took {
+            self.latencies.lock().add(took);
         }
     }
 
@@ -61,16 +81,9 @@ impl Figures {
     /// Mean and 99th percentile of the last requests, in ms.
     #[must_use]
     pub fn latencies_ms(&self) -> (f64, f64) {
-        let mut last = self.latencies.lock().last.clone();
-        if last.is_empty() {
-            return (0.0, 0.0);
-        }
-        last.sort_unstable();
-        let sum: f64 = last.iter().map(|us| f64::from(*us)).sum();
-        #[expect(clippy::cast_precision_loss, reason = "at most 1,024")]
-        let mean = sum / last.len() as f64;
-        let p99 = f64::from(last[(last.len() * 99 / 100).min(last.len() - 1)]);
-        (mean / 1_000.0, p99 / 1_000.0)
+        let latencies = self.latencies.lock().clone();
+        let (mean, _, p99) = latencies.summary_ms();
+        (mean, p99)
     }
 }
 

@@ -11,17 +11,25 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use pulseboard_journal::{LogHealth, LogIncident};
 use pulseboard_live::ExplainRunning;
 use pulseboard_protocol::http::ReadyAnswer;
 
 use pulseboard_runtime::Shutdown;
 
+use crate::connections::Connections;
 use crate::deps::Deps;
 
 /// How often metrics are brought together.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// How long an event took to become durable (`journal`), from accepted to live answers (`engine`) and to a reader (`frame`).
+const LATENCY: &str = "pulseboard_latency_seconds";
+
+/// From a quarter of a millisecond to ten seconds.
+const BUCKETS_SECONDS: [f64; 15] =
+    [0.000_25, 0.000_5, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0, 2.5, 10.0];
 
 /// The state of health.
 #[derive(Debug, Clone)]
@@ -35,7 +43,10 @@ impl Health {
     /// From now on; metrics recorded by the `metrics` macros are collected from the first of these in a process on.
     #[must_use]
     pub fn start() -> Self {
-        let recorder = PrometheusBuilder::new().build_recorder();
+        let latencies = Matcher::Full(LATENCY.to_owned());
+        // Fails for no buckets only.
+        let builder = PrometheusBuilder::new().set_buckets_for_metric(latencies, &BUCKETS_SECONDS);
+        let recorder = builder.unwrap_or_else(|_| PrometheusBuilder::new()).build_recorder();
         let metrics = recorder.handle();
         // A second server in one process (tests) leaves the first one's recorder in place.
         if metrics::set_global_recorder(recorder).is_err() {
@@ -57,6 +68,11 @@ impl Health {
     /// From now on not ready: connections are being closed.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::SeqCst);
+    }
+
+    /// How long the server has run.
+    pub(crate) fn uptime(&self) -> Duration {
+        self.started.elapsed()
     }
 
     /// Whether the server is ending.
@@ -112,7 +128,8 @@ fn log_note(health: LogHealth, incident: Option<LogIncident>) -> Option<String> 
 }
 
 /// `GET /metrics`.
-pub(crate) async fn get_metrics(State((deps, health)): State<(Deps, Health)>) -> Response {
+pub(crate) async fn get_metrics(State((deps, health, connections)): State<(Deps, Health, Connections)>) -> Response {
+    connections.figures().tell(&connections.limits(), &deps.hub);
     for info in deps.log.streams() {
         let stream = info.name.to_string();
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
@@ -166,6 +183,8 @@ pub(crate) async fn measure(State(deps): State<Deps>, request: Request, next: Ne
     deps.figures.answered((!waits).then(|| started.elapsed()), our_fault);
     let status = response.status().as_u16().to_string();
     metrics::counter!("pulseboard_http_requests_total", "status" => status).increment(1);
-    metrics::histogram!("pulseboard_http_request_seconds").record(started.elapsed().as_secs_f64());
+    if !waits {
+        metrics::histogram!("pulseboard_http_request_seconds").record(started.elapsed().as_secs_f64());
+    }
     response
 }

@@ -7,6 +7,7 @@ mod body;
 mod rejects;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Json;
 use axum::body::Body;
@@ -87,6 +88,7 @@ pub(crate) async fn append(
     format: BodyFormat,
     key: Option<IdempotencyKey>,
 ) -> HttpResult<Appended> {
+    let started = Instant::now();
     for _ in 0..SCHEMA_ROUNDS_MAX {
         let base = deps.log.schema(stream.as_str());
         let decoded = decode_body(deps, decodes, stream, body.clone(), format, base.clone()).await?;
@@ -114,6 +116,8 @@ pub(crate) async fn append(
         }
         match appended {
             Ok(appended) => {
+                let took = started.elapsed();
+                metrics::histogram!("pulseboard_latency_seconds", "stage" => "journal").record(took.as_secs_f64());
                 if !appended.replayed {
                     metrics::counter!("pulseboard_events_accepted_total").increment(appended.accepted);
                 }

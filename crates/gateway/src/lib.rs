@@ -3,6 +3,8 @@
 //! It stands on the log, the engine and the hub, and hands out what they give; it holds no state of its own but
 //! connections. What it says on the wire is written in `pulseboard-protocol`.
 
+mod admission;
+mod board;
 mod catalog;
 mod connections;
 mod deps;
@@ -12,6 +14,7 @@ mod guard;
 mod health;
 mod ingest;
 mod live;
+mod live_figures;
 mod openapi;
 mod queries;
 mod query;
@@ -19,11 +22,15 @@ mod range;
 mod router;
 mod serve;
 mod streams;
+mod system;
 mod views;
 mod web;
 
-pub use catalog::{Board, BoardPanel, Catalog, NamedView};
+pub use admission::ConnectionLimits;
+pub use board::{Board, BoardPanel, BoardVariable};
+pub use catalog::{Catalog, NamedView, Origin, text_cell};
 pub use deps::{Deps, GatewayConfig, Patience, SourceList, StreamConfigs};
 pub use figures::Figures;
 pub use router::Gateway;
+pub use system::SystemRecord;
 pub use web::{WebApp, WebFile};

@@ -16,7 +16,7 @@ use crate::error::HttpError;
 use crate::guard::guard;
 use crate::health::{Health, get_live, get_metrics, get_ready, measure};
 use crate::ingest::{Decodes, post_events};
-use crate::live::{LiveDeps, get_sse, get_websocket};
+use crate::live::{LiveDeps, get_poll, get_sse, get_websocket};
 use crate::openapi::get_openapi;
 use crate::query::{post_explain, post_query};
 use crate::range::post_range;
@@ -35,7 +35,7 @@ pub struct Gateway {
     pub(crate) deps: Deps,
     pub(crate) health: Health,
     pub(crate) connections: Connections,
-    decodes: Decodes,
+    pub(crate) decodes: Decodes,
 }
 
 impl FromRef<Gateway> for Deps {
@@ -56,6 +56,12 @@ impl FromRef<Gateway> for (Deps, Health) {
     }
 }
 
+impl FromRef<Gateway> for (Deps, Health, Connections) {
+    fn from_ref(gateway: &Gateway) -> Self {
+        (gateway.deps.clone(), gateway.health.clone(), gateway.connections.clone())
+    }
+}
+
 impl FromRef<Gateway> for Connections {
     fn from_ref(gateway: &Gateway) -> Self {
         gateway.connections.clone()
@@ -73,7 +79,7 @@ impl Gateway {
     #[must_use]
     pub fn new(deps: Deps) -> Self {
         let decodes = Decodes::new(deps.config.decodes_max);
-        Self { health: Health::start(), connections: Connections::default(), decodes, deps }
+        Self { health: Health::start(), connections: Connections::new(deps.config.connections), decodes, deps }
     }
 }
 
@@ -95,7 +101,7 @@ pub(crate) fn router(gateway: &Gateway) -> Router {
         .route("/connections", get(get_connections))
         .route("/alerts", any(not_yet))
         .route("/alerts/{*rest}", any(not_yet))
-        .route("/live/poll", get(not_yet))
+        .route("/live/poll", get(get_poll))
         .route("/openapi.json", get(get_openapi))
         .layer(from_fn_with_state(gateway.deps.clone(), measure));
     // Connections that live for hours are not requests to be measured.

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tracing::{info, warn};
 
 use crate::router::{Gateway, router};
+use crate::system;
 
 /// How long draining may take with connections open.
 const DRAIN_MAX: Duration = Duration::from_secs(8);
@@ -29,7 +30,9 @@ impl Gateway {
         let (catalog, tasks) = (self.deps.catalog.clone(), &self.deps.tasks);
         tasks.spawn("ad-hoc-queries", catalog.run(tasks.shutdown()));
         tasks.spawn("metrics", self.health.clone().run(tasks.shutdown()));
-        let connections = self.connections.clone();
+        let (deps, health, connections) = (self.deps.clone(), self.health.clone(), self.connections.clone());
+        let figures = system::run(deps, health, connections.clone(), self.decodes.clone(), tasks.shutdown());
+        tasks.spawn("system-figures", figures);
         let (gateway, stopping) = (self.clone(), stop.clone());
         let server = axum::serve(listener, service).with_graceful_shutdown(async move {
             stopping.wait().await;

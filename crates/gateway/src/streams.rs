@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use pulseboard_journal::StreamInfo;
 use pulseboard_model::Position;
 use pulseboard_model::rejects::REJECTED;
+use pulseboard_model::system::SYSTEM;
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::http::{FieldAnswer, SchemaAnswer, StreamAnswer, StreamsAnswer};
 
@@ -40,7 +41,7 @@ fn answer(info: &StreamInfo, live: &Position) -> StreamAnswer {
     let lag_us = info.last_arrived_at.filter(|_| behind).map_or(0, |at| at.0 - live.clock.0);
     StreamAnswer {
         name: info.name.to_string(),
-        system: info.name.as_str() == REJECTED,
+        system: [REJECTED, SYSTEM].contains(&info.name.as_str()),
         schema: SchemaAnswer {
             version: info.schema.version.0,
             fields: info

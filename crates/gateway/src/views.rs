@@ -198,7 +198,7 @@ pub(crate) async fn post_live_query(
 
 /// `GET /api/v1/boards`.
 pub(crate) async fn get_boards(State(deps): State<Deps>) -> Json<Value> {
-    let short = |board: &crate::catalog::Board| {
+    let short = |board: &crate::board::Board| {
         let title = board.definition.get("title").cloned().unwrap_or_else(|| board.id.clone().into());
         json!({"id": board.id, "title": title, "channel": format!("board:{}", board.id)})
     };
@@ -216,8 +216,17 @@ pub(crate) async fn get_sources(State(deps): State<Deps>) -> Json<Value> {
 }
 
 /// `GET /api/v1/connections`.
-pub(crate) async fn get_connections(State(connections): State<Connections>) -> Json<Value> {
-    Json(json!({ "connections": connections.list() }))
+pub(crate) async fn get_connections(State(deps): State<Deps>, State(connections): State<Connections>) -> Json<Value> {
+    let limits = connections.limits();
+    Json(json!({
+        "connections": connections.list(&deps.hub),
+        "limits": {
+            "total": limits.total_max,
+            "per_address": limits.per_address_max,
+            "per_second": limits.per_second_max,
+        },
+        "refused": connections.figures().refusals(),
+    }))
 }
 
 /// What is part of the contract and comes later.

@@ -175,17 +175,17 @@ impl Assembly<'_> {
                 _ => None,
             })
             .collect();
-        let (mut bases, mark, mut parts) = loop {
+        let (mut bases, mark, mut parts, merged) = loop {
             let bases = self.lock(&whole);
             let at_now = reader.first || !bases.is_empty() || pasts.iter().any(Option::is_some);
             let now = self.hub.now();
             let to = if at_now { now.step } else { set.changed().min(self.hub.inner.step.load(Ordering::Acquire)) };
             match self.gather(owed, pasts, &mut whole, to) {
-                Gathered::Parts(parts, last) => {
+                Gathered::Parts(parts, last, merged) => {
                     // Without anything whole, the frame stands at the newest change that is in it.
                     let mark = if at_now { Some(now) } else { last };
                     let Some(mark) = mark else { return Assembled::Nothing };
-                    break (bases, mark, parts);
+                    break (bases, mark, parts, merged);
                 }
                 Gathered::MoreWhole => {}
                 Gathered::ReadAgain => return Assembled::Again,
@@ -210,7 +210,7 @@ impl Assembly<'_> {
             && whole.iter().all(Option::is_none)
             && pasts.iter().flatten().all(|past| past.outcome == Outcome::Complete);
         let sent = mark.step.min(set.changed()).max(reader.sent);
-        let frame = Arc::new(self.encode(&mark, &parts, continued));
+        let frame = Arc::new(self.encode(&mark, &parts, continued, merged));
         self.share(&frame, owed, pasts, &mark, sent);
         Assembled::Frame(Built { frame, sent, continued })
     }
@@ -239,7 +239,7 @@ impl Assembly<'_> {
     ) -> Gathered {
         let mut parts: Vec<Members> = Vec::with_capacity(self.set.members.len());
         let mut last: Option<Mark> = None;
-        let mut more_whole = false;
+        let (mut more_whole, mut merged) = (false, 0);
         // Settled only when everything is there, so that a second round starts from the same.
         let mut settled = Vec::new();
         for (index, member) in self.set.members.iter().enumerate() {
@@ -260,13 +260,18 @@ impl Assembly<'_> {
                     };
                     match part {
                         ViewPart::Unchanged => None,
-                        ViewPart::Members(members) => Some(members),
+                        ViewPart::Members(members, changes) => {
+                            merged += changes - 1;
+                            Some(members)
+                        }
                         ViewPart::Whole(reason) => {
+                            reason.inspect(|reason| self.hub.inner.counters.reset(*reason));
                             whole[index] = Some(told.or(reason.map(Reset::from)));
                             more_whole = true;
                             None
                         }
                         ViewPart::Lost => {
+                            self.hub.inner.counters.reset(ResetReason::Gap);
                             whole[index] = Some(told.or(Some(Reset::from(ResetReason::Gap))));
                             more_whole = true;
                             None
@@ -295,7 +300,7 @@ impl Assembly<'_> {
             return Gathered::MoreWhole;
         }
         settled.into_iter().for_each(|index| owed[index] = None);
-        Gathered::Parts(parts, last)
+        Gathered::Parts(parts, last, merged)
     }
 
     /// `Err` if the log must be read (again).
@@ -329,7 +334,7 @@ impl Assembly<'_> {
             if reset {
                 let missed = Some(read.count + joined.ring_rows);
                 let reset = Reset { reason: ResetReason::Skipped, missed };
-                metrics::counter!("pulseboard_resets_total", "reason" => reset.reason.as_str()).increment(1);
+                self.hub.inner.counters.reset(reset.reason);
                 return Ok(Some(with_reset(joined.empty_snapshot(), reset)));
             }
             return Ok(match owed {
@@ -356,11 +361,11 @@ impl Assembly<'_> {
         }
     }
 
-    fn encode(&self, mark: &Mark, parts: &[Members], continued: bool) -> Frame {
+    fn encode(&self, mark: &Mark, parts: &[Members], continued: bool, merged: u64) -> Frame {
         let cursor = Cursor { position: mark.position, round: mark.round, tag: Some(self.set.tag()) };
         let newest = mark.newest_since(self.reader.sent);
         let resumed = self.reader.first.then_some(continued);
-        let mut builder = FrameBuilder::new(FrameHead { sub: self.reader.sub, cursor, newest, resumed });
+        let mut builder = FrameBuilder::new(FrameHead { sub: self.reader.sub, cursor, newest, resumed, merged });
         for (member, part) in self.set.members.iter().zip(parts) {
             if let Some(members) = part {
                 builder.change(&member.name, members);
@@ -383,7 +388,8 @@ impl Assembly<'_> {
 }
 
 enum Gathered {
-    Parts(Vec<Members>, Option<Mark>),
+    /// What each channel contributes, the newest change among it, and how many changes were merged into others.
+    Parts(Vec<Members>, Option<Mark>, u64),
     MoreWhole,
     ReadAgain,
 }

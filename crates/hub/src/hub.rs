@@ -17,7 +17,9 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::config::HubConfig;
+use crate::figures::{Counters, HubFigures};
 use crate::instance::Instance;
+use crate::linger::Lingering;
 use crate::mark::{Mark, covers};
 use crate::set::{ChannelSet, ChannelSource, ChannelSpec, Feed, Member, Ticket, board_members};
 use crate::tail::Tail;
@@ -46,6 +48,8 @@ pub(crate) struct Inner {
     tails: RwLock<HashMap<StreamName, Arc<Tail>>>,
     sets: Mutex<HashMap<SetKey, Weak<ChannelSet>>>,
     pending: Mutex<Pending>,
+    pub(crate) lingering: Lingering,
+    pub(crate) counters: Counters,
     pub(crate) dirty: Mutex<Vec<Arc<Ticket>>>,
     pub(crate) dispatch: Notify,
     pub(crate) next_subscription: AtomicU64,
@@ -94,6 +98,8 @@ impl Hub {
             tails: RwLock::default(),
             sets: Mutex::default(),
             pending: Mutex::default(),
+            lingering: Lingering::default(),
+            counters: Counters::default(),
             dirty: Mutex::default(),
             dispatch: Notify::new(),
             next_subscription: AtomicU64::new(1),
@@ -114,6 +120,12 @@ impl Hub {
     pub fn now_and_newest(&self) -> (Position, Option<TimeUs>) {
         let now = self.now();
         (now.position, now.newest.map(|(_, at)| at))
+    }
+
+    /// What was counted since the start.
+    #[must_use]
+    pub fn figures(&self) -> HubFigures {
+        self.inner.counters.read()
     }
 
     pub(crate) fn now(&self) -> Mark {
@@ -289,6 +301,7 @@ impl Hub {
     /// Drops what nobody follows any more and what is too old. Called by the dispatcher now and then.
     pub(crate) fn sweep(&self, at: Instant) {
         let inner = &*self.inner;
+        inner.lingering.sweep(at);
         inner.sets.lock().retain(|_, set| set.strong_count() > 0);
         inner.tails.write().retain(|_, tail| Arc::strong_count(tail) > 1);
         inner.tails.read().values().for_each(|tail| tail.sweep());

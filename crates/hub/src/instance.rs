@@ -91,8 +91,8 @@ pub(crate) struct Instance {
 pub(crate) enum ViewPart {
     /// Nothing.
     Unchanged,
-    /// These members of a change.
-    Members(Bytes),
+    /// These members of a change, in which so many are merged.
+    Members(Bytes, u64),
     /// The whole answer, because it was replaced, for this reason if it is one that readers are told.
     Whole(Option<ResetReason>),
     /// The whole answer, because the ring does not reach back.
@@ -274,9 +274,9 @@ impl Instance {
             });
             return (ViewPart::Whole(reason), Some(mark));
         }
-        let key = (first.mark.step, last.mark.step);
+        let (key, changes) = ((first.mark.step, last.mark.step), range.len() as u64);
         if let Some(members) = head.fragments.get(&key) {
-            return (ViewPart::Members(members), Some(mark));
+            return (ViewPart::Members(members, changes), Some(mark));
         }
         let columns = Arc::clone(&last.columns);
         let deltas: Vec<_> = entries()
@@ -291,7 +291,7 @@ impl Instance {
         let members = encode_members(&columns, &deltas, state.as_deref());
         head = self.head.lock();
         head.fragments.put(key, members.clone());
-        (ViewPart::Members(members), Some(mark))
+        (ViewPart::Members(members, changes), Some(mark))
     }
 
     /// The oldest mark from which the ring is complete.

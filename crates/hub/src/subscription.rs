@@ -13,6 +13,7 @@ use crate::build::{Owed, Reader, build};
 use crate::hub::Hub;
 use crate::resume::{Start, plan};
 use crate::set::{ChannelSet, ChannelSpec, FrameKey};
+use crate::standing::Standing;
 
 /// How a subscription begins and how often it wants frames.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +47,7 @@ pub struct Subscription {
     id: u64,
     sub: u32,
     signal: Arc<Signal>,
+    standing: Arc<Standing>,
     /// The reader knows the changes of all channels up to this step; those in `owed` apart.
     sent: u64,
     /// Where the reader stands, and at which of the steps there.
@@ -79,22 +81,24 @@ impl Hub {
             Start::FromLog(after) => Some(Owed::Log(*after)),
             Start::Fresh => Some(Owed::Fresh(options.last.get(i).copied().unwrap_or(0))),
             Start::Reset(reason) => {
-                metrics::counter!("pulseboard_resets_total", "reason" => reason.as_str()).increment(1);
+                self.inner.counters.reset(*reason);
                 Some(Owed::Whole(Reset::from(*reason)))
             }
         });
         let owed = owed.collect();
         if continued {
-            metrics::counter!("pulseboard_resumes_total").increment(1);
+            self.inner.counters.resumed();
         }
         let min_interval = options.pace.max_hz.map(|hz| Duration::from_secs_f64(1.0 / hz));
+        let position = options.since.map_or(now.position, |cursor| cursor.position);
         Subscription {
             hub: self.clone(),
+            standing: Standing::new(Arc::clone(&set), plan.known, &position),
             id,
             sub: options.sub,
             signal,
             sent: plan.known,
-            position: options.since.map_or(now.position, |cursor| cursor.position),
+            position,
             round: options.since.map_or(now.round, |cursor| cursor.round),
             owed,
             first: true,
@@ -114,6 +118,12 @@ impl Subscription {
     #[must_use]
     pub fn number(&self) -> u32 {
         self.sub
+    }
+
+    /// Where it stands, for whoever lists it.
+    #[must_use]
+    pub fn standing(&self) -> Arc<Standing> {
+        Arc::clone(&self.standing)
     }
 
     /// The names of its channels.
@@ -145,12 +155,44 @@ impl Subscription {
         if due <= now { Due::Now } else { Due::At(due) }
     }
 
+    /// Whether a frame would, or may, hold anything that the reader does not have. If not, the bell rings when it does.
+    pub fn has_news(&mut self) -> bool {
+        if self.is_behind() {
+            return true;
+        }
+        self.signal.lower();
+        self.is_behind()
+    }
+
+    fn is_behind(&self) -> bool {
+        self.owed.iter().any(Option::is_some) || self.set.changed() > self.sent
+    }
+
+    /// As [`Subscription::pull`], for a reader that wants no frame without changes, not even as its first one.
+    pub async fn pull_news(&mut self) -> Option<Arc<Frame>> {
+        if !self.has_news() {
+            return None;
+        }
+        let first = self.first;
+        let frame = self.pull().await?;
+        if frame.changes.is_empty() {
+            // What the log held for it was nothing: its first frame is still to come.
+            self.first = first;
+            return None;
+        }
+        Some(frame)
+    }
+
+    /// Keeps what it follows for a while after it has ended, for a reader that will soon ask again.
+    pub fn linger(&self) {
+        self.hub.inner.lingering.keep(&self.set, Instant::now());
+    }
+
     /// The cursor as of now: of the newest position if nothing is waiting, else of the last frame.
     #[must_use]
     pub fn cursor(&mut self) -> Cursor {
         let now = self.hub.now();
-        let idle = !self.first && self.owed.iter().all(Option::is_none) && self.set.changed() <= self.sent;
-        if idle {
+        if !self.is_behind() {
             (self.position, self.round) = (now.position, now.round);
         }
         Cursor { position: self.position, round: self.round, tag: Some(self.set.tag()) }
@@ -169,6 +211,8 @@ impl Subscription {
             Cached::Build => self.build().await?,
         };
         (self.position, self.round) = (frame.position, frame.round);
+        self.standing.tell(self.sent, &self.position);
+        self.hub.inner.counters.conflated(frame.merged);
         self.first = false;
         if self.interval.is_some() {
             self.last_sent = Some(Instant::now());

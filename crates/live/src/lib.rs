@@ -31,7 +31,7 @@ pub use range::{Downsample, POINTS_MAX as RANGE_POINTS_MAX, RangeAnswer, RangeSp
 pub use replay::{Replay, Replayed};
 pub use rollup::{LevelBytes, Partials, Rollup, RollupLevel, RollupMaker, RollupUse};
 pub use scan_request::ScanRequest;
-pub use sql::names::{check_sql, normalise as normalise_sql};
+pub use sql::names::{check_sql, normalise as normalise_sql, parameter_names};
 
 #[cfg(test)]
 mod tests;

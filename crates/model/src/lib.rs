@@ -14,6 +14,7 @@ pub mod rejects;
 pub mod schema;
 pub mod state;
 pub mod step;
+pub mod system;
 pub mod time;
 
 pub use cell::{Cell, Row};

@@ -40,6 +40,16 @@ impl Pace {
         }
         Ok(Self { max_hz, batch_ms })
     }
+
+    /// The slower of the two in each regard.
+    #[must_use]
+    pub fn slower(self, other: Self) -> Self {
+        let max_hz = match (self.max_hz, other.max_hz) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        Self { max_hz, batch_ms: self.batch_ms.max(other.batch_ms) }
+    }
 }
 
 /// A wish to follow channels as one subscription.

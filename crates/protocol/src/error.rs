@@ -68,6 +68,8 @@ pub enum Code {
     NotYet,
     /// The log cannot write now.
     Unavailable,
+    /// Too many connections, or too many new ones: come back after the time given.
+    Overloaded,
     /// The server is ending.
     ShuttingDown,
     /// The position was not reached in the time to wait.
@@ -76,7 +78,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the fixture.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::BadRequest,
         Self::BadJson,
         Self::BadSql,
@@ -106,6 +108,7 @@ impl Code {
         Self::Internal,
         Self::NotYet,
         Self::Unavailable,
+        Self::Overloaded,
         Self::ShuttingDown,
         Self::NotReached,
     ];
@@ -138,7 +141,7 @@ impl Code {
             Self::Busy => 429,
             Self::Internal => 500,
             Self::NotYet => 501,
-            Self::Unavailable | Self::ShuttingDown => 503,
+            Self::Unavailable | Self::Overloaded | Self::ShuttingDown => 503,
             Self::NotReached => 504,
         }
     }
@@ -150,6 +153,7 @@ impl Code {
             self,
             Self::Busy
                 | Self::Unavailable
+                | Self::Overloaded
                 | Self::ShuttingDown
                 | Self::NotReached
                 | Self::RequestTimeout

@@ -4,12 +4,14 @@
 //! `?events=named` can send each as an event of its own without encoding it again.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use pulseboard_model::{Position, TimeUs};
 
 use crate::cursor::Cursor;
+use crate::msgpack::{InvalidMsgpack, from_json};
 use crate::value::{write_plain_int, write_str};
 
 /// What stands before the changes.
@@ -23,10 +25,12 @@ pub struct FrameHead {
     pub newest: Option<TimeUs>,
     /// For the first frame of a subscription: whether it continues what the reader had.
     pub resumed: Option<bool>,
+    /// How many changes are not in it by themselves but merged with a later one. Not told to clients.
+    pub merged: u64,
 }
 
 /// An encoded frame.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Frame {
     /// Where the reader stands after it.
     pub position: Position,
@@ -36,13 +40,37 @@ pub struct Frame {
     pub cursor: Arc<str>,
     /// The JSON.
     pub json: Bytes,
+    /// `_arrived_at` of the newest event that is new in it.
+    pub newest: Option<TimeUs>,
+    /// How many changes are merged with others in it.
+    pub merged: u64,
     /// Where each change lies in `json`, in the order of the channels given.
     pub changes: Vec<(Arc<str>, Range<usize>)>,
     /// The frame as a server-sent event, made when the first reader wants it so.
     sse: OnceLock<Bytes>,
+    /// The frame as MessagePack, made when the first reader wants it so.
+    msgpack: OnceLock<Bytes>,
+    delivered: AtomicBool,
 }
 
 impl Frame {
+    /// Whether this is the first time that somebody says it was delivered: of one frame one delivery is measured.
+    pub fn first_delivery(&self) -> bool {
+        !self.delivered.load(Ordering::Relaxed) && !self.delivered.swap(true, Ordering::Relaxed)
+    }
+
+    /// The frame as MessagePack, translated once for all readers.
+    ///
+    /// # Errors
+    /// Only for JSON that was not made here.
+    pub fn msgpack(&self) -> Result<Bytes, InvalidMsgpack> {
+        if let Some(bytes) = self.msgpack.get() {
+            return Ok(bytes.clone());
+        }
+        let bytes = Bytes::from(from_json(&self.json)?);
+        Ok(self.msgpack.get_or_init(|| bytes).clone())
+    }
+
     /// The frame as the server-sent event `frame`, encoded once for all readers.
     #[must_use]
     pub fn sse(&self) -> Bytes {
@@ -110,8 +138,12 @@ impl FrameBuilder {
             round: self.head.cursor.round,
             cursor: self.cursor,
             json: self.out.into(),
+            newest: self.head.newest,
+            merged: self.head.merged,
             changes: self.changes,
             sse: OnceLock::new(),
+            msgpack: OnceLock::new(),
+            delivered: AtomicBool::new(false),
         }
     }
 }
@@ -140,7 +172,7 @@ mod tests {
     fn a_frame_names_the_place_of_each_change() {
         let position: Position = "00000000000000ab:42:1700000000123456".parse().expect("position");
         let cursor = Cursor { position, round: 0, tag: None };
-        let mut builder = FrameBuilder::new(FrameHead { sub: 1, cursor, newest: None, resumed: Some(true) });
+        let mut builder = FrameBuilder::new(FrameHead { sub: 1, cursor, newest: None, resumed: Some(true), merged: 0 });
         builder.change(&"view:a".into(), br#""delta":{"set":{},"del":["x"]}"#);
         builder.change(&"view:b".into(), b"");
         let frame = builder.finish();

@@ -198,18 +198,22 @@ pub struct ReadyAnswer {
 pub struct ConnectionAnswer {
     /// Its number since the start.
     pub id: u64,
-    /// `websocket` or `sse`.
+    /// `websocket`, `sse`, `long_poll` or `poll`.
     pub transport: &'static str,
     /// The other end.
     pub peer: String,
     /// Since when, µs UTC.
     pub since: i64,
-    /// What it follows.
+    /// How many subscriptions it holds.
+    pub subscriptions: usize,
+    /// What they follow.
     pub channels: Vec<String>,
     /// Frames sent.
     pub frames: u64,
     /// Bytes of frames sent.
     pub bytes: u64,
+    /// How much older what the reader has is than what there is, in ms; 0 if it has all of it.
+    pub lag_ms: u64,
 }
 
 /// Reads the values of `$name` out of a request.

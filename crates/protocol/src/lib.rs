@@ -12,6 +12,7 @@ pub mod error;
 pub mod etag;
 pub mod frame;
 pub mod http;
+pub mod msgpack;
 pub mod range;
 pub mod replica;
 pub mod rows;

@@ -11,6 +11,7 @@ use pulseboard_gateway::{Catalog, Deps, Figures, Gateway, GatewayConfig, SourceL
 use pulseboard_hub::{Hub, HubConfig};
 use pulseboard_journal::{Archived, EmbeddedConfig, EmbeddedLog, Log};
 use pulseboard_live::{Checkpoints, Engine, EngineConfig};
+use pulseboard_model::StepOutput;
 use pulseboard_model::rejects::{self, REJECTED};
 use pulseboard_runtime::{Clock, Shutdown, Tasks};
 use pulseboard_sources::{HostConfig, HostSource, QUEUE_BATCHES};
@@ -122,7 +123,15 @@ impl App {
         let hub_config = HubConfig { floor: limits.frame_floor, ..HubConfig::default() };
         let hub = Hub::start(hub_config, head, log.newest(), history.clone(), &tasks);
         let sink_hub = hub.clone();
-        let sink = Box::new(move |output| sink_hub.apply(&output));
+        let sink_clock = clock.clone();
+        let sink = Box::new(move |output: StepOutput| {
+            sink_hub.apply(&output);
+            if let Some(newest) = output.newest {
+                let took_us = u32::try_from(sink_clock.now_us() - newest.0).unwrap_or(0);
+                let took = Duration::from_micros(u64::from(took_us));
+                metrics::histogram!("pulseboard_latency_seconds", "stage" => "engine").record(took.as_secs_f64());
+            }
+        });
         let store = CheckpointFiles::open(&config.data_dir, config.checkpoints.bytes_max).map_err(|error| {
             StartError::one(format!("opening the checkpoints of `{}`: {error}", config.data_dir.display()))
         })?;
@@ -161,6 +170,9 @@ impl App {
             timezone: config.timezone,
             ingest: limits.ingest,
             patience: limits.patience,
+            pace: limits.pace,
+            connections: limits.connections,
+            system: config.system,
             ..GatewayConfig::new(address)
         };
         let deps = Deps {

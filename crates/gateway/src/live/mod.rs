@@ -1,26 +1,36 @@
-//! Channels over connections: what WebSocket and SSE have in common is resolving channels and one hub subscription each.
+//! Channels over connections: what all transports have in common is resolving channels and hub subscriptions.
 
+mod asked;
+mod poll;
 mod sse;
 mod websocket;
 
 use std::net::SocketAddr;
 use std::str::FromStr;
+use std::time::Duration;
 
 use chrono_tz::Tz;
 use pulseboard_hub::ChannelSpec;
 use pulseboard_journal::PositionCheck;
 use pulseboard_live::User;
 use pulseboard_protocol::error::{ApiError, Code};
-use pulseboard_protocol::{Channel, Cursor};
+use pulseboard_protocol::{Channel, Cursor, Frame, Pace};
 
 use crate::catalog::{Resolved, read_channel};
-use crate::connections::Connections;
+use crate::connections::{Connections, Place};
 use crate::deps::Deps;
 use crate::ingest::Decodes;
 use crate::query::WAIT_DEFAULT;
 
+pub(crate) use poll::get_poll;
 pub(crate) use sse::get_sse;
 pub(crate) use websocket::get_websocket;
+
+/// A reader that must go is told to come back after between this and twice this.
+const COME_BACK_MS: u64 = 500;
+
+/// While draining, connections close within so long, each at its own moment.
+const DRAIN_SPREAD_MS: u64 = 2_000;
 
 /// What a handler of connections needs.
 #[derive(Debug, Clone)]
@@ -30,17 +40,38 @@ pub(crate) struct LiveDeps {
     pub(crate) decodes: Decodes,
 }
 
+impl LiveDeps {
+    /// Counts a frame that a reader has now.
+    pub(crate) fn delivered(&self, place: &Place, frame: &Frame, bytes: usize) {
+        place.sent(bytes);
+        if let Some(newest) = frame.newest
+            && frame.first_delivery()
+        {
+            let took_us = u64::try_from(self.deps.clock.now_us() - newest.0).unwrap_or(0);
+            self.connections.figures().delivered(Duration::from_micros(took_us));
+        }
+    }
+}
+
 /// Channels of one subscription, resolved.
 #[derive(Debug, Default)]
 pub(crate) struct Channels {
     pub(crate) specs: Vec<ChannelSpec>,
     /// Beside `specs`: how many of the newest rows a fresh tail starts with.
     pub(crate) last: Vec<u32>,
+    /// The slowest pace of the boards among them.
+    pace: Pace,
 }
 
 impl Channels {
+    /// How often frames leave: what was asked for, unless the server or a board among the channels is slower.
+    pub(crate) fn pace(&self, deps: &Deps, asked: Pace) -> Pace {
+        asked.slower(self.pace).slower(deps.config.pace)
+    }
+
     fn add(&mut self, resolved: Resolved, last: u32) {
-        for spec in resolved {
+        self.pace = self.pace.slower(resolved.pace);
+        for spec in resolved.specs {
             if !self.specs.iter().any(|known| known.name == spec.name) {
                 self.specs.push(spec);
                 self.last.push(last);

@@ -14,22 +14,20 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::IntoResponse;
 use bytes::{Bytes, BytesMut};
 use pulseboard_hub::{Bell, Due, SubscribeOptions, Subscription};
-use pulseboard_protocol::channel::LAST_ROWS_MAX;
-use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::frame::sse_event;
-use pulseboard_protocol::{Channel, Frame, Pace};
+use pulseboard_protocol::{Channel, Frame};
 use pulseboard_runtime::Shutdown;
 use rand::Rng;
 use tokio::time::{Instant, sleep_until};
 
-use super::{LiveDeps, cursor_of, reach_cursor, resolve, timezone_of, user_of};
-use crate::connections::Place;
+use super::asked::read_query;
+use super::{DRAIN_SPREAD_MS, LiveDeps, cursor_of, reach_cursor, resolve, timezone_of, user_of};
+use crate::connections::{Arrival, Place};
 use crate::error::HttpResult;
+use crate::live_figures::Transport;
 
 /// How often a quiet stream says that it lives; below the 30 s at which proxies and browsers give up.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// The most channels of a request.
-const CHANNELS_MAX: usize = 256;
 /// A reader comes back after between these, each at its own moment.
 const RETRY_MS: std::ops::Range<u64> = 700..1_300;
 
@@ -40,47 +38,6 @@ fn retry_ms(load: f64) -> u64 {
     rand::rng().random_range(RETRY_MS) * factor
 }
 
-#[derive(Debug, Default)]
-struct Asked {
-    channels: Vec<String>,
-    since: Option<String>,
-    max_hz: Option<f64>,
-    batch_ms: Option<u64>,
-    last: Option<u32>,
-    timezone: Option<String>,
-    named: bool,
-}
-
-/// Reads the query; unlike a map it may name `channel` many times.
-fn read_query(query: &str) -> Result<Asked, ApiError> {
-    let bad = |message: String| ApiError::new(Code::BadRequest, message);
-    let pairs: Vec<(String, String)> =
-        serde_urlencoded::from_str(query).map_err(|error| bad(format!("the query cannot be read: {error}")))?;
-    let mut asked = Asked::default();
-    for (key, value) in pairs {
-        let number = || bad(format!("`{key}` must be a number, not `{value}`"));
-        match key.as_str() {
-            "channel" => asked.channels.push(value),
-            "since" => asked.since = Some(value),
-            "max_hz" => asked.max_hz = Some(value.parse().map_err(|_| number())?),
-            "batch_ms" => asked.batch_ms = Some(value.parse().map_err(|_| number())?),
-            "last" => asked.last = Some(value.parse().map_err(|_| number())?),
-            "timezone" => asked.timezone = Some(value),
-            "events" if value == "named" => asked.named = true,
-            "events" => return Err(bad(format!("`events` can only be `named`, not `{value}`"))),
-            // Caches are often defeated by a parameter that means nothing.
-            _ => {}
-        }
-    }
-    if asked.last.is_some_and(|last| last > LAST_ROWS_MAX) {
-        return Err(bad(format!("`last` is a number from 0 to {LAST_ROWS_MAX}")));
-    }
-    if asked.channels.is_empty() || asked.channels.len() > CHANNELS_MAX {
-        return Err(bad(format!("name 1 to {CHANNELS_MAX} channels: `?channel=view:NAME&channel=stream:NAME`")));
-    }
-    Ok(asked)
-}
-
 /// The handler.
 pub(crate) async fn get_sse(
     State(live): State<LiveDeps>,
@@ -89,7 +46,6 @@ pub(crate) async fn get_sse(
     headers: HeaderMap,
 ) -> HttpResult {
     let asked = read_query(query.as_deref().unwrap_or_default())?;
-    let pace = Pace::new(asked.max_hz, asked.batch_ms)?;
     let timezone = timezone_of(asked.timezone.as_deref())?;
     let since = match headers.get("last-event-id").filter(|id| !id.is_empty()) {
         // The browser sends it by itself, and would give up for good on an error: begin afresh instead.
@@ -101,12 +57,12 @@ pub(crate) async fn get_sse(
     if let Some((channel, error)) = refused.pop() {
         return Err(error.with("channel", channel).into());
     }
-    let config = &live.deps.config;
-    let place = live.connections.enter("sse", peer, live.deps.clock.now_us(), config.connections_max)?;
-    place.follows(channels.specs.iter().map(|spec| spec.name.to_string()).collect());
+    let place = live.connections.enter(Transport::Sse, peer, live.deps.clock.now_us(), Arrival::New)?;
     let bell = Bell::new();
+    let pace = channels.pace(&live.deps, asked.pace);
     let options = SubscribeOptions { sub: 1, since, pace, last: channels.last };
     let subscription = live.deps.hub.subscribe(&channels.specs, &options, &bell);
+    place.follows(vec![subscription.standing()]);
     let stream = Stream {
         subscription,
         bell,
@@ -154,22 +110,22 @@ impl Stream {
         if self.stage == Stage::Init {
             self.stage = Stage::Following;
             let frame = self.subscription.pull().await?;
-            let load = self.live.connections.load(self.live.deps.config.connections_max);
+            let load = self.live.connections.load();
             let retry = format!("retry: {}\n\n", retry_ms(load));
             let mut out = BytesMut::from(retry.as_bytes());
             out.extend_from_slice(&self.events(&frame, "init"));
-            return Some(self.give(out.freeze()));
+            return Some(self.give(&frame, out.freeze()));
         }
         loop {
             if Instant::now() >= self.beat_at {
                 let out = self.heartbeat();
-                return Some(self.give(out));
+                return Some((Ok(out), self));
             }
             let wake = match self.subscription.due(Instant::now()) {
                 Due::Now => match self.subscription.pull().await {
                     Some(frame) => {
                         let out = self.events(&frame, "frame");
-                        return Some(self.give(out));
+                        return Some(self.give(&frame, out));
                     }
                     None => self.beat_at,
                 },
@@ -180,17 +136,19 @@ impl Stream {
                 () = self.bell.rung() => {}
                 () = sleep_until(wake) => {}
                 () = self.draining.wait() => {
+                    let wait_ms = rand::rng().random_range(0..DRAIN_SPREAD_MS);
+                    tokio::time::sleep(Duration::from_millis(wait_ms)).await;
                     self.stage = Stage::Ended;
                     let after_ms = rand::rng().random_range(RETRY_MS);
                     let out = format!("retry: {after_ms}\nevent: restart\ndata: {{\"after_ms\":{after_ms}}}\n\n");
-                    return Some(self.give(out.into()));
+                    return Some((Ok(out.into()), self));
                 }
             }
         }
     }
 
-    fn give(self, out: Bytes) -> (Result<Bytes, Infallible>, Self) {
-        self.place.sent(out.len());
+    fn give(self, frame: &Frame, out: Bytes) -> (Result<Bytes, Infallible>, Self) {
+        self.live.delivered(&self.place, frame, out.len());
         (Ok(out), self)
     }
 
@@ -226,20 +184,5 @@ impl Stream {
             out.extend_from_slice(&sse_event(&short, id, &frame.json[range.clone()]));
         }
         out.freeze()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_query_may_name_many_channels() {
-        let asked = read_query("channel=view%3Aa&channel=stream:b&max_hz=0.5&events=named&_=123").expect("good");
-        assert_eq!(asked.channels, ["view:a", "stream:b"]);
-        assert_eq!((asked.max_hz, asked.named), (Some(0.5), true));
-        for bad in ["", "channel=a&max_hz=x", "channel=a&events=all", "channel=stream:a&last=4294967295"] {
-            assert_eq!(read_query(bad).expect_err(bad).code, Code::BadRequest, "{bad}");
-        }
     }
 }

@@ -17,17 +17,21 @@ use pulseboard_live::User;
 use pulseboard_model::decode::BodyFormat;
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::http::RowError;
+use pulseboard_protocol::msgpack::{SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK, from_json, to_json};
 use pulseboard_protocol::server::Published;
-use pulseboard_protocol::{Channel, ClientMessage, Close, ServerMessage, Subscribe, Tagged, read_client_message};
+use pulseboard_protocol::{
+    Channel, ClientMessage, Close, Frame, ServerMessage, Subscribe, Tagged, read_client_message,
+};
 use rand::Rng;
 use serde_json::Value;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{LiveDeps, cursor_of, reach_cursor, resolve, timezone_of, user_of};
-use crate::connections::Place;
+use super::{COME_BACK_MS, DRAIN_SPREAD_MS, LiveDeps, cursor_of, reach_cursor, resolve, timezone_of, user_of};
+use crate::connections::{Arrival, Place};
 use crate::error::HttpResult;
 use crate::ingest::{append, sendable};
+use crate::live_figures::Transport;
 
 /// The longest message of a client.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
@@ -40,12 +44,8 @@ const SUBSCRIPTIONS_MAX: usize = 64;
 const BAD_MESSAGES_MAX: u32 = 100;
 /// A socket's read buffer. tungstenite's default of 128 KiB would be the memory of an idle connection.
 const READ_BUFFER_BYTES: usize = 4 << 10;
-/// While draining, connections close within so long, each at its own moment.
-const DRAIN_SPREAD_MS: u64 = 2_000;
 /// How long saying goodbye may take.
 const FAREWELL_MAX: Duration = Duration::from_secs(1);
-/// A closed reader is told to come back after between this and twice this.
-const COME_BACK_MS: u64 = 500;
 
 /// The handler.
 pub(crate) async fn get_websocket(
@@ -53,18 +53,19 @@ pub(crate) async fn get_websocket(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     upgrade: WebSocketUpgrade,
 ) -> HttpResult {
-    let config = &live.deps.config;
-    let place = live.connections.enter("websocket", peer, live.deps.clock.now_us(), config.connections_max)?;
+    let place = live.connections.enter(Transport::WebSocket, peer, live.deps.clock.now_us(), Arrival::New)?;
     let upgrade = upgrade
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
         .max_message_size(READ_BYTES_MAX)
-        .max_frame_size(READ_BYTES_MAX);
+        .max_frame_size(READ_BYTES_MAX)
+        .protocols([SUBPROTOCOL_MSGPACK, SUBPROTOCOL_JSON]);
     let response: Response = upgrade.on_upgrade(move |socket| async move {
         let connection = Connection {
             live,
             user: user_of(peer),
             place,
+            encoding: Encoding::of(&socket),
             socket,
             bell: Bell::new(),
             subscriptions: Vec::new(),
@@ -81,12 +82,27 @@ struct Connection {
     live: LiveDeps,
     user: User,
     place: Place,
+    encoding: Encoding,
     socket: WebSocket,
     bell: Arc<Bell>,
     subscriptions: Vec<Subscription>,
     next_sub: u32,
     heard: Instant,
     bad: u32,
+}
+
+/// How messages are written, by the subprotocol that was chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    Json,
+    Msgpack,
+}
+
+impl Encoding {
+    fn of(socket: &WebSocket) -> Self {
+        let chosen = socket.protocol().and_then(|name| name.to_str().ok());
+        if chosen == Some(SUBPROTOCOL_MSGPACK) { Self::Msgpack } else { Self::Json }
+    }
 }
 
 /// Why a connection's loop ends.
@@ -162,7 +178,7 @@ impl Connection {
                 Due::At(at) => next = Some(next.map_or(at, |next| next.min(at))),
                 Due::Now => {
                     if let Some(frame) = self.subscriptions[index].pull().await {
-                        self.send_json(&frame.json).await?;
+                        self.send_frame(&frame).await?;
                     }
                 }
             }
@@ -178,28 +194,53 @@ impl Connection {
         }
     }
 
-    async fn send_json(&mut self, json: &Bytes) -> Result<(), End> {
-        self.place.sent(json.len());
-        match Utf8Bytes::try_from(json.clone()) {
-            Ok(text) => self.send(Message::Text(text)).await,
-            Err(_) => Err(End::Close(Close::Internal, None)),
-        }
+    async fn send_frame(&mut self, frame: &Frame) -> Result<(), End> {
+        let (message, bytes) = match self.encoding {
+            Encoding::Json => (Utf8Bytes::try_from(frame.json.clone()).ok().map(Message::Text), frame.json.len()),
+            Encoding::Msgpack => {
+                let bytes = frame.msgpack().ok();
+                let count = bytes.as_ref().map_or(0, Bytes::len);
+                (bytes.map(Message::Binary), count)
+            }
+        };
+        let Some(message) = message else { return Err(End::Close(Close::Internal, None)) };
+        self.send(message).await?;
+        self.live.delivered(&self.place, frame, bytes);
+        Ok(())
     }
 
     async fn answer(&mut self, message: &ServerMessage) -> Result<(), End> {
-        self.send(Message::Text(message.to_json().into())).await
+        let json = message.to_json();
+        let message = match self.encoding {
+            Encoding::Json => Message::Text(json.into()),
+            Encoding::Msgpack => match from_json(json.as_bytes()) {
+                Ok(bytes) => Message::Binary(bytes.into()),
+                Err(_) => return Err(End::Close(Close::Internal, None)),
+            },
+        };
+        self.send(message).await
     }
 
     async fn hear(&mut self, message: Message) -> Result<(), End> {
         self.heard = Instant::now();
         let text = match message {
             Message::Text(text) if text.len() > MESSAGE_BYTES_MAX => return Err(End::Close(Close::TooLarge, None)),
-            Message::Text(text) => text,
-            Message::Binary(_) => return Err(End::Close(Close::Unsupported, None)),
+            Message::Text(text) => Ok(text),
+            Message::Binary(_) if self.encoding == Encoding::Json => {
+                return Err(End::Close(Close::Unsupported, None));
+            }
+            Message::Binary(bytes) if bytes.len() > MESSAGE_BYTES_MAX => {
+                return Err(End::Close(Close::TooLarge, None));
+            }
+            Message::Binary(bytes) => to_json(&bytes).map(Utf8Bytes::from),
             Message::Ping(_) | Message::Pong(_) => return Ok(()),
             Message::Close(_) => return Err(End::Gone),
         };
-        match read_client_message(&text) {
+        let read = match &text {
+            Ok(text) => read_client_message(text),
+            Err(error) => Err(Tagged { id: None, body: ApiError::new(Code::BadJson, error.to_string()) }),
+        };
+        match read {
             Ok(Tagged { id, body }) => {
                 self.bad = 0;
                 self.obey(id, body).await
@@ -279,7 +320,8 @@ impl Connection {
         if channels.specs.is_empty() {
             return Ok(());
         }
-        let options = SubscribeOptions { sub: self.next_sub, since, pace: subscribe.pace, last: channels.last };
+        let pace = channels.pace(&self.live.deps, subscribe.pace);
+        let options = SubscribeOptions { sub: self.next_sub, since, pace, last: channels.last };
         self.next_sub += 1;
         let mut subscription = self.live.deps.hub.subscribe(&channels.specs, &options, &self.bell);
         // Whether it resumes is known only when its first frame is built; the answer goes before that frame.
@@ -294,13 +336,11 @@ impl Connection {
         self.subscriptions.push(subscription);
         self.list_channels();
         self.answer(&subscribed).await?;
-        self.send_json(&frame.json).await
+        self.send_frame(&frame).await
     }
 
     fn list_channels(&self) {
-        let channels =
-            self.subscriptions.iter().flat_map(|subscription| subscription.channels().map(ToString::to_string));
-        self.place.follows(channels.collect());
+        self.place.follows(self.subscriptions.iter().map(Subscription::standing).collect());
     }
 }
 

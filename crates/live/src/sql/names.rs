@@ -124,6 +124,15 @@ pub fn check_sql(sql: &str) -> Result<(), QueryError> {
     parse(sql, QueryLimits::default().sql_bytes_max).map(|_| ())
 }
 
+/// The parameters that a query takes, by name without the `$`, those that the server fills in itself apart. None of a text
+/// that is no query.
+#[must_use]
+pub fn parameter_names(sql: &str) -> Vec<String> {
+    let parsed = parse(sql, QueryLimits::default().sql_bytes_max);
+    let names = parsed.map(|statement| super::params::names(&statement)).unwrap_or_default();
+    names.into_iter().filter(|name| !super::reserved::is(name)).collect()
+}
+
 /// Resolves the names of a parsed query against the streams that exist.
 ///
 /// # Errors

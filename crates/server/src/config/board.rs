@@ -1,13 +1,15 @@
 //! A board file: what it shows, where, and which view is behind each panel.
 
 use chrono_tz::Tz;
-use pulseboard_gateway::{Board, BoardPanel, NamedView};
-use pulseboard_live::{Params, QuerySpec};
+use pulseboard_gateway::{Board, BoardPanel, BoardVariable, NamedView, Origin, text_cell};
+use pulseboard_live::{Params, QuerySpec, parameter_names};
 use pulseboard_model::ViewName;
 use pulseboard_model::ids::check_name;
 use serde_json::{Map, Value as Json, json};
 use toml::{Table, Value};
 
+use super::board_variables::read_variables;
+use super::pace::read_pace;
 use super::panel_types::{PANEL_TYPES, TEXT};
 use super::reader::{Problem, Reader};
 use super::values::{timezone as zone, wrong};
@@ -47,12 +49,14 @@ pub(super) fn read_board(
     let title = reader.text("title", problems).unwrap_or_else(|| id.to_owned());
     let description = reader.text("description", problems);
     let timezone = reader.read("timezone", problems, zone).unwrap_or(default);
+    let (variables, choices) = read_variables(&mut reader, problems);
+    let pace = read_pace(&mut reader, problems);
     let panels = reader.tables("panels", problems);
     reader.finish(problems);
 
     let (mut shown, mut behind, mut views) = (Vec::new(), Vec::new(), Vec::new());
     for mut panel in panels {
-        if let Some(read) = read_panel(id, &mut panel, timezone, problems) {
+        if let Some(read) = read_panel(id, &mut panel, timezone, &variables, problems) {
             if shown.iter().any(|known: &Json| known["id"] == read.definition["id"]) {
                 panel.problem("id", format!("{} is the id of another panel too", read.definition["id"]), problems);
             }
@@ -67,10 +71,18 @@ pub(super) fn read_board(
         return None;
     }
     let mut definition = json!({"id": id, "title": title, "timezone": timezone.name(), "panels": shown});
-    if let (Some(description), Json::Object(members)) = (description, &mut definition) {
-        members.insert("description".to_owned(), description.into());
+    if let Json::Object(members) = &mut definition {
+        let choices = (!choices.is_empty()).then(|| Json::from(choices));
+        let more = [
+            ("description", description.map(Json::from)),
+            ("variables", choices),
+            ("max_hz", pace.max_hz.map(Json::from)),
+            ("batch_ms", pace.batch_ms.map(Json::from)),
+        ];
+        members.extend(more.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
     }
-    Some(BoardFile { board: Board { id: id.to_owned(), definition, panels: behind }, views })
+    let (id, origin) = (id.to_owned(), Origin::Configured);
+    Some(BoardFile { board: Board { id, definition, panels: behind, variables, pace, origin }, views })
 }
 
 /// Sparklines are drawn from other panels of the board: these must be there, and ask something.
@@ -92,7 +104,13 @@ struct PanelFile {
     view: Option<NamedView>,
 }
 
-fn read_panel(board: &str, panel: &mut Reader<'_>, timezone: Tz, problems: &mut Vec<Problem>) -> Option<PanelFile> {
+fn read_panel(
+    board: &str,
+    panel: &mut Reader<'_>,
+    timezone: Tz,
+    variables: &[BoardVariable],
+    problems: &mut Vec<Problem>,
+) -> Option<PanelFile> {
     let mut out = Map::new();
     let id = panel.required("id", ": every panel has an id, unique on its board", problems)?;
     if let Err(error) = check_name("panel", &id) {
@@ -166,9 +184,17 @@ fn read_panel(board: &str, panel: &mut Reader<'_>, timezone: Tz, problems: &mut 
         }
     };
     out.insert("channel".to_owned(), format!("view:{name}").into());
-    let view =
-        own.map(|sql| NamedView { name: name.clone(), spec: QuerySpec { sql, timezone, params: Params::new() } });
-    Some(PanelFile { definition: Json::Object(out), panel: Some(BoardPanel { id, view: name }), view })
+    let view = own.map(|sql| {
+        // A panel of the board's own shows the defaults until somebody chooses, and runs with them from the start.
+        let taken = parameter_names(&sql);
+        let taken = variables.iter().filter(|variable| taken.contains(&variable.name));
+        let params = taken.filter_map(|variable| Some((variable.name.clone(), text_cell(variable.default.as_ref()?))));
+        let params: Params = params.collect();
+        let spec = QuerySpec { sql, timezone, params };
+        NamedView { name: name.clone(), spec, origin: Origin::Configured }
+    });
+    let panel = BoardPanel { id, view: name, variables: Vec::new() };
+    Some(PanelFile { definition: Json::Object(out), panel: Some(panel), view })
 }
 
 pub(super) fn to_json(value: &Value) -> Json {

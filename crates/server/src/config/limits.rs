@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use pulseboard_gateway::Patience;
+use pulseboard_gateway::{ConnectionLimits, Patience};
 use pulseboard_hub::HubConfig;
 use pulseboard_model::limits::{IngestLimits, LiveLimits, QueryLimits, ViewLimits};
+use pulseboard_protocol::Pace;
 
+use super::pace::read_pace;
 use super::reader::{Problem, Reader};
 use super::values::{count_to, size_within, span_us};
 
@@ -21,11 +23,13 @@ const AHEAD_US_MAX: i64 = 3_650 * 86_400_000_000;
 const FRAME_FLOOR_US_MAX: i64 = 10_000_000;
 /// The longest that a WebSocket may be left alone, µs: an hour.
 const PATIENCE_US_MAX: i64 = 3_600_000_000;
+/// The most connections that can be allowed.
+const CONNECTIONS_MAX: usize = 1_000_000;
 /// The longest a query may be let run, µs: an hour.
 const QUERY_TIME_US_MAX: i64 = 3_600_000_000;
 
 /// All limits that can be set.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
     /// On what is sent in.
     pub ingest: IngestLimits,
@@ -39,6 +43,10 @@ pub struct Limits {
     pub frame_floor: Duration,
     /// How long a WebSocket may be silent or take nothing.
     pub patience: Patience,
+    /// How often frames leave at most, whatever a subscription asks for.
+    pub pace: Pace,
+    /// How many connections may follow channels.
+    pub connections: ConnectionLimits,
 }
 
 impl Default for Limits {
@@ -50,6 +58,9 @@ impl Default for Limits {
             queries: QueryLimits::default(),
             frame_floor: HubConfig::default().floor,
             patience: Patience::default(),
+            // A hertz for each ms, and nothing collected: what `frame_floor` is slower than anyway.
+            pace: Pace { max_hz: Some(1_000.0), batch_ms: Some(0) },
+            connections: ConnectionLimits::default(),
         }
     }
 }
@@ -87,6 +98,8 @@ pub(super) fn read_limits(root: &mut Reader<'_>, file: &str, problems: &mut Vec<
         }
         sockets.finish(problems);
     }
+    let pace = read_pace(&mut reader, problems);
+    limits.pace = Pace { max_hz: pace.max_hz.or(limits.pace.max_hz), batch_ms: pace.batch_ms.or(limits.pace.batch_ms) };
     if let Some(table) = reader.table("views", problems) {
         let mut views = Reader::new(file, "limits.views", table);
         set(&mut limits.views.groups_max, views.read("groups", problems, |value| count_to(value, 100_000_000)));
@@ -106,6 +119,16 @@ pub(super) fn read_limits(root: &mut Reader<'_>, file: &str, problems: &mut Vec<
         let percent = users.read("cpu_percent", problems, |value| count_to(value, 100));
         set(&mut own.cpu_percent_max, percent.map(|percent| u32::try_from(percent).unwrap_or(100)));
         users.finish(problems);
+    }
+    if let Some(table) = reader.table("connections", problems) {
+        let mut connections = Reader::new(file, "limits.connections", table);
+        let limits = &mut limits.connections;
+        set(&mut limits.total_max, connections.read("total", problems, |value| count_to(value, CONNECTIONS_MAX)));
+        let own = connections.read("per_address", problems, |value| count_to(value, CONNECTIONS_MAX));
+        set(&mut limits.per_address_max, own);
+        let rate = connections.read("per_second", problems, |value| count_to(value, CONNECTIONS_MAX));
+        set(&mut limits.per_second_max, rate.map(|rate| u32::try_from(rate).unwrap_or(u32::MAX)));
+        connections.finish(problems);
     }
     if let Some(table) = reader.table("queries", problems) {
         let mut queries = Reader::new(file, "limits.queries", table);

@@ -5,9 +5,11 @@
 
 mod archive;
 mod board;
+mod board_variables;
 mod checkpoints;
 mod limits;
 mod options;
+mod pace;
 mod panel_types;
 mod reader;
 mod references;
@@ -18,7 +20,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use chrono_tz::Tz;
-use pulseboard_gateway::{Board, NamedView, StreamConfigs};
+use pulseboard_gateway::{Board, NamedView, Origin, StreamConfigs, SystemRecord};
 use pulseboard_journal::{Keep, Retention};
 use pulseboard_live::{Params, QuerySpec, check_sql};
 use pulseboard_model::ViewName;
@@ -33,6 +35,7 @@ pub use reader::Problem;
 use crate::sql_text::sentence;
 use archive::read_archive;
 use board::read_board;
+use board_variables::bind_panels;
 use checkpoints::read_checkpoints;
 use limits::read_limits;
 use reader::Reader;
@@ -44,6 +47,10 @@ use values::{timezone, wrong};
 const INFRA_ID: &str = "infra";
 /// Its definition.
 const INFRA_BOARD: &str = include_str!("../../../../boards/infra.toml");
+/// The board of the server itself, unless a file replaces it.
+const SYSTEM_ID: &str = "system";
+/// Its definition.
+const SYSTEM_BOARD: &str = include_str!("../../../../boards/system.toml");
 /// Kinds of sources that this version reads.
 const SOURCE_KINDS: [&str; 1] = ["host"];
 
@@ -68,6 +75,8 @@ pub struct ServerConfig {
     pub archive: ArchiveSettings,
     /// What may be sent in, held and asked.
     pub limits: Limits,
+    /// When the server writes down what it measures of itself.
+    pub system: SystemRecord,
     /// How the state of live queries is kept over a restart.
     pub checkpoints: CheckpointConfig,
     /// Named views, those of boards included.
@@ -160,15 +169,16 @@ fn build(
             boards.push(read.board);
         }
     }
+    let system = system(&mut root, file, problems);
     root.finish(problems);
-    for board in &boards {
-        for panel in &board.panels {
-            if !views.iter().any(|view| view.name == panel.view) {
-                let key = format!("panels.{}.view", panel.id);
-                let what = format!("there is no view `{}`: add `[views.{}]`", panel.view, panel.view);
-                problems.push(Problem { file: format!("board {}", board.id), key, what });
-            }
-        }
+    if !boards.iter().any(|board: &Board| board.id == SYSTEM_ID)
+        && let Some(read) = read_board(SYSTEM_ID, "boards/system.toml", SYSTEM_BOARD, zone, problems)
+    {
+        views.extend(read.views.into_iter().map(|view| NamedView { origin: Origin::BuiltIn, ..view }));
+        boards.push(Board { origin: Origin::BuiltIn, ..read.board });
+    }
+    for board in &mut boards {
+        bind_panels(board, &views, problems);
     }
     let data_dir = overrides.data_dir.clone().or(data_dir).unwrap_or_else(|| PathBuf::from("./pulseboard-data"));
     Some(ServerConfig {
@@ -181,6 +191,7 @@ fn build(
         retention,
         archive,
         limits,
+        system,
         checkpoints,
         views,
         boards,
@@ -214,6 +225,19 @@ fn server(
     (listen, data_dir, origins.unwrap_or_default())
 }
 
+/// `[system]`: what the server measures of itself.
+fn system(root: &mut Reader<'_>, file: &str, problems: &mut Vec<Problem>) -> SystemRecord {
+    let Some(table) = root.table("system", problems) else { return SystemRecord::default() };
+    let mut system = Reader::new(file, "system", table);
+    let record = system.read("record", problems, |value| match value.as_str() {
+        Some("always") => Ok(SystemRecord::Always),
+        Some("followed") => Ok(SystemRecord::WhileFollowed),
+        _ => Err(wrong("`always` or `followed`", value)),
+    });
+    system.finish(problems);
+    record.unwrap_or_default()
+}
+
 fn sources(root: &mut Reader<'_>, problems: &mut Vec<Problem>) -> bool {
     let known = SOURCE_KINDS.join(", ");
     let mut host = false;
@@ -242,7 +266,8 @@ fn views(root: &mut Reader<'_>, zone: Tz, problems: &mut Vec<Problem>) -> Vec<Na
             Ok(name) => {
                 if let Some(sql) = sql {
                     check_query(&view, &format!("view `{name}`"), &sql, problems);
-                    views.push(NamedView { name, spec: QuerySpec { sql, timezone, params: Params::new() } });
+                    let spec = QuerySpec { sql, timezone, params: Params::new() };
+                    views.push(NamedView { name, spec, origin: Origin::Configured });
                 }
             }
             Err(error) => view.problem("", error.to_string(), problems),

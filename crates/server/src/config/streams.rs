@@ -9,7 +9,8 @@ use pulseboard_journal::{Keep, Retention};
 use pulseboard_model::decode::{StreamConfig, check_format};
 use pulseboard_model::rejects::{self, REJECTED};
 use pulseboard_model::schema::{HIDDEN_COLUMNS, TIME};
-use pulseboard_model::{FieldType, StreamName};
+use pulseboard_model::system::SYSTEM;
+use pulseboard_model::{FieldType, StreamName, system};
 
 use super::reader::{Problem, Reader};
 use super::values::{size_bytes, span_us, timezone, wrong};
@@ -20,6 +21,9 @@ const HOST_KEEP_US: i64 = 24 * 3_600 * 1_000_000;
 /// How long and how much of `_rejected` is kept.
 const REJECTED_KEEP: Keep = Keep { keep_us: 7 * 24 * 3_600 * 1_000_000, max_bytes: 256 << 20 };
 
+/// How long and how much of `_system` is kept.
+const SYSTEM_KEEP: Keep = Keep { keep_us: 24 * 3_600 * 1_000_000, max_bytes: 256 << 20 };
+
 /// Reads all streams. What is not configured is read as it comes, in UTC, and kept as long as its kind is.
 pub(super) fn read_streams(
     root: &mut Reader<'_>,
@@ -29,13 +33,18 @@ pub(super) fn read_streams(
     let mut configs = StreamConfigs { by_name: BTreeMap::new(), default: Arc::new(StreamConfig::default()) };
     let mut retention = Retention::default();
     retention.streams.insert(rejects::stream(), REJECTED_KEEP);
+    retention.streams.insert(system::stream(), SYSTEM_KEEP);
     if has_host {
         for (name, _) in pulseboard_sources::host::streams() {
             retention.streams.insert(name, Keep { keep_us: HOST_KEEP_US, ..retention.default });
         }
     }
     for (name, mut stream) in root.named_tables("streams", problems) {
-        let config = if name == REJECTED { StreamConfig::default() } else { read_stream(&mut stream, problems) };
+        let config = if [REJECTED, SYSTEM].contains(&name.as_str()) {
+            StreamConfig::default()
+        } else {
+            read_stream(&mut stream, problems)
+        };
         let keep_us = stream.read("keep", problems, span_us);
         let max_bytes = stream.read("max_bytes", problems, size_bytes);
         match StreamName::new(&name) {

@@ -267,8 +267,65 @@ fn a_board_file_replaces_the_shipped_one_with_its_views() {
     let board = "[[panels]]\nid = \"p\"\ntype = \"stat\"\nsql = \"SELECT 1\"\n";
     let text = "boards = \"b\"\n[[sources]]\nkind = \"host\"\n";
     let config = loaded(text, &[("b/infra.toml", board)]).expect("right");
-    let names: Vec<&str> = config.views.iter().map(|view| view.name.as_str()).collect();
-    assert_eq!((config.boards.len(), names.as_slice()), (1, ["infra.p"].as_slice()));
+    let configured = config.views.iter().filter(|view| view.origin == Origin::Configured);
+    let names: Vec<&str> = configured.map(|view| view.name.as_str()).collect();
+    let boards: Vec<&str> = config.boards.iter().map(|board| board.id.as_str()).collect();
+    assert_eq!((boards.as_slice(), names.as_slice()), (["infra", "system"].as_slice(), ["infra.p"].as_slice()));
+}
+
+#[test]
+fn a_boards_variables_are_checked_against_its_panels() {
+    let board = r#"
+max_hz = 0.5
+batch_ms = 100
+[[variables]]
+name = "symbol"
+default = "AAPL"
+options = ["AAPL", "NVDA"]
+[[panels]]
+id = "own"
+type = "stat"
+sql = "SELECT count(*) FROM t WHERE symbol = $symbol"
+[[panels]]
+id = "shared"
+type = "stat"
+view = "last"
+"#;
+    let text = "boards = \"b\"\n[views.last]\nsql = \"SELECT max(v) FROM t WHERE symbol = $symbol\"\n";
+    let config = loaded(text, &[("b/trades.toml", board)]).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let trades = config.boards.iter().find(|board| board.id == "trades").expect("the board");
+    assert_eq!((trades.pace.max_hz, trades.pace.batch_ms), (Some(0.5), Some(100)));
+    let channels = trades.definition["panels"].as_array().unwrap().iter().map(|panel| panel["channel"].clone());
+    assert_eq!(channels.collect::<Vec<_>>(), ["view:trades.own", "view:last?symbol=AAPL"]);
+    assert!(trades.panels.iter().all(|panel| panel.variables == ["symbol"]), "{:?}", trades.panels);
+    let own = config.views.iter().find(|view| view.name.as_str() == "trades.own").expect("the panel's view");
+    assert_eq!(own.spec.params["symbol"], pulseboard_model::Cell::Str("AAPL".into()), "it runs by itself");
+
+    let wrong = r#"
+max_hz = 0
+[[variables]]
+name = "least"
+type = "number"
+[[variables]]
+name = "most"
+type = "int"
+default = "many"
+[[panels]]
+id = "own"
+type = "stat"
+sql = "SELECT count(*) FROM t WHERE symbol = $symbol"
+"#;
+    let problems = loaded("boards = \"b\"", &[("b/trades.toml", wrong)]).unwrap_err();
+    for (key, says) in [
+        ("max_hz", "a number from 0.0001"),
+        ("variables[0].type", "must be string, int, float, bool, time"),
+        ("variables[1].default", "must be of type int, not `many`"),
+    ] {
+        assert!(problems.iter().any(|p| p.key == key && p.what.contains(says)), "{key}: {problems:#?}");
+    }
+    let lacking = wrong.split_once("[[panels]]").map(|(_, panels)| format!("[[panels]]{panels}")).unwrap();
+    let problems = loaded("boards = \"b\"", &[("b/trades.toml", &lacking)]).unwrap_err();
+    assert!(problems[0].what.contains("has no variable `symbol`"), "{problems:#?}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Cursors that cannot be continued: the reader starts again, is told why, and ends where the server is.
 
+use pulseboard_protocol::Pace;
 use serde_json::{Value, json};
 
 use crate::support::api::Api;
@@ -22,7 +23,8 @@ async fn with_events() -> (Home, Server) {
 /// The first frame for a cursor.
 async fn first_frame(server: &Server, transport: Transport, channels: &[&str], cursor: Option<&str>) -> Value {
     let channels: Vec<String> = channels.iter().map(|&channel| channel.to_owned()).collect();
-    let opened = Connection::open(server.address, transport, &channels, cursor, None).await;
+    let opened =
+        Connection::open(server.address, transport, (channels.as_slice(), Pace::default()), cursor, None).await;
     opened.expect("connected").next().await.expect("a first frame")
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rand::Rng;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
-use tokio::sync::RwLock;
+use tokio::sync::{Notify, RwLock};
 
 use crate::support::api::Api;
 use crate::support::connection::Transport;
@@ -16,10 +16,10 @@ use crate::support::proxy::Proxy;
 use crate::support::random::random;
 use crate::support::server::{Home, Server};
 
-const TAIL: &str = "stream:events";
+pub(super) const TAIL: &str = "stream:events";
 
 /// Totals, groups, an order with a limit, windows that move by the clock, newest rows.
-const VIEWS: [(&str, &str); 5] = [
+pub(super) const VIEWS: [(&str, &str); 5] = [
     ("totals", "SELECT count(*) AS n, sum(v) AS total FROM events"),
     ("by_kind", "SELECT kind, count(*) AS n, sum(v) AS total, max(id) AS last FROM events GROUP BY kind"),
     ("top", "SELECT kind, sum(v) AS total FROM events GROUP BY kind ORDER BY total DESC, kind LIMIT 3"),
@@ -27,7 +27,7 @@ const VIEWS: [(&str, &str); 5] = [
     ("newest", "SELECT id, kind, v FROM events ORDER BY time DESC LIMIT 5"),
 ];
 
-fn config() -> String {
+pub(super) fn config() -> String {
     VIEWS.iter().map(|(name, sql)| format!("[views.{name}]\nsql = \"{sql}\"\n")).collect()
 }
 
@@ -37,19 +37,19 @@ fn follower() -> Follower {
 
 /// Posts small batches, numbered from 1; number 0 made the stream.
 #[derive(Debug)]
-struct Poster {
+pub(super) struct Poster {
     random: StdRng,
-    posted: i64,
+    pub(super) posted: i64,
 }
 
 impl Poster {
-    async fn begin(api: &Api, part: u64) -> Self {
+    pub(super) async fn begin(api: &Api, part: u64) -> Self {
         let position = api.accepted("events", &json!({"id": 0, "kind": "a", "v": 1})).await;
         api.live_view("totals", &position).await;
         Self { random: random(part), posted: 0 }
     }
 
-    async fn post(&mut self, api: &Api, batches: usize) {
+    pub(super) async fn post(&mut self, api: &Api, batches: usize) {
         for _ in 0..batches {
             let first = self.posted + 1;
             self.posted += self.random.random_range(1..=6);
@@ -64,25 +64,28 @@ impl Poster {
 
 /// What the reader and whoever posts tell each other.
 #[derive(Debug)]
-struct Scene {
-    proxy: Proxy,
+pub(super) struct Scene {
+    pub(super) proxy: Proxy,
     /// Held for writing while the server is being restarted.
-    api: RwLock<Api>,
+    pub(super) api: RwLock<Api>,
+    /// The reader has its first frame.
+    pub(super) joined: Notify,
     /// The number of the last event, once it is posted.
     last: AtomicI64,
 }
 
 impl Scene {
-    async fn of(server: &Server) -> Self {
+    pub(super) async fn of(server: &Server) -> Self {
         let proxy = Proxy::start(server.address).await;
-        Self { proxy, api: RwLock::new(server.api.clone()), last: AtomicI64::new(-1) }
+        let (joined, last) = (Notify::new(), AtomicI64::new(-1));
+        Self { proxy, api: RwLock::new(server.api.clone()), joined, last }
     }
 
-    fn address(&self) -> SocketAddr {
+    pub(super) fn address(&self) -> SocketAddr {
         self.proxy.address
     }
 
-    fn end(&self, last: i64) {
+    pub(super) fn end(&self, last: i64) {
         self.last.store(last, Ordering::SeqCst);
         self.proxy.mend();
     }
@@ -91,7 +94,7 @@ impl Scene {
         self.last.load(Ordering::SeqCst) >= 0
     }
 
-    async fn assert_equal(&self, follower: &Follower) {
+    pub(super) async fn assert_equal(&self, follower: &Follower) {
         let api = self.api.read().await;
         for (view, sql) in VIEWS {
             follower.assert_holds(&api, view, sql).await;
@@ -100,7 +103,7 @@ impl Scene {
 }
 
 /// Follows through cuts until the last event is posted, then unbroken until it has come. Gives how often it was cut.
-async fn follow(scene: &Scene, follower: &mut Follower, part: u64, next: impl Fn(u32) -> Transport) -> u32 {
+pub(super) async fn follow(scene: &Scene, follower: &mut Follower, part: u64, next: impl Fn(u32) -> Transport) -> u32 {
     let mut random = random(part);
     let mut cuts = 0;
     while !scene.has_ended() {
@@ -113,6 +116,10 @@ async fn follow(scene: &Scene, follower: &mut Follower, part: u64, next: impl Fn
         };
         // If the end came while it connected, nothing would cut it any more.
         while !scene.has_ended() && follower.take(&mut connection).await.is_ok() {
+            if follower.dawdles && random.random_ratio(1, 6) {
+                // What comes meanwhile is merged for it.
+                tokio::time::sleep(Duration::from_millis(random.random_range(20..200))).await;
+            }
             if random.random_ratio(1, 12) {
                 scene.assert_equal(follower).await;
             }
@@ -124,7 +131,7 @@ async fn follow(scene: &Scene, follower: &mut Follower, part: u64, next: impl Fn
     let mut connection = follower.connect(scene.address(), next(cuts)).await.expect("the wire is whole");
     let caught_up = |follower: &Follower| {
         let tail = follower.items(TAIL, "id").last().is_some_and(|id| *id == last);
-        tail && VIEWS.iter().all(|(view, _)| follower.is_live(&format!("view:{view}")))
+        tail && follower.views().all(|view| follower.is_live(view))
     };
     follower.take_until(&mut connection, caught_up).await.expect("the wire is whole");
     scene.assert_equal(follower).await;
@@ -132,7 +139,7 @@ async fn follow(scene: &Scene, follower: &mut Follower, part: u64, next: impl Fn
 }
 
 /// The tail gave each event once and in order; the replica itself refuses doubles and steps back.
-fn assert_tail_is_whole(follower: &Follower, last: i64) {
+pub(super) fn assert_tail_is_whole(follower: &Follower, last: i64) {
     let expected: Vec<Value> = (1..=last).map(Value::from).collect();
     assert_eq!(follower.items(TAIL, "id"), expected);
     assert!(follower.channel(TAIL).resets.is_empty(), "{:?}", follower.channel(TAIL).resets);
@@ -177,9 +184,22 @@ async fn an_sse_stream_that_is_cut_anywhere_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn one_cursor_goes_on_over_either_transport() {
-    let by_turns = |cuts: u32| if cuts.is_multiple_of(2) { Transport::WebSocket } else { Transport::Sse };
+async fn long_polls_that_are_cut_anywhere_go_on_where_they_were() {
+    assert_cuts_change_nothing(150, |_| Transport::LongPoll).await;
+}
+
+#[tokio::test]
+async fn polls_that_are_cut_anywhere_go_on_where_they_were() {
+    assert_cuts_change_nothing(160, |_| Transport::Poll).await;
+}
+
+#[tokio::test]
+async fn one_cursor_goes_on_over_any_transport() {
     assert_cuts_change_nothing(120, by_turns).await;
+}
+
+fn by_turns(cuts: u32) -> Transport {
+    Transport::ALL[cuts as usize % Transport::ALL.len()]
 }
 
 async fn assert_restarts_change_nothing(part: u64, next: impl Fn(u32) -> Transport) {
@@ -226,4 +246,9 @@ async fn over_restarts_a_websockets_views_start_again_and_its_tail_goes_on() {
 #[tokio::test]
 async fn over_restarts_an_sse_streams_views_start_again_and_its_tail_goes_on() {
     assert_restarts_change_nothing(140, |_| Transport::Sse).await;
+}
+
+#[tokio::test]
+async fn over_restarts_the_transport_may_change_with_each_connection() {
+    assert_restarts_change_nothing(170, by_turns).await;
 }

@@ -1,9 +1,11 @@
-//! One connection that follows channels, over either transport: frames come out until it breaks.
+//! One connection that follows channels, over any transport: frames come out until it breaks.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
-use reqwest::{Response, StatusCode};
+use pulseboard_protocol::Pace;
+use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
@@ -16,7 +18,17 @@ use super::until::within;
 pub(crate) enum Transport {
     WebSocket,
     Sse,
+    LongPoll,
+    Poll,
 }
+
+impl Transport {
+    /// All there are.
+    pub(crate) const ALL: [Self; 4] = [Self::WebSocket, Self::Sse, Self::LongPoll, Self::Poll];
+}
+
+/// How often somebody who polls asks.
+const POLL_EVERY: Duration = Duration::from_millis(15);
 
 /// The connection is gone, wherever it broke.
 #[derive(Debug)]
@@ -138,11 +150,73 @@ impl Socket {
     }
 }
 
+/// What a URL asks for.
+fn query_of(channels: &[String], pace: Pace) -> String {
+    let channels = channels.iter().map(|channel| ("channel", channel.clone()));
+    let max_hz = pace.max_hz.map(|hz| ("max_hz", hz.to_string()));
+    let batch_ms = pace.batch_ms.map(|ms| ("batch_ms", ms.to_string()));
+    serde_urlencoded::to_string(channels.chain(max_hz).chain(batch_ms).collect::<Vec<_>>()).unwrap()
+}
+
 /// A connection with one subscription.
 #[derive(Debug)]
 pub(crate) enum Connection {
     WebSocket(Box<Socket>),
     Sse(Events),
+    Polls(Polls),
+}
+
+/// A reader that asks for one answer after the other.
+#[derive(Debug)]
+pub(crate) struct Polls {
+    client: Client,
+    url: String,
+    query: String,
+    /// Missing for one that does not wait.
+    wait: Option<&'static str>,
+    cursor: Option<String>,
+}
+
+impl Polls {
+    fn new(address: SocketAddr, query: String, wait: Option<&'static str>, cursor: Option<&str>) -> Self {
+        Self {
+            client: Client::builder().build().unwrap(),
+            url: format!("http://{address}/api/v1/live/poll"),
+            query,
+            wait,
+            cursor: cursor.map(str::to_owned),
+        }
+    }
+
+    /// The next frame: an answer without changes only moves the cursor on.
+    async fn next(&mut self) -> Result<Value, Broken> {
+        loop {
+            let since = self.cursor.as_ref().map(|cursor| format!("&since={cursor}")).unwrap_or_default();
+            let wait = self.wait.map(|wait| format!("&wait={wait}")).unwrap_or_default();
+            let request = self.client.get(format!("{}?{}{since}{wait}", self.url, self.query));
+            let response = within("the answer of a poll", request.send()).await.map_err(|_| Broken)?;
+            let status = response.status();
+            let tag = response.headers().get("etag").and_then(|tag| tag.to_str().ok()).unwrap_or_default();
+            let tag = tag.trim_start_matches("W/").trim_matches('"').to_owned();
+            match status {
+                StatusCode::SERVICE_UNAVAILABLE => return Err(Broken),
+                StatusCode::NOT_MODIFIED => {
+                    self.cursor = Some(tag);
+                    if self.wait.is_none() {
+                        tokio::time::sleep(POLL_EVERY).await;
+                    }
+                }
+                _ if status.is_success() => {
+                    let body = response.bytes().await.map_err(|_| Broken)?;
+                    let frame: Value = serde_json::from_slice(&body).expect("frames are JSON");
+                    assert_eq!(frame["cursor"], tag, "the tag is the cursor: {frame}");
+                    self.cursor = Some(tag);
+                    return Ok(frame);
+                }
+                _ => panic!("the server refused with {status}: {}", response.text().await.unwrap_or_default()),
+            }
+        }
+    }
 }
 
 impl Connection {
@@ -150,22 +224,27 @@ impl Connection {
     pub(crate) async fn open(
         address: SocketAddr,
         transport: Transport,
-        channels: &[String],
+        (channels, pace): (&[String], Pace),
         cursor: Option<&str>,
         stale: Option<&str>,
     ) -> Result<Self, Broken> {
         match transport {
             Transport::WebSocket => {
                 let mut socket = Socket::open(address).await?;
-                socket.send(&json!({"type": "subscribe", "channels": channels, "since": cursor})).await?;
+                let (max_hz, batch_ms) = (pace.max_hz, pace.batch_ms);
+                let subscribe = json!({
+                    "type": "subscribe", "channels": channels, "since": cursor, "max_hz": max_hz, "batch_ms": batch_ms
+                });
+                socket.send(&subscribe).await?;
                 Ok(Self::WebSocket(Box::new(socket)))
             }
             Transport::Sse => {
-                let channels = channels.iter().map(|channel| ("channel", channel.as_str()));
-                let pairs: Vec<_> = channels.chain(stale.map(|stale| ("since", stale))).collect();
-                let query = serde_urlencoded::to_string(pairs).unwrap();
+                let stale = stale.map(|stale| format!("&since={stale}")).unwrap_or_default();
+                let query = query_of(channels, pace) + &stale;
                 Events::open(address, &query, cursor).await.map(Self::Sse)
             }
+            Transport::LongPoll => Ok(Self::Polls(Polls::new(address, query_of(channels, pace), Some("20s"), cursor))),
+            Transport::Poll => Ok(Self::Polls(Polls::new(address, query_of(channels, pace), None, cursor))),
         }
     }
 
@@ -189,6 +268,7 @@ impl Connection {
                         return Ok(frame);
                     }
                 }
+                Self::Polls(polls) => return polls.next().await,
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use pulseboard_protocol::Pace;
 use pulseboard_protocol::replica::{Replica, ReplicaChannel};
 use serde_json::Value;
 
@@ -19,12 +20,29 @@ pub(crate) struct Follower {
     first_cursor: Option<String>,
     /// How often it came back and went on without a reset.
     pub(crate) resumed: u32,
+    /// How often it wants frames.
+    pub(crate) pace: Pace,
+    /// Whether it dawdles over what it reads.
+    pub(crate) dawdles: bool,
 }
 
 impl Follower {
     pub(crate) fn new(channels: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let channels = channels.into_iter().map(Into::into).collect();
-        Self { channels, replica: Replica::new(), position: String::new(), first_cursor: None, resumed: 0 }
+        Self {
+            channels,
+            replica: Replica::new(),
+            position: String::new(),
+            first_cursor: None,
+            resumed: 0,
+            pace: Pace::default(),
+            dawdles: false,
+        }
+    }
+
+    /// The views that it follows.
+    pub(crate) fn views(&self) -> impl Iterator<Item = &str> {
+        self.channels.iter().map(String::as_str).filter(|channel| channel.starts_with("view:"))
     }
 
     pub(crate) fn channel(&self, name: &str) -> &ReplicaChannel {
@@ -34,7 +52,8 @@ impl Follower {
     /// Connects, with the last cursor if there is one.
     pub(crate) async fn connect(&self, address: SocketAddr, transport: Transport) -> Result<Connection, Broken> {
         let stale = self.first_cursor.as_deref().filter(|_| self.replica.cursor.is_some());
-        Connection::open(address, transport, &self.channels, self.replica.cursor.as_deref(), stale).await
+        let cursor = self.replica.cursor.as_deref();
+        Connection::open(address, transport, (self.channels.as_slice(), self.pace), cursor, stale).await
     }
 
     /// Takes the next frame in.

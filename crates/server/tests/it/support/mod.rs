@@ -5,6 +5,7 @@ pub(crate) mod cli;
 pub(crate) mod compare;
 pub(crate) mod connection;
 pub(crate) mod follower;
+pub(crate) mod nginx;
 pub(crate) mod proxy;
 pub(crate) mod random;
 pub(crate) mod server;
