@@ -55,6 +55,8 @@ struct Head {
     unfolded: usize,
     /// The newest entry that is gone from the ring: a reader that does not stand there or later needs the whole answer.
     floor: Mark,
+    /// Whether there was an answer at the floor.
+    floor_answered: bool,
     columns: Arc<[Column]>,
     columns_hash: u32,
     fragments: Recent<(u64, u64), Bytes, 16>,
@@ -107,6 +109,7 @@ impl Instance {
             bytes: 0,
             unfolded: 0,
             floor: created,
+            floor_answered: false,
             columns,
             columns_hash: 0,
             fragments: Recent::new(),
@@ -246,6 +249,7 @@ impl Instance {
             }
             head.bytes -= entry.bytes;
             head.floor = entry.mark;
+            head.floor_answered = !entry.columns.is_empty();
             head.entries.pop_front();
         }
     }
@@ -297,6 +301,13 @@ impl Instance {
     /// The oldest mark from which the ring is complete.
     pub(crate) fn floor(&self) -> Mark {
         self.head.lock().floor
+    }
+
+    /// Whether there was an answer, and with it columns, where a reader stands that knows the floor.
+    pub(crate) fn had_columns(&self, knows: impl Fn(&Mark) -> bool) -> bool {
+        let head = self.head.lock();
+        let known = head.entries.partition_point(|entry| knows(&entry.mark));
+        known.checked_sub(1).map_or(head.floor_answered, |index| !head.entries[index].columns.is_empty())
     }
 
     /// The step of the last change that a reader at a position knows. `knows` says whether it knows a given one; the

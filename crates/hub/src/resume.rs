@@ -47,8 +47,10 @@ pub(crate) fn plan(set: &ChannelSet, since: Option<&Cursor>, now: &Mark, log: &A
     if other_definition {
         return all(set, Start::Reset(ResetReason::Changed));
     }
-    let other_schema = cursor.tag.is_some_and(|theirs| theirs.schema != tag.schema);
     let knows = |mark: &Mark| mark.is_known_to(cursor);
+    // Columns that came with a first answer are not other columns: the answer comes whole, without a reason.
+    let other_schema =
+        cursor.tag.is_some_and(|theirs| theirs.schema != tag.schema && theirs.schema != set.schema_known(knows));
     // The clock of a reader may be beyond ours if the machine's clock went back over a restart.
     let clock_ahead = cursor.position.clock > now.position.clock;
     let mut known = 0;

@@ -15,6 +15,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::bell::Signal;
 use crate::cache::Recent;
 use crate::instance::Instance;
+use crate::mark::Mark;
 use crate::tail::Tail;
 
 /// Whatever must live as long as a channel is followed: the engine's reference to the instance.
@@ -147,15 +148,23 @@ impl ChannelSet {
 
     /// What cursors of this set carry now.
     pub(crate) fn tag(&self) -> CursorTag {
+        let schema = self.schema(Instance::columns_hash);
+        CursorTag { channels: self.channels_hash, definitions: self.definitions_hash, schema }
+    }
+
+    /// What a cursor carries whose reader knows what `knows` says, if no columns became others since: some views may not
+    /// have had an answer there.
+    pub(crate) fn schema_known(&self, knows: impl Fn(&Mark) -> bool) -> u32 {
+        self.schema(|instance| if instance.had_columns(&knows) { instance.columns_hash() } else { 0 })
+    }
+
+    fn schema(&self, columns_hash: impl Fn(&Instance) -> u32) -> u32 {
         let columns = self.members.iter().filter_map(|member| match &member.feed {
-            Feed::View(instance) => {
-                Some(short_hash(format!("{}\0{}", member.name, instance.columns_hash()).as_bytes()))
-            }
+            Feed::View(instance) => Some(short_hash(format!("{}\0{}", member.name, columns_hash(instance)).as_bytes())),
             _ => None,
         });
         // The order in which a client names its channels makes no difference.
-        let schema = columns.fold(0_u32, |all, one| all ^ one);
-        CursorTag { channels: self.channels_hash, definitions: self.definitions_hash, schema }
+        columns.fold(0_u32, |all, one| all ^ one)
     }
 
     pub(crate) fn add(&self, id: u64, signal: Arc<Signal>) {

@@ -225,12 +225,15 @@ async fn a_view_whose_first_answer_came_meanwhile_is_not_said_to_be_resumed() {
     let mut world = World::new(1, HubConfig::default());
     let mut reader = Reader::new(vec![world.view_spec(0)]);
     connected(&world, &mut reader).await;
-    // A bare position is not checked against the columns, which are known only now.
-    let cursor: Cursor = reader.replica.cursor.as_ref().expect("a cursor").parse().expect("a cursor");
-    reader.replica.cursor = Some(Cursor { tag: None, ..cursor }.to_string());
+    let tagged: Cursor = reader.replica.cursor.as_ref().expect("a cursor").parse().expect("a cursor");
     world.step(1, false, &[(0, Change::Replace { rows: vec![(1, 1)], widen: false })]);
-    let frame = connected(&world, &mut reader).await;
-    assert!(frame["changes"][0]["snapshot"].is_object(), "{frame}");
-    assert_eq!(frame["resumed"], false, "{frame}");
-    world.check(&reader.replica, &[0]);
+    // Its columns are known only now: they are no others than before.
+    for cursor in [Cursor { tag: None, ..tagged }, tagged] {
+        reader.replica.cursor = Some(cursor.to_string());
+        let frame = connected(&world, &mut reader).await;
+        assert!(frame["changes"][0]["snapshot"].is_object(), "{frame}");
+        assert!(frame["changes"][0]["reset"].is_null(), "{frame}");
+        assert_eq!(frame["resumed"], false, "{frame}");
+        world.check(&reader.replica, &[0]);
+    }
 }

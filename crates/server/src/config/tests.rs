@@ -254,7 +254,7 @@ fn limits_are_set_one_by_one() {
         &[
             ("limits.rows", "from 1 to"),
             ("limits.row_bytes", "from 1KiB to 512MiB"),
-            ("limits.bytes", "known here: ahead, body_bytes"),
+            ("limits.bytes", "known here: ahead, batch_ms, body_bytes"),
             ("limits.ahead", "at most `3650d`"),
             ("limits.queries.time", "at most `1h`"),
             ("limits.queries.rows", "a whole number"),

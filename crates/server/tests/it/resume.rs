@@ -105,10 +105,12 @@ impl Scene {
 /// Follows through cuts until the last event is posted, then unbroken until it has come. Gives how often it was cut.
 pub(super) async fn follow(scene: &Scene, follower: &mut Follower, part: u64, next: impl Fn(u32) -> Transport) -> u32 {
     let mut random = random(part);
-    let mut cuts = 0;
+    let (mut cuts, mut in_vain) = (0, 0_u32);
     while !scene.has_ended() {
-        // From within the handshake to some dozens of frames.
-        scene.proxy.break_after(random.random_range(0..8_000));
+        // From within the handshake to some dozens of frames; more after cuts that let no frame through, or what has
+        // piled up meanwhile would never pass.
+        scene.proxy.break_after(random.random_range(0..8_000 << in_vain.min(8)));
+        in_vain += 1;
         let Ok(mut connection) = follower.connect(scene.address(), next(cuts)).await else {
             cuts += 1;
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -116,6 +118,7 @@ pub(super) async fn follow(scene: &Scene, follower: &mut Follower, part: u64, ne
         };
         // If the end came while it connected, nothing would cut it any more.
         while !scene.has_ended() && follower.take(&mut connection).await.is_ok() {
+            in_vain = 0;
             if follower.dawdles && random.random_ratio(1, 6) {
                 // What comes meanwhile is merged for it.
                 tokio::time::sleep(Duration::from_millis(random.random_range(20..200))).await;
