@@ -72,8 +72,11 @@ fn recorded(world: &Arc<World>, sql: &str) -> (Position, Snapshot, Vec<(Step, Ve
     let (from, snapshot) = (world.head(), first().unwrap());
     outputs.lock().clear();
     let steps = steps(world);
-    steps.iter().for_each(|step| engine.step(step.clone()));
-    until("every step is taken", || outputs.lock().last().is_some_and(|output| output.position == world.head()));
+    for step in &steps {
+        engine.step(step.clone());
+        // One that keeps up steps at each commit; what waits would be joined.
+        until("the step is taken", || outputs.lock().last().is_some_and(|output| output.position == step.position()));
+    }
     let deltas = |position: Position| {
         let outputs = outputs.lock();
         let changes =
