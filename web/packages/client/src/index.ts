@@ -8,7 +8,7 @@ export {
   DEFAULT_POLL,
   type PollOptions,
 } from './backoff.js';
-export { type BreakerOptions, type BreakerState, DEFAULT_BREAKER } from './breaker.js';
+export { type BreakerOptions, type BreakerState, CircuitBreaker, DEFAULT_BREAKER } from './breaker.js';
 export type { BoardChannel, Channel, ChannelContent, KeyedChannel, TailChannel } from './channel.js';
 export { PulseClient } from './client.js';
 export type { LossReason } from './codes.js';

@@ -32,6 +32,7 @@ export class FakeServer implements FakePeer {
   readonly #doors = new Set<Door>();
   readonly #blocked = new Map<TransportKind, Blockade>();
   readonly #refusals = new Map<string, ErrorBody>();
+  readonly #answers = new Map<string, unknown>();
   #up = true;
 
   constructor(clock = new FakeClock()) {
@@ -72,6 +73,11 @@ export class FakeServer implements FakePeer {
     } else {
       this.#refusals.set(channel, error);
     }
+  }
+
+  /** Answers single requests to this path (`boards/infra`, `live/queries`) with this body; an `ErrorBody` with 404. Default `{}`. */
+  answer(path: string, body: unknown): void {
+    this.#answers.set(path, body);
   }
 
   /** Lets a transport fail from now on; open connections of it end. */
@@ -192,7 +198,9 @@ export class FakeServer implements FakePeer {
   #answerSingle(request: FakeRequest, path: string): void {
     const stream = /^streams\/([^/]+)\/events$/.exec(path)?.[1];
     if (stream === undefined) {
-      request.json({});
+      const body = this.#answers.get(path) ?? {};
+      const isError = typeof body === 'object' && body !== null && 'code' in body && 'message' in body;
+      request.json(isError ? { error: body } : body, isError ? 404 : 200);
     } else if (this.failPublishes > 0) {
       this.failPublishes -= 1;
       request.json({ error: { code: 'unavailable', message: 'the log cannot write' } }, 503);

@@ -1,6 +1,7 @@
 /** Drawing without React: canvases that are fed with columns and move with the clock. */
 
 export { ChartClock, type ClockSource, type NowSource, WALL_CLOCK } from './chartClock.js';
+export { type ColumnBounds, ColumnBuffer, type PointValues } from './columnBuffer.js';
 export { type CrosshairListener, crosshair } from './crosshair.js';
 export { type Glider, glide } from './glide.js';
 export { HeatmapChart, type HeatmapOptions, type HeatmapRow } from './heatmap.js';

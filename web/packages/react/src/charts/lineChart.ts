@@ -12,16 +12,20 @@ import { glide } from './glide.js';
 import { outages } from './outages.js';
 import { alpha, seriesToken, token } from './palette.js';
 import { SteadyRange, ticks } from './scale.js';
+import { stacked } from './stack.js';
 import { timeLabel, timeSplits } from './timeAxis.js';
 
 export interface LineChartOptions {
   readonly host: HTMLElement;
   /** Where the picture ends. Default the page's own clock. */
   readonly clock?: NowSource;
-  readonly range_ms: number;
+  /** How much of the past is shown, moving with the clock; undefined shows what there is and stands still. */
+  readonly range_ms?: number | undefined;
   readonly unit: string;
   readonly zone: string | undefined;
   readonly area: boolean;
+  /** What is drawn instead of lines: areas on top of each other, or bars. */
+  readonly style?: 'stacked' | 'bars' | undefined;
   /** The series that is drawn dashed and quiet. */
   readonly comparison?: string | undefined;
   readonly first_color: number;
@@ -45,6 +49,8 @@ const TICKS_MAX = 4;
 const AXIS_PX = 11;
 /** A drag over less than this is a click that slipped. */
 const DRAG_PX_MIN = 6;
+/** Bars leave a fifth of their place free and never get plump. */
+const BARS = uPlot.paths.bars?.({ size: [0.8, 48], radius: 0.15 }) ?? null;
 /** A longer picture needs the day beside the clock. */
 const DAY_MS = 86_400_000;
 
@@ -61,6 +67,8 @@ export class LineChart {
   #plot: uPlot | null = null;
   #names: readonly string[] = [];
   #columns: Columns = [[]];
+  /** The columns as they are drawn: those of a stack stand on each other. */
+  #drawn: Columns = [[]];
   #hidden: ReadonlySet<string> = new Set();
   /** The crosshair was moved by another chart, which needs not be told. */
   #followed = false;
@@ -86,6 +94,7 @@ export class LineChart {
     series: readonly { readonly name: string; readonly values: readonly (number | null)[] }[],
   ) {
     this.#columns = [times, ...series.map(({ values }) => values)];
+    this.#drawn = this.#options.style === undefined ? this.#columns : [times, ...stacked(this.#columns.slice(1))];
     const names = series.map(({ name }) => name);
     if (this.#plot === null || names.join('\u0000') !== this.#names.join('\u0000')) {
       this.#names = names;
@@ -106,7 +115,7 @@ export class LineChart {
   /** Draws the columns as they are now. */
   draw(): void {
     // uPlot reads the arrays only; its types ask for mutable ones.
-    this.#plot?.setData(this.#columns as unknown as uPlot.AlignedData, true);
+    this.#plot?.setData(this.#drawn as unknown as uPlot.AlignedData, true);
   }
 
   destroy(): void {
@@ -126,12 +135,14 @@ export class LineChart {
       this.#plot = null;
       return;
     }
-    this.#plot = new uPlot(this.#plotOptions(width, height), this.#columns as unknown as uPlot.AlignedData, host);
+    this.#plot = new uPlot(this.#plotOptions(width, height), this.#drawn as unknown as uPlot.AlignedData, host);
     this.#plot.over.append(this.#time);
-    this.#stop = glide({
-      step_ms: Math.max(60, (range_ms / width) * 0.5),
-      draw: () => this.draw(),
-    });
+    if (range_ms !== undefined) {
+      this.#stop = glide({
+        step_ms: Math.max(60, (range_ms / width) * 0.5),
+        draw: () => this.draw(),
+      });
+    }
   }
 
   #plotOptions(width: number, height: number): uPlot.Options {
@@ -183,6 +194,10 @@ export class LineChart {
         },
       ],
       series: [{}, ...this.#names.map((name, index) => this.#series(name, index))],
+      bands:
+        this.#options.style === undefined
+          ? []
+          : this.#names.slice(1).map((_, below) => ({ series: [below + 2, below + 1] })),
       hooks: {
         drawAxes: [(plot) => this.#drawThresholds(plot)],
         draw: [(plot) => this.#drawLiveEnds(plot)],
@@ -194,8 +209,22 @@ export class LineChart {
 
   #window(): [number, number] {
     const { clock = WALL_CLOCK, range_ms } = this.#options;
-    const end_ms = clock.now_ms();
-    return [end_ms - range_ms, end_ms];
+    if (range_ms !== undefined) {
+      const end_ms = clock.now_ms();
+      return [end_ms - range_ms, end_ms];
+    }
+    const [times] = this.#columns;
+    const [first_ms, last_ms] = [times[0] ?? clock.now_ms(), times.at(-1) ?? clock.now_ms()];
+    // A bar stands around its time, and a single point needs room at all.
+    const room_ms = this.#options.style === 'bars' ? (last_ms - first_ms) / Math.max(1, times.length - 1) / 2 : 0;
+    const edge_ms = first_ms + room_ms < last_ms + room_ms ? room_ms : 500;
+    return [first_ms - edge_ms, last_ms + edge_ms];
+  }
+
+  /** How long the picture is. */
+  get #span_ms(): number {
+    const [from_ms, to_ms] = this.#window();
+    return to_ms - from_ms;
   }
 
   #series(name: string, index: number): uPlot.Series {
@@ -211,6 +240,14 @@ export class LineChart {
     if (name === this.#options.comparison) {
       series.dash = [4, 4];
       series.width = 1.2;
+    } else if (this.#options.style === 'bars') {
+      series.width = 0;
+      if (BARS !== null) {
+        series.paths = BARS;
+      }
+      series.fill = () => alpha(this.#color(index), 0.85);
+    } else if (this.#options.style === 'stacked') {
+      series.fill = () => alpha(this.#color(index), 0.3);
     } else if (this.#options.area || this.#names.length === 1) {
       series.fill = () => alpha(this.#color(index), 0.12);
     }
@@ -219,7 +256,7 @@ export class LineChart {
 
   /** A line does not run on over an outage as if there had been values. */
   #gaps(plot: uPlot, at: number, holes: uPlot.Series.Gaps): uPlot.Series.Gaps {
-    const found = outages(this.#columns[0], this.#columns[at] ?? [], this.#options.range_ms);
+    const found = outages(this.#columns[0], this.#columns[at] ?? [], this.#span_ms);
     const pixel = (time_ms: number) => Math.round(plot.valToPos(time_ms, 'x', true));
     const cuts = found.map(([from, to]): [number, number] => [pixel(from), pixel(to)]);
     return cuts.length === 0 ? holes : [...holes, ...cuts].sort(([a], [b]) => a - b);
@@ -234,8 +271,9 @@ export class LineChart {
   }
 
   #valueRange(low: number | null, high: number | null): [number, number] {
-    const { min, max, unit } = this.#options;
-    const bottom = Math.min(min ?? baseline(low ?? 0, high ?? 0), low ?? 0);
+    const { min, max, style, unit } = this.#options;
+    const floor = style === undefined ? baseline(low ?? 0, high ?? 0) : Math.min(0, low ?? 0);
+    const bottom = Math.min(min ?? floor, low ?? 0);
     if (max !== undefined && (high ?? 0) <= max) {
       return [bottom, max];
     }
@@ -279,7 +317,10 @@ export class LineChart {
   #drawLiveEnds(plot: uPlot): void {
     const { ctx } = plot;
     const ratio = devicePixelRatio;
-    this.#columns.slice(1).forEach((values, index) => {
+    if (this.#options.style === 'bars') {
+      return;
+    }
+    this.#drawn.slice(1).forEach((values, index) => {
       const at = values.findLastIndex((value) => value !== null);
       const value = values[at];
       const time_ms = this.#columns[0][at];
@@ -316,8 +357,8 @@ export class LineChart {
     const inside = time_ms !== undefined && left !== undefined && left >= 0;
     this.#time.hidden = !inside;
     if (inside) {
-      const { zone, range_ms } = this.#options;
-      this.#time.textContent = range_ms >= DAY_MS / 2 ? formatDateTime(time_ms, zone) : formatClock(time_ms, zone);
+      const { zone } = this.#options;
+      this.#time.textContent = this.#span_ms >= DAY_MS / 2 ? formatDateTime(time_ms, zone) : formatClock(time_ms, zone);
       const half = this.#time.offsetWidth / 2;
       const x = Math.min(Math.max(left, half), plot.over.clientWidth - half);
       this.#time.style.transform = `translateX(calc(${x}px - 50%))`;
