@@ -1,6 +1,6 @@
 /** Every component in every state, to look at: `npm run gallery -w @pulseboard/react`. `?theme=light` for the other theme. */
 
-import { type ReactNode, StrictMode } from 'react';
+import { type ReactNode, StrictMode, useEffect, useRef, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import '../../styles/index.css';
 import './gallery.css';
@@ -9,9 +9,13 @@ import {
   AnimatedNumber,
   BarList,
   ChartLegend,
+  ConnectionStatus,
+  DataTable,
   FlashingValue,
   Gauge,
   Heatmap,
+  LiveChart,
+  type LiveChartHandle,
   MetricCard,
   PercentageBar,
   PriceChart,
@@ -19,7 +23,7 @@ import {
   Sparkline,
   StateTimeline,
 } from '../../src/index.js';
-import { alerts, candles, heat, NOON_MS, walk } from './data.js';
+import { alerts, candles, heat, NOON_MS, seeded, walk } from './data.js';
 
 const theme = new URLSearchParams(location.search).get('theme');
 document.documentElement.dataset.theme = theme ?? 'dark';
@@ -77,6 +81,76 @@ const rows = [
     ],
   },
 ];
+
+const minutes = Array.from({ length: 90 }, (_, index) => NOON_MS - (90 - index) * 60_000);
+const visits = {
+  times: minutes,
+  series: [
+    { name: 'today', values: walk(21, 90, 60, 9) },
+    { name: 'yesterday', values: walk(22, 90, 50, 9).map((value, index) => (index > 40 && index < 52 ? null : value)) },
+  ],
+};
+const parts = {
+  times: minutes.slice(-20),
+  series: ['web', 'app', 'shop'].map((name, index) => ({ name, values: walk(31 + index, 20, 20 + index * 6, 8) })),
+};
+
+/** Points come many times a second; React hears of the first only. */
+function Appended() {
+  const chart = useRef<LiveChartHandle>(null);
+  useEffect(() => {
+    const random = seeded(5);
+    let value = 50;
+    const timer = setInterval(() => {
+      value += (random() - 0.5) * 6;
+      chart.current?.append({ cpu: value, limit: 80 });
+    }, 50);
+    return () => clearInterval(timer);
+  }, []);
+  return (
+    <LiveChart
+      ref={chart}
+      title="Appended 20 times a second"
+      range_ms={10_000}
+      unit="percent"
+      comparison="limit"
+      min={0}
+      max={100}
+    />
+  );
+}
+
+function Orders() {
+  const [rows, setRows] = useState(() =>
+    Array.from({ length: 10_000 }, (_, index) => ({
+      id: `#${48_201 - index}`,
+      item: `Trail Runner ${index % 7}`,
+      pieces: index % 5,
+      total: index % 9 === 0 ? null : 20 + ((index * 37) % 200),
+    })),
+  );
+  useEffect(() => {
+    const random = seeded(6);
+    const timer = setInterval(
+      () =>
+        setRows((held) =>
+          held.map((row, index) =>
+            index < 40 && random() < 0.05 ? { ...row, total: Math.round(random() * 200) } : row,
+          ),
+        ),
+      500,
+    );
+    return () => clearInterval(timer);
+  }, []);
+  return <DataTable title="Orders" rows={rows} rowKey="id" height={300} columns={ORDER_COLUMNS} />;
+}
+
+const ORDER_COLUMNS = [
+  { key: 'id', width: 80, flash: false },
+  { key: 'item', width: 'minmax(120px, 2fr)' },
+  { key: 'pieces', isNumeric: true },
+  { key: 'total', isNumeric: true, unit: 'EUR' },
+] as const;
 
 function Gallery() {
   return (
@@ -226,6 +300,53 @@ function Gallery() {
         </Box>
         <Box wide>
           <PriceChart symbol="NVDA" type="line" data={candles(60)} zone="UTC" />
+        </Box>
+      </Group>
+      <Group name="LiveChart">
+        <Box wide>
+          <LiveChart
+            title="Orders per minute"
+            data={visits}
+            maxDataPoints={90}
+            type="area"
+            comparison="yesterday"
+            zone="UTC"
+          />
+        </Box>
+        <Box wide>
+          <Appended />
+        </Box>
+        <Box wide>
+          <LiveChart title="Stacked" data={parts} type="stacked" zone="UTC" legend={['last', 'max']} />
+        </Box>
+        <Box wide>
+          <LiveChart title="Bars" data={parts} type="bars" zone="UTC" />
+        </Box>
+        <Box>
+          <LiveChart title="Unknown" data={null} height={120} />
+          <LiveChart title="Broken" data={null} height={120} {...broken} />
+        </Box>
+        <Box>
+          <LiveChart title="Loading" data={null} height={120} isLoading />
+          <LiveChart title="Disconnected" data={visits} height={120} {...offline} zone="UTC" />
+        </Box>
+      </Group>
+      <Group name="DataTable and ConnectionStatus">
+        <Box wide>
+          <Orders />
+        </Box>
+        <Box>
+          <DataTable title="Empty" rows={[]} height={60} />
+          <DataTable title="Unknown" rows={null} height={60} />
+          <DataTable title="Broken" rows={null} height={60} {...broken} />
+        </Box>
+        <Box>
+          <ConnectionStatus isConnected latency_ms={9} />
+          <ConnectionStatus isConnected={false} lastKnown_ms={NOON_MS} onRetry={() => {}} />
+          <ConnectionStatus
+            connection={{ status: 'closed', reason: 'unauthorized', detail: 'the token has expired' }}
+          />
+          <ConnectionStatus />
         </Box>
       </Group>
       <Group name="Heatmap and StateTimeline">
