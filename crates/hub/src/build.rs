@@ -164,6 +164,8 @@ struct Assembly<'a> {
 impl Assembly<'_> {
     fn assemble(&self, owed: &mut [Option<Owed>], pasts: &mut [Option<PastRows>]) -> Assembled {
         let Self { set, reader, .. } = self;
+        // What one reader is owed is for nobody else, however it is settled.
+        let owes = owed.iter().any(Option::is_some);
         // Which views go out whole, and what the reader is told about it. Grows until nothing more is found.
         let mut whole: Vec<Option<Option<Reset>>> = set
             .members
@@ -175,9 +177,11 @@ impl Assembly<'_> {
                 _ => None,
             })
             .collect();
+        let members = set.members.iter().zip(owed.iter());
+        let tells_fixed = members.into_iter().any(|(member, owed)| member.feed.is_fixed() && owed.is_some());
         let (mut bases, mark, mut parts, merged) = loop {
             let bases = self.lock(&whole);
-            let at_now = reader.first || !bases.is_empty() || pasts.iter().any(Option::is_some);
+            let at_now = reader.first || !bases.is_empty() || tells_fixed || pasts.iter().any(Option::is_some);
             let now = self.hub.now();
             let to = if at_now { now.step } else { set.changed().min(self.hub.inner.step.load(Ordering::Acquire)) };
             match self.gather(owed, pasts, &mut whole, to) {
@@ -211,7 +215,9 @@ impl Assembly<'_> {
             && pasts.iter().flatten().all(|past| past.outcome == Outcome::Complete);
         let sent = mark.step.min(set.changed()).max(reader.sent);
         let frame = Arc::new(self.encode(&mark, &parts, continued, merged));
-        self.share(&frame, owed, pasts, &mark, sent);
+        if self.fresh || !owes {
+            self.share(&frame, owed, pasts, &mark, sent);
+        }
         Assembled::Frame(Built { frame, sent, continued })
     }
 
@@ -285,6 +291,11 @@ impl Assembly<'_> {
                     }
                     Err(()) => return Gathered::ReadAgain,
                 },
+                // There are no rows to be replaced: what was held stays, with the state that says why.
+                Feed::Gone(members) => {
+                    settled.push(index);
+                    owed[index].map(|_| members.clone())
+                }
                 Feed::Board(members) => {
                     settled.push(index);
                     match owed[index] {

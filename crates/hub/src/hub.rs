@@ -21,7 +21,7 @@ use crate::figures::{Counters, HubFigures};
 use crate::instance::Instance;
 use crate::linger::Lingering;
 use crate::mark::{Mark, covers};
-use crate::set::{ChannelSet, ChannelSource, ChannelSpec, Feed, Member, Ticket, board_members};
+use crate::set::{ChannelSet, ChannelSource, ChannelSpec, Feed, Member, Ticket, board_members, gone_members};
 use crate::tail::Tail;
 use crate::tail_log::TailLog;
 
@@ -295,6 +295,7 @@ impl Hub {
                 Feed::Tail(Arc::clone(tail))
             }
             ChannelSource::Board { definition_hash, panels } => Feed::Board(board_members(definition_hash, panels)),
+            ChannelSource::Gone(reason) => Feed::Gone(gone_members(reason.clone())),
         }
     }
 

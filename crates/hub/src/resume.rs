@@ -55,7 +55,7 @@ pub(crate) fn plan(set: &ChannelSet, since: Option<&Cursor>, now: &Mark, log: &A
     let clock_ahead = cursor.position.clock > now.position.clock;
     let mut known = 0;
     let starts = set.members.iter().map(|member| match &member.feed {
-        Feed::Board(_) => Start::Continue,
+        Feed::Board(_) | Feed::Gone(_) => Start::Continue,
         Feed::View(instance) => {
             if clock_ahead {
                 Start::Reset(ResetReason::Ahead)

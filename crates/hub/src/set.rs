@@ -6,8 +6,8 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 use indexmap::IndexMap;
 use parking_lot::Mutex;
-use pulseboard_model::{InstanceId, StreamName};
-use pulseboard_protocol::change::write_board_snapshot;
+use pulseboard_model::{InstanceId, Mode, Status, StreamName, ViewState};
+use pulseboard_protocol::change::{write_board_snapshot, write_state};
 use pulseboard_protocol::{CursorTag, Frame};
 use tokio::time::Instant;
 use xxhash_rust::xxh3::xxh3_64;
@@ -54,6 +54,8 @@ pub enum ChannelSource {
         /// Channel by panel id.
         panels: Vec<(String, String)>,
     },
+    /// Nothing any more: what the channel was called after is gone, and why.
+    Gone(String),
 }
 
 #[derive(Debug)]
@@ -61,11 +63,30 @@ pub(crate) enum Feed {
     View(Arc<Instance>),
     Tail(Arc<Tail>),
     Board(Bytes),
+    Gone(Bytes),
+}
+
+impl Feed {
+    /// Whether a reader of one may go on with the other.
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::View(one), Self::View(other)) => Arc::ptr_eq(one, other),
+            (Self::Tail(one), Self::Tail(other)) => one.stream == other.stream,
+            (Self::Board(one), Self::Board(other)) | (Self::Gone(one), Self::Gone(other)) => one == other,
+            _ => false,
+        }
+    }
+
+    /// Whether it never changes as long as it is followed: it is told once.
+    pub(crate) fn is_fixed(&self) -> bool {
+        matches!(self, Self::Board(_) | Self::Gone(_))
+    }
 }
 
 pub(crate) struct Member {
     pub(crate) name: Arc<str>,
     pub(crate) feed: Feed,
+    definition_hash: u64,
     _keep: Option<Keep>,
 }
 
@@ -77,8 +98,22 @@ impl std::fmt::Debug for Member {
 
 impl Member {
     pub(crate) fn new(spec: &ChannelSpec, feed: Feed) -> Self {
-        Self { name: Arc::clone(&spec.name), feed, _keep: spec.keep.clone() }
+        let definition_hash = spec.definition_hash;
+        Self { name: Arc::clone(&spec.name), feed, definition_hash, _keep: spec.keep.clone() }
     }
+
+    /// Whether a reader of one may go on with the other.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.definition_hash == other.definition_hash && self.feed.is_same(&other.feed)
+    }
+}
+
+/// What is told of a channel that stands for nothing any more.
+pub(crate) fn gone_members(reason: String) -> Bytes {
+    let state = ViewState { reason: Some(reason), ..ViewState::new(Status::Error, Mode::Maintained) };
+    let mut out = Vec::new();
+    write_state(&mut out, &state);
+    out.into()
 }
 
 /// The board's part of a frame, which never changes while the board does not.
@@ -130,7 +165,7 @@ impl ChannelSet {
             match &member.feed {
                 Feed::View(instance) => instance.followers.add(&set.ticket),
                 Feed::Tail(tail) => tail.followers.add(&set.ticket),
-                Feed::Board(_) => {}
+                Feed::Board(_) | Feed::Gone(_) => {}
             }
         }
         set
@@ -141,7 +176,7 @@ impl ChannelSet {
         let changed = self.members.iter().map(|member| match &member.feed {
             Feed::View(instance) => instance.changed(),
             Feed::Tail(tail) => tail.changed(),
-            Feed::Board(_) => 0,
+            Feed::Board(_) | Feed::Gone(_) => 0,
         });
         changed.max().unwrap_or(0)
     }

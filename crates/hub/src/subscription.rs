@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use pulseboard_model::Position;
+use pulseboard_model::{Position, ResetReason};
 use pulseboard_protocol::{Cursor, Frame, Pace, Reset};
 use tokio::time::Instant;
 
@@ -89,9 +89,8 @@ impl Hub {
         if continued {
             self.inner.counters.resumed();
         }
-        let min_interval = options.pace.max_hz.map(|hz| Duration::from_secs_f64(1.0 / hz));
         let position = options.since.map_or(now.position, |cursor| cursor.position);
-        Subscription {
+        let mut subscription = Subscription {
             hub: self.clone(),
             standing: Standing::new(Arc::clone(&set), plan.known, &position),
             id,
@@ -103,17 +102,53 @@ impl Hub {
             owed,
             first: true,
             continued,
-            // The dispatcher keeps the floor for the whole set.
-            interval: min_interval.filter(|interval| *interval > self.inner.config.floor),
-            batch: options.pace.batch_ms.filter(|ms| *ms > 0).map(Duration::from_millis),
+            interval: None,
+            batch: None,
             last_sent: None,
             changed_at: None,
             set,
-        }
+        };
+        subscription.keep_pace(options.pace);
+        subscription
     }
 }
 
 impl Subscription {
+    /// From now on follows `channels`. What is the same goes on; what stands for something else comes whole in the next
+    /// frame, with the reason `changed`, and what is new without one. Says whether anything is other than before.
+    pub fn refollow(&mut self, channels: &[ChannelSpec], pace: Pace) -> bool {
+        self.keep_pace(pace);
+        let set = self.hub.set(channels);
+        if Arc::ptr_eq(&set, &self.set) {
+            return false;
+        }
+        set.add(self.id, Arc::clone(&self.signal));
+        self.set.remove(self.id);
+        let owed = set.members.iter().map(|member| {
+            let known = self.set.members.iter().position(|known| known.name == member.name);
+            match known {
+                Some(index) if self.set.members[index].is_same(member) => self.owed[index],
+                Some(_) => {
+                    self.hub.inner.counters.reset(ResetReason::Changed);
+                    Some(Owed::Whole(Reset::from(ResetReason::Changed)))
+                }
+                None => Some(Owed::Fresh(0)),
+            }
+        });
+        self.owed = owed.collect();
+        self.standing = Standing::new(Arc::clone(&set), self.sent, &self.position);
+        self.set = set;
+        self.signal.raise();
+        true
+    }
+
+    fn keep_pace(&mut self, pace: Pace) {
+        let interval = pace.max_hz.map(|hz| Duration::from_secs_f64(1.0 / hz));
+        // The dispatcher keeps the floor for the whole set.
+        self.interval = interval.filter(|interval| *interval > self.hub.inner.config.floor);
+        self.batch = pace.batch_ms.filter(|ms| *ms > 0).map(Duration::from_millis);
+    }
+
     /// Its number on its connection.
     #[must_use]
     pub fn number(&self) -> u32 {

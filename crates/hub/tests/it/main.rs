@@ -2,6 +2,7 @@
 
 mod concurrent;
 mod pace;
+mod refollow;
 mod resume;
 mod tails;
 mod world;
