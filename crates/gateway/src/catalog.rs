@@ -7,19 +7,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono_tz::Tz;
+use parking_lot::RwLock;
 use pulseboard_hub::{ChannelSource, ChannelSpec, Keep};
 use pulseboard_journal::{Log, MetaStore};
 use pulseboard_live::{Engine, InstanceRef, Missing, Params, QuerySpec, User, normalise_sql};
-use pulseboard_model::{Cell, InstanceId, ViewName, system};
+use pulseboard_model::{Cell, ViewName, system};
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::{Channel, InvalidChannel, Pace};
 use pulseboard_runtime::{Clock, Shutdown};
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 use tracing::info;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::board::Board;
 use crate::error::query_error;
+use crate::names::{Definitions, Names};
 use crate::queries::AdHocQueries;
 
 /// How many near names an error lists.
@@ -47,18 +49,12 @@ pub enum Origin {
 }
 
 #[derive(Debug)]
-struct Held {
-    view: NamedView,
-    /// Keeps the view running whether anyone looks or not. One with open parameters runs only for who gives them.
-    running: Option<InstanceRef>,
-}
-
-#[derive(Debug)]
 struct Inner {
     engine: Engine,
     log: Arc<dyn Log>,
-    views: BTreeMap<ViewName, Held>,
-    boards: BTreeMap<String, Board>,
+    names: RwLock<Arc<Names>>,
+    /// Counts up with each change of the names.
+    version: watch::Sender<u64>,
     queries: Arc<AdHocQueries>,
 }
 
@@ -86,66 +82,42 @@ impl Catalog {
     /// somebody sent must never keep the server from starting.
     #[must_use]
     pub fn start(
-        views: Vec<NamedView>,
-        boards: Vec<Board>,
+        definitions: Definitions,
         engine: Engine,
         log: Arc<dyn Log>,
         meta: MetaStore,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let mut held = BTreeMap::new();
-        for view in views {
-            let acquired = (view.origin == Origin::Configured).then(|| engine.acquire(&view.spec, Missing::Wait));
-            let running = match acquired.transpose() {
-                Ok(instance) => instance,
-                Err(error) => {
-                    info!(view = %view.name, %error, "a view runs only when it is asked for");
-                    None
-                }
-            };
-            held.insert(view.name.clone(), Held { view, running });
-        }
-        let boards = boards.into_iter().map(|board| (board.id.clone(), board)).collect();
         let queries = Arc::new(AdHocQueries::new(meta, clock));
-        Self(Arc::new(Inner { engine, log, views: held, boards, queries }))
+        let names = RwLock::new(Arc::new(Names::new(definitions, |view| run(&engine, view))));
+        Self(Arc::new(Inner { engine, log, names, version: watch::Sender::new(0), queries }))
     }
 
-    /// All named views of the configuration.
-    pub(crate) fn views(&self) -> impl Iterator<Item = &NamedView> {
-        self.0.views.values().map(|held| &held.view).filter(|view| view.origin == Origin::Configured)
+    /// From now on the names stand for what `definitions` say. What says the same as before runs on; whoever follows a name
+    /// that stands for something else is told. Plans queries: call it where blocking is allowed, and from one place only.
+    pub fn replace(&self, definitions: Definitions) {
+        let engine = &self.0.engine;
+        let before = self.names();
+        let names = Arc::new(Names::new(definitions, |view| run(engine, view)));
+        *self.0.names.write() = names;
+        self.0.version.send_modify(|version| *version += 1);
+        // Only now: what both name never stopped.
+        drop(before);
     }
 
-    /// The instances of all named views that run by themselves.
-    pub(crate) fn running_views(&self) -> impl Iterator<Item = (&ViewName, InstanceId)> {
-        self.0.views.iter().filter_map(|(name, held)| Some((name, held.running.as_ref()?.id())))
+    /// The names as they are now.
+    pub(crate) fn names(&self) -> Arc<Names> {
+        Arc::clone(&self.0.names.read())
     }
 
-    /// All boards of the configuration.
-    pub(crate) fn boards(&self) -> impl Iterator<Item = &Board> {
-        self.0.boards.values().filter(|board| board.origin == Origin::Configured)
-    }
-
-    /// One board.
-    pub(crate) fn board(&self, id: &str) -> Result<&Board, ApiError> {
-        self.0.boards.get(id).ok_or_else(|| {
-            let nearest = nearest(id, self.0.boards.keys().map(String::as_str));
-            ApiError::unknown(Code::UnknownBoard, "board", id, nearest)
-        })
-    }
-
-    fn view(&self, name: &str) -> Result<&Held, ApiError> {
-        self.0.views.get(name).ok_or_else(|| {
-            let nearest = nearest(name, self.0.views.keys().map(ViewName::as_str));
-            ApiError::unknown(Code::UnknownView, "view", name, nearest)
-        })
+    /// Tells of each change of the names.
+    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
+        self.0.version.subscribe()
     }
 
     /// A view's question, with parameters and zone if they are asked otherwise.
     pub(crate) fn view_spec(&self, name: &str, params: &Params, timezone: Option<Tz>) -> Result<QuerySpec, ApiError> {
-        let mut spec = self.view(name)?.view.spec.clone();
-        spec.params.extend(params.clone());
-        spec.timezone = timezone.unwrap_or(spec.timezone);
-        Ok(spec)
+        spec_in(&self.names(), name, params, timezone)
     }
 
     /// The running instance that answers `spec`, on a user's account unless a name of the configuration holds it.
@@ -161,7 +133,7 @@ impl Catalog {
                 let spec = self.view_spec(name.as_str(), &params, timezone)?;
                 Ok(self.view_channel(user, channel.to_string(), &spec)?.into())
             }
-            Channel::Board { name, vars } => self.resolve_board(user, channel, self.board(name)?, vars, timezone),
+            Channel::Board { name, vars } => self.resolve_board(user, channel, (&self.names(), name), vars, timezone),
             Channel::Stream { name, .. } => {
                 if self.0.log.schema(name.as_str()).is_none() {
                     let streams = self.0.log.streams();
@@ -192,21 +164,22 @@ impl Catalog {
         &self,
         user: &User,
         channel: &Channel,
-        board: &Board,
+        (names, board): (&Names, &str),
         vars: &BTreeMap<String, String>,
         timezone: Option<Tz>,
     ) -> Result<Resolved, ApiError> {
+        let (board, _) = names.board(board)?;
         let vars = board.bind(vars)?;
         let mut panels = Vec::with_capacity(board.panels.len());
         let mut specs: Vec<ChannelSpec> = Vec::with_capacity(board.panels.len() + 1);
         for panel in &board.panels {
-            let own = &self.view(panel.view.as_str())?.view.spec.params;
+            let own = &names.view(panel.view.as_str())?.view.spec.params;
             let taken = panel.variables.iter().filter_map(|name| vars.get_key_value(name));
             // What the view is by itself is not said again: whoever follows it by its bare name shares the channel.
             let taken = taken.filter(|(name, value)| own.get(*name) != Some(&text_cell(value)));
             let taken: BTreeMap<_, _> = taken.map(|(name, value)| (name.clone(), value.clone())).collect();
             let params = taken.iter().map(|(name, value)| (name.clone(), text_cell(value))).collect();
-            let spec = self.view_spec(panel.view.as_str(), &params, timezone)?;
+            let spec = spec_in(names, panel.view.as_str(), &params, timezone)?;
             let name = Channel::View { name: panel.view.clone(), params: taken }.to_string();
             panels.push((panel.id.clone(), name.clone()));
             // Two panels may show one view; it is followed once.
@@ -257,6 +230,27 @@ impl Catalog {
     /// Keeps the store of ad-hoc queries tidy until shutdown.
     pub(crate) async fn run(self, shutdown: Shutdown) {
         Arc::clone(&self.0.queries).run(shutdown).await;
+    }
+}
+
+fn spec_in(names: &Names, name: &str, params: &Params, timezone: Option<Tz>) -> Result<QuerySpec, ApiError> {
+    let mut spec = names.view(name)?.view.spec.clone();
+    spec.params.extend(params.clone());
+    spec.timezone = timezone.unwrap_or(spec.timezone);
+    Ok(spec)
+}
+
+/// Starts a view that runs by itself.
+fn run(engine: &Engine, view: &NamedView) -> Option<Arc<InstanceRef>> {
+    if view.origin != Origin::Configured {
+        return None;
+    }
+    match engine.acquire(&view.spec, Missing::Wait) {
+        Ok(instance) => Some(Arc::new(instance)),
+        Err(error) => {
+            info!(view = %view.name, %error, "a view runs only when it is asked for");
+            None
+        }
     }
 }
 

@@ -20,6 +20,7 @@ use serde_json::Value;
 
 use crate::admission::ConnectionLimits;
 use crate::catalog::Catalog;
+use crate::definitions::DefinitionFiles;
 use crate::figures::Figures;
 use crate::system::SystemRecord;
 use crate::web::WebApp;
@@ -143,6 +144,8 @@ pub struct Deps {
     pub hub: Hub,
     /// Named views, boards and ad-hoc queries.
     pub catalog: Catalog,
+    /// Where changes of boards and views are made.
+    pub files: DefinitionFiles,
     /// What the sources say of themselves, as `GET /api/v1/sources` answers.
     pub sources: SourceList,
     /// Counters since the start.

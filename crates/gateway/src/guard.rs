@@ -93,7 +93,7 @@ pub(crate) async fn guard(State(config): State<Arc<GatewayConfig>>, request: Req
         );
         if preflight {
             headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, PUT, DELETE"));
-            let allowed = "Content-Type, Content-Encoding, Idempotency-Key, If-None-Match, Last-Event-ID";
+            let allowed = "Content-Type, Content-Encoding, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID";
             headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(allowed));
             headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
         }

@@ -108,10 +108,15 @@ pub(crate) async fn get_ready(State((deps, health)): State<(Deps, Health)>) -> R
         log: log_note(log_health, deps.log.incident()),
         position: deps.log.head().to_string(),
         live_position: deps.engine.watch_position().borrow().to_string(),
-        problems: deps.log.problems(),
+        problems: deps.log.problems().into_iter().chain(problems_of_files(&deps)).collect(),
     };
     let code = if status == "ready" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, Json(answer)).into_response()
+}
+
+/// What is wrong with the files of boards and views.
+fn problems_of_files(deps: &Deps) -> Vec<String> {
+    deps.catalog.names().problems().iter().map(ToString::to_string).collect()
 }
 
 /// What an operator must know of the log.
@@ -138,7 +143,8 @@ pub(crate) async fn get_metrics(State((deps, health, connections)): State<(Deps,
         metrics::gauge!("pulseboard_stream_rejected_rows", "stream" => stream.clone()).set(rejected);
         metrics::gauge!("pulseboard_stream_bytes", "stream" => stream).set(bytes);
     }
-    let running: Vec<_> = deps.catalog.running_views().map(|(name, id)| (name.to_string(), id)).collect();
+    let names = deps.catalog.names();
+    let running: Vec<_> = names.running().map(|(view, running)| (view.name.to_string(), running.id())).collect();
     let (engine, ids) = (deps.engine.clone(), running.iter().map(|(_, id)| *id).collect());
     // They come from the engine's thread. One that is too busy to answer leaves the last ones in place.
     let figures = tokio::task::spawn_blocking(move || engine.figures_of(ids)).await.unwrap_or_default();

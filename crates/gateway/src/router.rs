@@ -12,6 +12,7 @@ use pulseboard_protocol::error::{ApiError, Code};
 
 use crate::connections::Connections;
 use crate::deps::Deps;
+use crate::editing::{delete_board, delete_view, get_board, get_boards, put_board, put_view};
 use crate::error::HttpError;
 use crate::guard::guard;
 use crate::health::{Health, get_live, get_metrics, get_ready, measure};
@@ -21,9 +22,7 @@ use crate::openapi::get_openapi;
 use crate::query::{post_explain, post_query};
 use crate::range::post_range;
 use crate::streams::{get_stream, get_streams};
-use crate::views::{
-    get_board, get_boards, get_connections, get_sources, get_view, get_views, not_yet, post_live_query,
-};
+use crate::views::{get_connections, get_sources, get_view, get_views, not_yet, post_live_query};
 use crate::web::get_web;
 
 /// The largest JSON body of a call that is not ingest.
@@ -90,13 +89,13 @@ pub(crate) fn router(gateway: &Gateway) -> Router {
         .route("/streams", get(get_streams))
         .route("/streams/{stream}", get(get_stream).delete(not_yet))
         .route("/views", get(get_views))
-        .route("/views/{view}", get(get_view).put(not_yet).delete(not_yet))
+        .route("/views/{view}", get(get_view).put(put_view).delete(delete_view))
         .route("/query", post(post_query))
         .route("/range", post(post_range))
         .route("/explain", post(post_explain))
         .route("/live/queries", post(post_live_query))
         .route("/boards", get(get_boards))
-        .route("/boards/{board}", get(get_board).put(not_yet).delete(not_yet))
+        .route("/boards/{board}", get(get_board).put(put_board).delete(delete_board))
         .route("/sources", get(get_sources))
         .route("/connections", get(get_connections))
         .route("/alerts", any(not_yet))

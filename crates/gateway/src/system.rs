@@ -100,6 +100,7 @@ fn measure(
     let per_s = |now: u64, before: u64| (now - before) as f64 / passed.as_secs_f64().max(0.001);
     let (request_avg_ms, request_p99_ms) = deps.figures.latencies_ms();
     let (_, delivery_p50_ms, delivery_p99_ms) = figures.latencies_ms();
+    let problems = deps.log.problems().len() + deps.catalog.names().problems().len();
     let mut row = Map::new();
     let counts = [
         ("messages", now.messages),
@@ -113,6 +114,7 @@ fn measure(
         ("resumes", hub.resumes),
         ("resets", hub.resets.iter().map(|(_, count)| count).sum()),
         ("conflated", hub.conflated),
+        ("problems", u64::try_from(problems).unwrap_or(u64::MAX)),
     ];
     let measures = [
         ("uptime_s", health.uptime().as_secs_f64()),

@@ -14,13 +14,14 @@ use pulseboard_model::{InstanceId, Position, Status};
 use pulseboard_protocol::change::{write_snapshot_members, write_state};
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::etag::{if_none_match, weak_etag};
-use pulseboard_protocol::http::{LiveQueryAnswer, QueryRequest, ViewAnswer};
+use pulseboard_protocol::http::{LiveQueryAnswer, QueryRequest};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::catalog::{spec_hash, text_cell};
 use crate::connections::Connections;
 use crate::deps::Deps;
+use crate::editing::view_answer;
 use crate::error::{HttpResult, query_error};
 use crate::live::{timezone_of, user_of};
 use crate::query::{WAIT_DEFAULT, known_position, moment, spec_of, wait_of};
@@ -30,13 +31,9 @@ const FIRST_ANSWER_MAX: Duration = Duration::from_secs(1);
 
 /// `GET /api/v1/views`.
 pub(crate) async fn get_views(State(deps): State<Deps>) -> Json<Value> {
-    let answer = |view: &crate::catalog::NamedView| ViewAnswer {
-        name: view.name.to_string(),
-        channel: format!("view:{}", view.name),
-        sql: view.spec.sql.clone(),
-        timezone: view.spec.timezone.name().to_owned(),
-    };
-    Json(json!({ "views": deps.catalog.views().map(answer).collect::<Vec<_>>() }))
+    let names = deps.catalog.names();
+    let views: Vec<_> = names.views().map(|held| view_answer(&held.view, &held.kept)).collect();
+    Json(json!({ "views": views, "problems": names.problems() }))
 }
 
 /// `GET /api/v1/views/{view}`.
@@ -194,20 +191,6 @@ pub(crate) async fn post_live_query(
         ApiError::new(Code::Internal, "the query could not be registered by a fault of the server")
     })??;
     Ok(Json(LiveQueryAnswer { channel: format!("sql:{hash}") }))
-}
-
-/// `GET /api/v1/boards`.
-pub(crate) async fn get_boards(State(deps): State<Deps>) -> Json<Value> {
-    let short = |board: &crate::board::Board| {
-        let title = board.definition.get("title").cloned().unwrap_or_else(|| board.id.clone().into());
-        json!({"id": board.id, "title": title, "channel": format!("board:{}", board.id)})
-    };
-    Json(json!({ "boards": deps.catalog.boards().map(short).collect::<Vec<_>>() }))
-}
-
-/// `GET /api/v1/boards/{board}`.
-pub(crate) async fn get_board(State(deps): State<Deps>, Path(id): Path<String>) -> HttpResult<Json<Value>> {
-    Ok(Json(deps.catalog.board(&id)?.definition.clone()))
 }
 
 /// `GET /api/v1/sources`.

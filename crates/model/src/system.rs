@@ -18,7 +18,7 @@ pub fn stream() -> StreamName {
 }
 
 /// What is counted: since the start, or open now.
-pub const COUNTS: [&str; 11] = [
+pub const COUNTS: [&str; 12] = [
     "messages",
     "errors",
     "connections",
@@ -30,6 +30,7 @@ pub const COUNTS: [&str; 11] = [
     "resumes",
     "resets",
     "conflated",
+    "problems",
 ];
 
 /// What is measured: since the start (`uptime_s`), in the last second, or of the last requests and frames.

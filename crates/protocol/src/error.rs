@@ -26,8 +26,12 @@ pub enum Code {
     BadTimezone,
     /// The query names a column that does not exist.
     UnknownColumn,
+    /// A board or view is not as its file may be; `details.problems` names each key.
+    BadDefinition,
     /// The page or host asking is not allowed to.
     ForbiddenOrigin,
+    /// It is not kept where it could be changed.
+    ReadOnly,
     /// Nothing is here.
     NotFound,
     /// There is no such stream.
@@ -50,6 +54,8 @@ pub enum Code {
     OtherEpoch,
     /// The position is beyond the log's end.
     Ahead,
+    /// What would be replaced is not what the change was made from; `details` has it as it is now.
+    Conflict,
     /// The body is larger than allowed.
     TooLarge,
     /// The content encoding or type is not understood.
@@ -78,7 +84,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the fixture.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 35] = [
         Self::BadRequest,
         Self::BadJson,
         Self::BadSql,
@@ -87,7 +93,9 @@ impl Code {
         Self::BadChannel,
         Self::BadTimezone,
         Self::UnknownColumn,
+        Self::BadDefinition,
         Self::ForbiddenOrigin,
+        Self::ReadOnly,
         Self::NotFound,
         Self::UnknownStream,
         Self::UnknownView,
@@ -99,6 +107,7 @@ impl Code {
         Self::KeyReused,
         Self::OtherEpoch,
         Self::Ahead,
+        Self::Conflict,
         Self::TooLarge,
         Self::UnsupportedType,
         Self::TooManyStreams,
@@ -124,8 +133,9 @@ impl Code {
             | Self::BadPosition
             | Self::BadChannel
             | Self::BadTimezone
-            | Self::UnknownColumn => 400,
-            Self::ForbiddenOrigin => 403,
+            | Self::UnknownColumn
+            | Self::BadDefinition => 400,
+            Self::ForbiddenOrigin | Self::ReadOnly => 403,
             Self::NotFound
             | Self::UnknownStream
             | Self::UnknownView
@@ -134,7 +144,7 @@ impl Code {
             | Self::UnknownSubscription => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
-            Self::KeyReused | Self::OtherEpoch | Self::Ahead => 409,
+            Self::KeyReused | Self::OtherEpoch | Self::Ahead | Self::Conflict => 409,
             Self::TooLarge => 413,
             Self::UnsupportedType => 415,
             Self::TooManyStreams | Self::LimitExceeded | Self::QueryFailed => 422,

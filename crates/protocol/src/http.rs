@@ -166,6 +166,42 @@ pub struct ViewAnswer {
     pub sql: String,
     /// The zone it is planned in.
     pub timezone: String,
+    /// Where it is kept.
+    #[serde(flatten)]
+    pub kept: KeptAnswer,
+}
+
+/// Where a board or a view is kept, among its other members.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeptAnswer {
+    /// Whether it can be changed through the API.
+    pub editable: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_only: Option<String>,
+    /// Hash of its file's text; null if it has no file of its own.
+    pub hash: Option<String>,
+    /// What is wrong with its file as it is now. What counts meanwhile is what the file said before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<ProblemAnswer>,
+}
+
+/// One thing that is wrong with a definition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProblemAnswer {
+    /// The name of the file, without its folders.
+    pub file: String,
+    /// Which key, dotted: `panels[2].sql`. Empty if it is the whole.
+    pub key: String,
+    /// What is wrong and what is allowed.
+    pub what: String,
+}
+
+impl std::fmt::Display for ProblemAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let key = if self.key.is_empty() { String::new() } else { format!("{}: ", self.key) };
+        write!(f, "{}: {key}{}", self.file, self.what)
+    }
 }
 
 /// The answer of `GET /health/ready`.

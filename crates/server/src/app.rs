@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pulseboard_gateway::{Catalog, Deps, Figures, Gateway, GatewayConfig, SourceList, StreamConfigs};
+use pulseboard_gateway::{Catalog, DefinitionFiles, Deps, Figures, Gateway, GatewayConfig, SourceList, StreamConfigs};
 use pulseboard_hub::{Hub, HubConfig};
 use pulseboard_journal::{Archived, EmbeddedConfig, EmbeddedLog, Log};
 use pulseboard_live::{Checkpoints, Engine, EngineConfig};
@@ -22,6 +22,7 @@ use tracing::{error, warn};
 
 use crate::checkpoint_files::CheckpointFiles;
 use crate::config::ServerConfig;
+use crate::definitions::{self, Keeper};
 use crate::feeder::{self, Feeder};
 use crate::log_history::LogHistory;
 use crate::rollups::Wanted;
@@ -108,7 +109,8 @@ impl App {
         };
         declare(log.as_ref(), &config.streams, config.host_source).await?;
 
-        let wanted = Arc::new(Wanted::new(config.views.iter().map(|view| view.spec.clone()).collect()));
+        let wanted =
+            Arc::new(Wanted::new(config.assembled.definitions.views.iter().map(|view| view.spec.clone()).collect()));
         let history = match &archived {
             Some(archived) => LogHistory::with_archive(archived.clone()).with_rollups(wanted.clone()),
             None => LogHistory::new(log.clone()),
@@ -116,6 +118,7 @@ impl App {
         let history = Arc::new(history.with_keys(references::keys(&config.references)));
         if let Some(archived) = archived {
             let (archive, history, limits) = (archived.archive().clone(), history.clone(), limits.queries.clone());
+            let wanted = wanted.clone();
             rollups::spawn(rollups::Parts { archive, history, wanted, limits }, &tasks)
                 .map_err(|error| StartError::one(format!("starting the thread of rollups: {error}")))?;
         }
@@ -157,8 +160,14 @@ impl App {
         }
 
         let meta = embedded.meta_store();
-        let catalog =
-            Catalog::start(config.views, config.boards, engine.clone(), log.clone(), meta.clone(), clock.clone());
+        let assembled = config.assembled;
+        let definitions = assembled.definitions.clone();
+        let catalog = Catalog::start(definitions, engine.clone(), log.clone(), meta.clone(), clock.clone());
+        let (files, orders) = DefinitionFiles::new();
+        let (places, catalog_kept) = (config.places, catalog.clone());
+        let keeper = Keeper { places, files: config.files, assembled, catalog: catalog_kept, wanted };
+        definitions::spawn(keeper, orders, &tasks)
+            .map_err(|error| StartError::one(format!("starting the thread of definitions: {error}")))?;
         let streams = Arc::new(config.streams);
         let base = GatewayConfig::new(address);
         let owned_streams = base.owned_streams.into_iter().chain(references::owned(&config.references)).collect();
@@ -183,6 +192,7 @@ impl App {
             engine,
             hub,
             catalog,
+            files,
             sources,
             figures: Arc::new(Figures::default()),
             clock,

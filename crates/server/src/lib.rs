@@ -7,6 +7,7 @@ mod archive;
 mod checkpoint_files;
 pub mod cli;
 pub mod config;
+mod definitions;
 mod feeder;
 mod log_history;
 mod references;

@@ -1,5 +1,6 @@
 //! Channels over connections: what all transports have in common is resolving channels and hub subscriptions.
 
+mod again;
 mod asked;
 mod poll;
 mod sse;

@@ -18,8 +18,10 @@ use pulseboard_protocol::frame::sse_event;
 use pulseboard_protocol::{Channel, Frame};
 use pulseboard_runtime::Shutdown;
 use rand::Rng;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::again::Asking;
 use super::asked::read_query;
 use super::{DRAIN_SPREAD_MS, LiveDeps, cursor_of, reach_cursor, resolve, timezone_of, user_of};
 use crate::connections::{Arrival, Place};
@@ -53,7 +55,10 @@ pub(crate) async fn get_sse(
         None => cursor_of(asked.since.as_deref())?,
     };
     reach_cursor(&live.deps, since.as_ref()).await;
-    let (channels, mut refused) = resolve(&live.deps, user_of(peer), asked.channels, asked.last, timezone).await;
+    let definitions = live.deps.catalog.watch();
+    let asking = Asking { user: user_of(peer), names: asked.channels, timezone, pace: asked.pace };
+    let (channels, mut refused) =
+        resolve(&live.deps, asking.user.clone(), asking.names.clone(), asked.last, timezone).await;
     if let Some((channel, error)) = refused.pop() {
         return Err(error.with("channel", channel).into());
     }
@@ -67,6 +72,8 @@ pub(crate) async fn get_sse(
         subscription,
         bell,
         place,
+        asking,
+        definitions,
         draining: live.connections.draining(),
         named: asked.named,
         stage: Stage::Init,
@@ -94,6 +101,9 @@ struct Stream {
     subscription: Subscription,
     bell: Arc<Bell>,
     place: Place,
+    asking: Asking,
+    /// Tells when names stand for something else.
+    definitions: watch::Receiver<u64>,
     draining: Shutdown,
     named: bool,
     stage: Stage,
@@ -135,6 +145,11 @@ impl Stream {
             tokio::select! {
                 () = self.bell.rung() => {}
                 () = sleep_until(wake) => {}
+                Ok(()) = self.definitions.changed() => {
+                    if self.asking.again(&self.live.deps, &mut self.subscription).await {
+                        self.place.follows(vec![self.subscription.standing()]);
+                    }
+                }
                 () = self.draining.wait() => {
                     let wait_ms = rand::rng().random_range(0..DRAIN_SPREAD_MS);
                     tokio::time::sleep(Duration::from_millis(wait_ms)).await;

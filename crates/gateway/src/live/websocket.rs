@@ -27,6 +27,7 @@ use serde_json::Value;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::again::Asking;
 use super::{COME_BACK_MS, DRAIN_SPREAD_MS, LiveDeps, cursor_of, reach_cursor, resolve, timezone_of, user_of};
 use crate::connections::{Arrival, Place};
 use crate::error::HttpResult;
@@ -85,7 +86,7 @@ struct Connection {
     encoding: Encoding,
     socket: WebSocket,
     bell: Arc<Bell>,
-    subscriptions: Vec<Subscription>,
+    subscriptions: Vec<(Subscription, Asking)>,
     next_sub: u32,
     heard: Instant,
     bad: u32,
@@ -120,6 +121,7 @@ impl Connection {
         let drained = draining.wait();
         tokio::pin!(drained);
         let patience = self.live.deps.config.patience;
+        let mut definitions = self.live.deps.catalog.watch();
         let mut pings = interval_at(Instant::now() + patience.ping_every, patience.ping_every);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let end = loop {
@@ -141,6 +143,7 @@ impl Connection {
                 },
                 () = self.bell.rung() => {}
                 () = paced => {}
+                Ok(()) = definitions.changed() => self.look_up_again().await,
                 _ = pings.tick() => {
                     if self.heard.elapsed() > patience.silence_max {
                         break End::Close(Close::Idle, None);
@@ -173,11 +176,11 @@ impl Connection {
         let now = Instant::now();
         let mut next: Option<Instant> = None;
         for index in 0..self.subscriptions.len() {
-            match self.subscriptions[index].due(now) {
+            match self.subscriptions[index].0.due(now) {
                 Due::Idle => {}
                 Due::At(at) => next = Some(next.map_or(at, |next| next.min(at))),
                 Due::Now => {
-                    if let Some(frame) = self.subscriptions[index].pull().await {
+                    if let Some(frame) = self.subscriptions[index].0.pull().await {
                         self.send_frame(&frame).await?;
                     }
                 }
@@ -265,14 +268,14 @@ impl Connection {
                     Ok(parsed) => parsed.to_string(),
                     Err(_) => channel.clone(),
                 });
-                let found = self.subscriptions.iter().position(|subscription| match (&sub, &canonical) {
+                let found = self.subscriptions.iter().position(|(subscription, _)| match (&sub, &canonical) {
                     (Some(sub), _) => subscription.number() == *sub,
                     (None, Some(channel)) => subscription.channels().any(|name| **name == **channel),
                     (None, None) => false,
                 });
                 let answer = match found {
                     Some(index) => {
-                        let sub = Some(self.subscriptions.remove(index).number());
+                        let sub = Some(self.subscriptions.remove(index).0.number());
                         self.list_channels();
                         ServerMessage::Ack { id, sub, published: None }
                     }
@@ -312,8 +315,10 @@ impl Connection {
             Err(error) => return self.answer(&refuse(&id, error)).await,
         };
         reach_cursor(&self.live.deps, since.as_ref()).await;
+        let mut names = subscribe.channels;
         let (channels, refused) =
-            resolve(&self.live.deps, self.user.clone(), subscribe.channels, subscribe.last, timezone).await;
+            resolve(&self.live.deps, self.user.clone(), names.clone(), subscribe.last, timezone).await;
+        names.retain(|name| !refused.iter().any(|(refused, _)| refused == name));
         for (channel, error) in refused {
             self.answer(&ServerMessage::Error { id: id.clone(), channel: Some(channel), error }).await?;
         }
@@ -333,14 +338,26 @@ impl Connection {
             cursor: frame.cursor.to_string(),
             resumed: subscription.is_continued(),
         };
-        self.subscriptions.push(subscription);
+        self.subscriptions
+            .push((subscription, Asking { user: self.user.clone(), names, timezone, pace: subscribe.pace }));
         self.list_channels();
         self.answer(&subscribed).await?;
         self.send_frame(&frame).await
     }
 
+    /// Names stand for something else: some of what is followed may be among them.
+    async fn look_up_again(&mut self) {
+        let mut changed = false;
+        for (subscription, asking) in &mut self.subscriptions {
+            changed |= asking.again(&self.live.deps, subscription).await;
+        }
+        if changed {
+            self.list_channels();
+        }
+    }
+
     fn list_channels(&self) {
-        self.place.follows(self.subscriptions.iter().map(Subscription::standing).collect());
+        self.place.follows(self.subscriptions.iter().map(|(subscription, _)| subscription.standing()).collect());
     }
 }
 

@@ -7,6 +7,8 @@ use crate::config::{Overrides, load};
 pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
     let config = load(Some(&args.config), &Overrides::default())
         .map_err(|problems| Failure { lines: problems.iter().map(ToString::to_string).collect(), code: 2 })?;
-    println!("{}: fine ({} views, {} boards)", args.config.display(), config.views.len(), config.boards.len());
+    let definitions = &config.assembled.definitions;
+    let (views, boards) = (definitions.views.len(), definitions.boards.len());
+    println!("{}: fine ({views} views, {boards} boards)", args.config.display());
     Ok(())
 }

@@ -19,10 +19,12 @@ use super::{check_query, options, syntax};
 const GRID_COLUMNS: i64 = 12;
 
 /// A board and the views that its panels bring along.
-#[derive(Debug)]
-pub(super) struct BoardFile {
-    pub(super) board: Board,
-    pub(super) views: Vec<NamedView>,
+#[derive(Debug, Clone)]
+pub(crate) struct BoardFile {
+    pub(crate) board: Board,
+    pub(crate) views: Vec<NamedView>,
+    /// Whether its file says that it is not to be changed through the API.
+    pub(crate) read_only: bool,
 }
 
 /// Reads a board; its id is the file's name.
@@ -51,6 +53,8 @@ pub(super) fn read_board(
     let timezone = reader.read("timezone", problems, zone).unwrap_or(default);
     let (variables, choices) = read_variables(&mut reader, problems);
     let pace = read_pace(&mut reader, problems);
+    let read_only =
+        reader.read("read_only", problems, |value| value.as_bool().ok_or_else(|| wrong("true or false", value)));
     let panels = reader.tables("panels", problems);
     reader.finish(problems);
 
@@ -82,7 +86,8 @@ pub(super) fn read_board(
         members.extend(more.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
     }
     let (id, origin) = (id.to_owned(), Origin::Configured);
-    Some(BoardFile { board: Board { id, definition, panels: behind, variables, pace, origin }, views })
+    let board = Board { id, definition, panels: behind, variables, pace, origin };
+    Some(BoardFile { board, views, read_only: read_only.unwrap_or_default() })
 }
 
 /// Sparklines are drawn from other panels of the board: these must be there, and ask something.

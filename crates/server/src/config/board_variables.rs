@@ -94,9 +94,11 @@ fn plain(value: &Value) -> Result<String, String> {
 /// Says of each panel which variables its view takes, once all views are known.
 pub(super) fn bind_panels(board: &mut Board, views: &[NamedView], problems: &mut Vec<Problem>) {
     let Board { id, definition, panels, variables, .. } = board;
-    for (number, panel) in panels.iter_mut().enumerate() {
+    for panel in panels.iter_mut() {
+        let number = place_of(definition, &panel.id);
+        let asks = if definition["panels"][number]["sql"].is_string() { "sql" } else { "view" };
         let mut problem = |what: String| {
-            let key = format!("panels.{}.view", panel.id);
+            let key = format!("panels[{number}].{asks}");
             problems.push(Problem { file: format!("board {id}"), key, what });
         };
         let Some(view) = views.iter().find(|view| view.name == panel.view) else {
@@ -125,4 +127,10 @@ pub(super) fn bind_panels(board: &mut Board, views: &[NamedView], problems: &mut
             *channel = Channel::View { name: panel.view.clone(), params }.to_string().into();
         }
     }
+}
+
+/// The place of a panel in the board's definition, where panels that ask nothing stand, too.
+fn place_of(definition: &Json, id: &str) -> usize {
+    let panels = definition["panels"].as_array();
+    panels.and_then(|panels| panels.iter().position(|panel| panel["id"] == id)).unwrap_or_default()
 }

@@ -7,6 +7,8 @@ mod archive;
 mod board;
 mod board_variables;
 mod checkpoints;
+pub(crate) mod definitions;
+mod files;
 mod limits;
 mod options;
 mod pace;
@@ -20,7 +22,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use chrono_tz::Tz;
-use pulseboard_gateway::{Board, NamedView, Origin, StreamConfigs, SystemRecord};
+use pulseboard_gateway::{NamedView, Origin, StreamConfigs, SystemRecord};
 use pulseboard_journal::{Keep, Retention};
 use pulseboard_live::{Params, QuerySpec, check_sql};
 use pulseboard_model::ViewName;
@@ -29,13 +31,12 @@ use toml::Table;
 
 pub use archive::ArchiveSettings;
 pub use checkpoints::CheckpointConfig;
+pub use definitions::{Assembled, DefinitionSet, Places};
 pub use limits::Limits;
 pub use reader::Problem;
 
 use crate::sql_text::sentence;
 use archive::read_archive;
-use board::read_board;
-use board_variables::bind_panels;
 use checkpoints::read_checkpoints;
 use limits::read_limits;
 use reader::Reader;
@@ -79,10 +80,12 @@ pub struct ServerConfig {
     pub system: SystemRecord,
     /// How the state of live queries is kept over a restart.
     pub checkpoints: CheckpointConfig,
-    /// Named views, those of boards included.
-    pub views: Vec<NamedView>,
-    /// Boards.
-    pub boards: Vec<Board>,
+    /// Where boards and views are kept.
+    pub places: Places,
+    /// What each of their files says.
+    pub files: DefinitionSet,
+    /// Named views and boards, as all files say them together.
+    pub assembled: Assembled,
     /// Reference tables.
     pub references: Vec<ReferenceConfig>,
 }
@@ -103,16 +106,15 @@ pub struct Overrides {
 pub fn load(path: Option<&Path>, overrides: &Overrides) -> Result<ServerConfig, Vec<Problem>> {
     let Some(path) = path else {
         let mut problems = Vec::new();
-        let config = build("default configuration", Table::new(), true, Path::new("."), overrides, &mut problems);
+        let config = build("default configuration", None, overrides, &mut problems);
         return config.filter(|_| problems.is_empty()).ok_or(problems);
     };
     let file = path.display().to_string();
     let whole = |what: String| vec![Problem { file: file.clone(), key: String::new(), what }];
     let text = std::fs::read_to_string(path).map_err(|error| whole(format!("cannot be read: {error}")))?;
-    let table: Table = text.parse().map_err(|error| vec![syntax(&file, &error)])?;
-    let dir = path.parent().unwrap_or(Path::new("."));
     let mut problems = Vec::new();
-    let config = build(&file, table, false, dir, overrides, &mut problems);
+    let table: Table = text.parse().map_err(|error| vec![syntax(&file, &error)])?;
+    let config = build(&file, Some((path, table, text)), overrides, &mut problems);
     config.filter(|_| problems.is_empty()).ok_or(problems)
 }
 
@@ -124,12 +126,13 @@ fn syntax(file: &str, error: &toml::de::Error) -> Problem {
 
 fn build(
     file: &str,
-    table: Table,
-    is_default: bool,
-    dir: &Path,
+    given: Option<(&Path, Table, String)>,
     overrides: &Overrides,
     problems: &mut Vec<Problem>,
 ) -> Option<ServerConfig> {
+    let is_default = given.is_none();
+    let (path, table, text) = given.map_or_else(Default::default, |(path, table, text)| (Some(path), table, text));
+    let dir = path.and_then(Path::parent).unwrap_or(Path::new("."));
     let mut root = Reader::new(file, "", table);
     let zone = root.read("timezone", problems, timezone).unwrap_or(Tz::UTC);
     let (listen, data_dir, allowed_origins) = server(&mut root, file, problems);
@@ -151,36 +154,33 @@ fn build(
     let archive = read_archive(&mut root, file, problems);
     let limits = read_limits(&mut root, file, problems);
     let checkpoints = read_checkpoints(&mut root, file, problems);
-    let mut views = views(&mut root, zone, problems);
+    let views = views(&mut root, zone, problems);
     if root.take("alerts").is_some() {
         root.problem("alerts", "alerts are not part of this version yet", problems);
     }
-    let mut files = match root.text("boards", problems) {
-        Some(folder) => board_files(&dir.join(folder), file, problems),
-        None => Vec::new(),
-    };
-    if host_source && !files.iter().any(|(id, ..)| id == INFRA_ID) {
-        files.push((INFRA_ID.to_owned(), "boards/infra.toml".to_owned(), INFRA_BOARD.to_owned()));
-    }
-    let mut boards = Vec::new();
-    for (id, name, text) in files {
-        if let Some(read) = read_board(&id, &name, &text, zone, problems) {
-            views.extend(read.views);
-            boards.push(read.board);
-        }
+    let boards = root.text("boards", problems).map(|folder| dir.join(folder));
+    if let Some(folder) = &boards
+        && let Err(error) = std::fs::read_dir(folder)
+    {
+        root.problem("boards", format!("folder `{}` cannot be read: {error}", folder.display()), problems);
     }
     let system = system(&mut root, file, problems);
     root.finish(problems);
-    if !boards.iter().any(|board: &Board| board.id == SYSTEM_ID)
-        && let Some(read) = read_board(SYSTEM_ID, "boards/system.toml", SYSTEM_BOARD, zone, problems)
-    {
-        views.extend(read.views.into_iter().map(|view| NamedView { origin: Origin::BuiltIn, ..view }));
-        boards.push(Board { origin: Origin::BuiltIn, ..read.board });
-    }
-    for board in &mut boards {
-        bind_panels(board, &views, problems);
-    }
     let data_dir = overrides.data_dir.clone().or(data_dir).unwrap_or_else(|| PathBuf::from("./pulseboard-data"));
+    let mut shipped = vec![(SYSTEM_ID, SYSTEM_BOARD, Origin::BuiltIn)];
+    if host_source {
+        shipped.push((INFRA_ID, INFRA_BOARD, Origin::Configured));
+    }
+    let places = Places {
+        config: path.map(Path::to_owned),
+        boards: boards.unwrap_or_else(|| data_dir.join("boards")),
+        views: if is_default { data_dir.join("views.d") } else { dir.join("views.d") },
+        timezone: zone,
+        shipped,
+    };
+    let files = DefinitionSet::read(&places, path.map(|_| (views, text)), problems);
+    let assembled = files.assemble(None);
+    problems.extend(assembled.problems.iter().cloned());
     Some(ServerConfig {
         listen,
         data_dir,
@@ -193,8 +193,9 @@ fn build(
         limits,
         system,
         checkpoints,
-        views,
-        boards,
+        places,
+        files,
+        assembled,
         references,
     })
 }
@@ -257,24 +258,25 @@ fn sources(root: &mut Reader<'_>, problems: &mut Vec<Problem>) -> bool {
     host
 }
 
+/// Reads `[views]`.
 fn views(root: &mut Reader<'_>, zone: Tz, problems: &mut Vec<Problem>) -> Vec<NamedView> {
-    let mut views = Vec::new();
-    for (name, mut view) in root.named_tables("views", problems) {
-        let sql = view.required("sql", ": a view is a query", problems);
-        let timezone = view.read("timezone", problems, timezone).unwrap_or(zone);
-        match ViewName::new(&name) {
-            Ok(name) => {
-                if let Some(sql) = sql {
-                    check_query(&view, &format!("view `{name}`"), &sql, problems);
-                    let spec = QuerySpec { sql, timezone, params: Params::new() };
-                    views.push(NamedView { name, spec, origin: Origin::Configured });
-                }
-            }
-            Err(error) => view.problem("", error.to_string(), problems),
-        }
-        view.finish(problems);
+    let tables = root.named_tables("views", problems);
+    tables.into_iter().filter_map(|(name, view)| read_view(&name, view, zone, problems)).collect()
+}
+
+/// Reads one view.
+fn read_view(name: &str, mut view: Reader<'_>, zone: Tz, problems: &mut Vec<Problem>) -> Option<NamedView> {
+    let sql = view.required("sql", ": a view is a query", problems);
+    let timezone = view.read("timezone", problems, timezone).unwrap_or(zone);
+    let name = ViewName::new(name);
+    match (&name, &sql) {
+        (Ok(name), Some(sql)) => check_query(&view, &format!("view `{name}`"), sql, problems),
+        (Err(error), _) => view.problem("", error.to_string(), problems),
+        _ => {}
     }
-    views
+    view.finish(problems);
+    let spec = QuerySpec { sql: sql?, timezone, params: Params::new() };
+    Some(NamedView { name: name.ok()?, spec, origin: Origin::Configured })
 }
 
 /// Text that is not one query is wrong whatever streams come; everything else shows when it runs.
@@ -282,31 +284,6 @@ fn check_query(reader: &Reader<'_>, whose: &str, sql: &str, problems: &mut Vec<P
     if let Err(error) = check_sql(sql) {
         reader.problem("sql", format!("{whose}: {}", sentence(&error.message, error.at)), problems);
     }
-}
-
-/// The board files of a folder: id, name for messages, text.
-fn board_files(folder: &Path, file: &str, problems: &mut Vec<Problem>) -> Vec<(String, String, String)> {
-    let mut files = Vec::new();
-    let mut problem = |what: String| {
-        problems.push(Problem { file: file.to_owned(), key: "boards".to_owned(), what });
-    };
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) => {
-            problem(format!("folder `{}` cannot be read: {error}", folder.display()));
-            return files;
-        }
-    };
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    paths.sort();
-    for path in paths.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "toml")) {
-        let id = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        match std::fs::read_to_string(&path) {
-            Ok(text) => files.push((id, path.display().to_string(), text)),
-            Err(error) => problem(format!("`{}` cannot be read: {error}", path.display())),
-        }
-    }
-    files
 }
 
 #[cfg(test)]

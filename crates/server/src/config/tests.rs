@@ -38,9 +38,11 @@ fn assert_problems(text: &str, expected: &[(&str, &str)]) {
 fn without_a_file_this_machine_is_shown() {
     let config = load(None, &Overrides::default()).expect("the default is right");
     assert!(config.host_source && config.listen.ip().is_loopback());
-    let board = config.boards.iter().find(|board| board.id == "infra").expect("the infra board");
+    let board = config.assembled.definitions.boards.iter().find(|board| board.id == "infra").expect("the infra board");
     assert!(!board.panels.is_empty());
-    assert!(board.panels.iter().all(|panel| config.views.iter().any(|view| view.name == panel.view)));
+    assert!(
+        board.panels.iter().all(|panel| config.assembled.definitions.views.iter().any(|view| view.name == panel.view))
+    );
 }
 
 #[test]
@@ -142,7 +144,7 @@ fn every_text_may_come_from_a_file_or_the_environment() {
     let stream = config.streams.of(&orders);
     assert_eq!(stream.time_field.as_deref(), Some("at"));
     assert_eq!(stream.fields, [("total".to_owned(), FieldType::Decimal(12, 2))]);
-    assert_eq!(config.views[0].spec.sql, "SELECT 1");
+    assert_eq!(config.assembled.definitions.views[0].spec.sql, "SELECT 1");
 
     let missing = problems_of("[server]\nlisten = \"file:none\"\n[views.a]\nsql = \"${PULSEBOARD_TEST_UNSET}\"\n");
     assert_eq!(missing.len(), 2, "one line each: {missing:#?}");
@@ -267,9 +269,9 @@ fn a_board_file_replaces_the_shipped_one_with_its_views() {
     let board = "[[panels]]\nid = \"p\"\ntype = \"stat\"\nsql = \"SELECT 1\"\n";
     let text = "boards = \"b\"\n[[sources]]\nkind = \"host\"\n";
     let config = loaded(text, &[("b/infra.toml", board)]).expect("right");
-    let configured = config.views.iter().filter(|view| view.origin == Origin::Configured);
+    let configured = config.assembled.definitions.views.iter().filter(|view| view.origin == Origin::Configured);
     let names: Vec<&str> = configured.map(|view| view.name.as_str()).collect();
-    let boards: Vec<&str> = config.boards.iter().map(|board| board.id.as_str()).collect();
+    let boards: Vec<&str> = config.assembled.definitions.boards.iter().map(|board| board.id.as_str()).collect();
     assert_eq!((boards.as_slice(), names.as_slice()), (["infra", "system"].as_slice(), ["infra.p"].as_slice()));
 }
 
@@ -283,6 +285,10 @@ name = "symbol"
 default = "AAPL"
 options = ["AAPL", "NVDA"]
 [[panels]]
+id = "note"
+type = "text"
+text = "What is traded"
+[[panels]]
 id = "own"
 type = "stat"
 sql = "SELECT count(*) FROM t WHERE symbol = $symbol"
@@ -293,12 +299,19 @@ view = "last"
 "#;
     let text = "boards = \"b\"\n[views.last]\nsql = \"SELECT max(v) FROM t WHERE symbol = $symbol\"\n";
     let config = loaded(text, &[("b/trades.toml", board)]).unwrap_or_else(|problems| panic!("{problems:#?}"));
-    let trades = config.boards.iter().find(|board| board.id == "trades").expect("the board");
+    let trades = config.assembled.definitions.boards.iter().find(|board| board.id == "trades").expect("the board");
     assert_eq!((trades.pace.max_hz, trades.pace.batch_ms), (Some(0.5), Some(100)));
     let channels = trades.definition["panels"].as_array().unwrap().iter().map(|panel| panel["channel"].clone());
-    assert_eq!(channels.collect::<Vec<_>>(), ["view:trades.own", "view:last?symbol=AAPL"]);
+    let none = serde_json::Value::Null;
+    assert_eq!(channels.collect::<Vec<_>>(), [none, "view:trades.own".into(), "view:last?symbol=AAPL".into()]);
     assert!(trades.panels.iter().all(|panel| panel.variables == ["symbol"]), "{:?}", trades.panels);
-    let own = config.views.iter().find(|view| view.name.as_str() == "trades.own").expect("the panel's view");
+    let own = config
+        .assembled
+        .definitions
+        .views
+        .iter()
+        .find(|view| view.name.as_str() == "trades.own")
+        .expect("the panel's view");
     assert_eq!(own.spec.params["symbol"], pulseboard_model::Cell::Str("AAPL".into()), "it runs by itself");
 
     let wrong = r#"

@@ -21,7 +21,7 @@ struct Asked {
 /// Which queries have rollups.
 #[derive(Debug, Default)]
 pub(crate) struct Wanted {
-    views: Vec<QuerySpec>,
+    views: Mutex<Vec<QuerySpec>>,
     /// The one asked for last at the back.
     asked: Mutex<VecDeque<Asked>>,
     changes: AtomicU64,
@@ -31,12 +31,21 @@ impl Wanted {
     /// Those of `views` that can.
     #[must_use]
     pub(crate) fn new(views: Vec<QuerySpec>) -> Self {
-        Self { views, ..Self::default() }
+        Self { views: Mutex::new(views), ..Self::default() }
+    }
+
+    /// From now on the views are these.
+    pub(crate) fn replace(&self, views: Vec<QuerySpec>) {
+        let mut held = self.views.lock();
+        if *held != views {
+            *held = views;
+            self.changes.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// A range of this query is asked for.
     pub(crate) fn ask(&self, rollup: &Rollup) {
-        if self.views.contains(rollup.spec()) {
+        if self.views.lock().contains(rollup.spec()) {
             return;
         }
         let prefix = rollup.prefix();
@@ -58,9 +67,10 @@ impl Wanted {
 
     /// All of them.
     pub(crate) fn specs(&self) -> Vec<QuerySpec> {
+        let mut specs = self.views.lock().clone();
         let asked = self.asked.lock();
-        let again = asked.iter().filter(|asked| asked.again).map(|asked| asked.spec.clone());
-        self.views.iter().cloned().chain(again).collect()
+        specs.extend(asked.iter().filter(|asked| asked.again).map(|asked| asked.spec.clone()));
+        specs
     }
 
     /// Counts up when there is one more.
