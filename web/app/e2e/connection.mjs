@@ -77,7 +77,7 @@ async function besides(page, url) {
 export const connectionTests = {
   async 'blocked transport by transport the page goes down to the last, and it climbs back up'({ browser, server }) {
     const proxy = await BlockingProxy.create(server);
-    const { page, problems, close } = await openPage(browser, { url: proxy.url, port: proxy.port }, '');
+    const { page, problems, close } = await openPage(browser, { url: proxy.url, port: proxy.port }, '#/boards/infra');
     const transports = await server.transports();
     for (const [rank, kind] of transports.entries()) {
       proxy.block(...transports.slice(0, rank));
@@ -98,7 +98,7 @@ export const connectionTests = {
   async 'what worked behind this proxy is tried first at the next visit'({ browser, server }) {
     const proxy = await BlockingProxy.create(server);
     proxy.block('websocket');
-    const { page, problems, close } = await openPage(browser, { url: proxy.url, port: proxy.port }, '');
+    const { page, problems, close } = await openPage(browser, { url: proxy.url, port: proxy.port }, '#/boards/infra');
     await linked(page, 'over SSE');
     // A stream has to last past a heartbeat to count; the memory is asked and not the clock.
     await within(40_000, 'the stream to be remembered', () =>
@@ -131,7 +131,7 @@ export const connectionTests = {
   },
 
   async 'ten tabs share one connection, and the next one takes over when the first is closed'({ browser, server }) {
-    const { page, problems, close } = await openPage(browser, server, '');
+    const { page, problems, close } = await openPage(browser, server, '#/boards/infra');
     await linked(page, 'over WebSocket');
     const tabs = [page];
     for (let index = 1; index < TABS; index += 1) {
@@ -151,7 +151,7 @@ export const connectionTests = {
   },
 
   async 'ten tabs over SSE leave room for requests over plain HTTP/1.1'({ browser, server }) {
-    const { page, problems, close } = await openPage(browser, server, '?transport=sse');
+    const { page, problems, close } = await openPage(browser, server, '?transport=sse#/boards/infra');
     await linked(page, 'over SSE');
     const tabs = [page];
     for (let index = 1; index < TABS; index += 1) {
@@ -168,7 +168,7 @@ export const connectionTests = {
   },
 
   async 'offline it says so and keeps the data, and online it is back at once'({ browser, server }) {
-    const { page, problems, close } = await openPage(browser, server, '');
+    const { page, problems, close } = await openPage(browser, server, '#/boards/infra');
     await filled(page);
     await page.context().setOffline(true);
     const pill = page.locator('.pill');
@@ -210,7 +210,7 @@ export const connectionTests = {
   },
 
   async 'a leading tab that sleeps does not hold the others up'({ browser, server }) {
-    const { page, problems, close } = await openPage(browser, server, '', { init: watchGaps });
+    const { page, problems, close } = await openPage(browser, server, '#/boards/infra', { init: watchGaps });
     await filled(page);
     const second = await besides(page, server.url);
     await filled(second);
@@ -234,7 +234,7 @@ export const connectionTests = {
 
   async 'reloaded while the server is away, the page shows what it last knew, and its age'({ browser, server }) {
     const proxy = await BlockingProxy.create(server);
-    const { page, close } = await openPage(browser, { url: proxy.url, port: proxy.port }, '');
+    const { page, close } = await openPage(browser, { url: proxy.url, port: proxy.port }, '#/boards/infra');
     await filled(page);
     await moves(page);
     const kept = () =>

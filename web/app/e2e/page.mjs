@@ -17,7 +17,7 @@ function watchFrames() {
         window.blanks.push(title);
       }
     }
-    if (seen.size > 0 && document.querySelector('.board .panel') === null && location.hash.length < 3) {
+    if (seen.size > 0 && document.querySelector('.board .panel') === null && location.hash.startsWith('#/boards/')) {
       window.blanks.push('the whole board');
     }
     requestAnimationFrame(look);
@@ -25,8 +25,8 @@ function watchFrames() {
   requestAnimationFrame(look);
 }
 
-export async function openPage(browser, server, hash, { viewport, init } = {}) {
-  const context = await browser.newContext({ viewport: viewport ?? { width: 1440, height: 900 } });
+export async function openPage(browser, server, hash, { viewport, init, ...more } = {}) {
+  const context = await browser.newContext({ viewport: viewport ?? { width: 1440, height: 900 }, ...more });
   const page = await context.newPage();
   const problems = [];
   page.on('pageerror', (error) => problems.push(`uncaught: ${error.message}`));

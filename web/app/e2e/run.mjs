@@ -7,7 +7,9 @@
 import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
 import { launchOptions } from '../dev/browser.mjs';
+import { boardTests } from './boards.mjs';
 import { connectionTests } from './connection.mjs';
+import { lookTests } from './looks.mjs';
 import { nodeTests } from './node.mjs';
 import { openPage, stat } from './page.mjs';
 import { Server } from './server.mjs';
@@ -26,7 +28,7 @@ const SEEN_MS_MAX = 1_000;
 
 const pageTests = {
   async 'the infra board fills and moves by itself'({ browser, server }) {
-    const { page, problems, close } = await openPage(browser, server, '');
+    const { page, problems, close } = await openPage(browser, server, '#/boards/infra');
     for (const title of ['CPU', 'Memory', 'Load']) {
       await within(MOVE_MS_MAX, `a value of ${title}`, async () => /\d/.test(await stat(page, title).textContent()));
     }
@@ -110,7 +112,7 @@ const pageTests = {
   },
 
   async 'killed and restarted, the server is found again without a blank frame'({ browser, server }) {
-    const { page, problems, close } = await openPage(browser, server, '');
+    const { page, problems, close } = await openPage(browser, server, '#/boards/infra');
     await within(MOVE_MS_MAX, 'a value', async () => /\d/.test(await stat(page, 'Memory').textContent()));
     await within(MOVE_MS_MAX, 'a chart', async () => (await page.locator('.uplot').count()) >= 4);
     await server.stop('SIGKILL');
@@ -133,7 +135,7 @@ const pageTests = {
   },
 
   async 'a phone shows everything without scrolling sideways'({ browser, server }) {
-    for (const hash of ['', '#/streams', '#/streams/e2e_orders', '#/explore']) {
+    for (const hash of ['', '#/boards/infra', '#/design', '#/streams', '#/streams/e2e_orders', '#/explore']) {
       const { page, problems, close } = await openPage(browser, server, hash, {
         viewport: { width: 390, height: 844 },
       });
@@ -146,7 +148,7 @@ const pageTests = {
   },
 
   async 'keys lead everywhere and pause the board'({ browser, server }) {
-    const { page, close } = await openPage(browser, server, '');
+    const { page, close } = await openPage(browser, server, '#/boards/infra');
     await within(MOVE_MS_MAX, 'a value', async () => /\d/.test(await stat(page, 'CPU').textContent()));
     await page.keyboard.press('Space');
     const still = await page.locator('.instant').textContent();
@@ -164,6 +166,7 @@ const pageTests = {
       ['gs', 'Streams'],
       ['ge', 'Explore'],
       ['gb', 'This machine'],
+      ['gh', 'Pulseboard'],
     ]) {
       await page.locator('h1:visible').click();
       for (const key of keys) {
@@ -179,7 +182,7 @@ const pageTests = {
 
 /** `ONLY=word` runs those whose names have the word. */
 const only = process.env.ONLY ?? '';
-const all = { ...nodeTests, ...pageTests, ...connectionTests };
+const all = { ...nodeTests, ...pageTests, ...boardTests, ...lookTests, ...connectionTests };
 const tests = Object.fromEntries(Object.entries(all).filter(([name]) => name.includes(only)));
 
 const server = await Server.create(binary);

@@ -1,13 +1,18 @@
 /** The real server for a test: its own port, its own data directory, ended when the test ends. */
 
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { within } from './wait.mjs';
 
 const START_MS_MAX = 30_000;
+
+/** The boards of these tests, beside those that the server brings along. */
+const BOARDS = fileURLToPath(new URL('boards', import.meta.url));
+const CONFIG = 'boards = "boards"\n\n[[sources]]\nkind = "host"\n';
 
 /** A port that was free a moment ago. */
 async function freePort() {
@@ -31,6 +36,8 @@ export class Server {
 
   static async create(binary) {
     const dir = await mkdtemp(join(tmpdir(), 'pulseboard-e2e-'));
+    await cp(BOARDS, join(dir, 'boards'), { recursive: true });
+    await writeFile(join(dir, 'pulseboard.toml'), CONFIG);
     return new Server(binary, dir, await freePort());
   }
 
@@ -43,7 +50,8 @@ export class Server {
     if (this.#alive) {
       return;
     }
-    const args = ['serve', '--data-dir', join(this.dir, 'data'), '--listen', `127.0.0.1:${this.port}`];
+    const place = ['--data-dir', join(this.dir, 'data'), '--listen', `127.0.0.1:${this.port}`];
+    const args = ['serve', '--config', join(this.dir, 'pulseboard.toml'), ...place];
     const child = spawn(this.binary, args, { cwd: this.dir, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#process = child;
     const keep = (data) => {

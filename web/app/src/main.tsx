@@ -5,11 +5,15 @@ import { createRoot } from 'react-dom/client';
 import '@pulseboard/react/styles.css';
 import './app.css';
 import { BoardPage } from './board';
-import { Help, Rail, type Route, TopBar, useRoute, useShortcuts } from './shell';
-import { StreamPage, StreamsPage } from './streams';
+import { applySettings } from './shared/settings';
+import { Help, NO_QUERY, Rail, type Route, TopBar, useRoute, useShortcuts } from './shell';
 
-// The editor is the heaviest part and most visits never open it.
+// What a visit may never open is only fetched when it does.
+const HomePage = lazy(async () => ({ default: (await import('./home')).HomePage }));
 const ExplorePage = lazy(async () => ({ default: (await import('./explorer')).ExplorePage }));
+const StreamsPage = lazy(async () => ({ default: (await import('./streams')).StreamsPage }));
+const StreamPage = lazy(async () => ({ default: (await import('./streams')).StreamPage }));
+const DesignPage = lazy(async () => ({ default: (await import('./design')).DesignPage }));
 
 function App() {
   const route = useRoute();
@@ -20,7 +24,7 @@ function App() {
     <>
       <Rail page={route.page} showHelp={showHelp} />
       <main className="page">
-        <Suspense fallback={<TopBar title="Explore" context=" " />}>
+        <Suspense fallback={<TopBar title=" " context=" " />}>
           <Page route={route} />
         </Suspense>
       </main>
@@ -31,17 +35,22 @@ function App() {
 
 function Page({ route }: { readonly route: Route }) {
   switch (route.page) {
+    case 'home':
+      return <HomePage />;
     case 'board':
-      return <BoardPage key={route.board} name={route.board} />;
+      return <BoardPage key={route.board} name={route.board} query={route.query ?? NO_QUERY} />;
     case 'streams':
       return <StreamsPage />;
     case 'stream':
       return <StreamPage key={route.stream} name={route.stream} />;
     case 'explore':
       return <ExplorePage sql={route.sql} />;
+    case 'design':
+      return <DesignPage />;
   }
 }
 
+applySettings();
 const root = document.getElementById('root');
 if (root !== null) {
   createRoot(root).render(

@@ -4,7 +4,8 @@ import { numeric, type Row } from '@pulseboard/client';
 import { unitText } from '@pulseboard/react/format';
 import { useEffect, useRef } from 'react';
 import type { Panel } from '../shared/api';
-import type { PanelBodyProps } from './panel';
+import { columnOf, numberOf } from './options';
+import type { PanelBodyProps } from './panelBody';
 import { fillTemplate } from './template';
 import { level } from './threshold';
 
@@ -16,7 +17,7 @@ interface Bar {
   readonly detail: HTMLElement;
 }
 
-export function BarsPanel({ panel, channel }: PanelBodyProps) {
+export function BarsPanel({ panel, source }: PanelBodyProps) {
   const list = useRef<HTMLUListElement>(null);
   useEffect(() => {
     const root = list.current;
@@ -24,13 +25,17 @@ export function BarsPanel({ panel, channel }: PanelBodyProps) {
       return;
     }
     const bars = new Map<string, Bar>();
-    return channel.listen(() => {
-      const { table } = channel;
+    return source.listen(() => {
+      const { table } = source;
       const columns = columnNames(panel, table.columns);
       const cell = (row: Row, name: string) => row[table.columnIndex(name)] ?? null;
       const rows = [...table.rows()];
       const most = Math.max(...rows.map(([, row]) => numeric(cell(row, columns.value)) ?? 0), Number.MIN_VALUE);
-      const top = panel.options?.max ?? most;
+      const topOf = (row: Row) => {
+        const column = columnOf(panel.options?.max);
+        const own = column === undefined ? numberOf(panel.options?.max) : (numeric(cell(row, column)) ?? undefined);
+        return own ?? most;
+      };
       for (const [key, bar] of bars) {
         if (table.row(key) === undefined) {
           bar.root.remove();
@@ -43,12 +48,17 @@ export function BarsPanel({ panel, channel }: PanelBodyProps) {
         if (root.children[index] !== bar.root) {
           root.insertBefore(bar.root, root.children[index] ?? null);
         }
-        writeBar(bar, panel, String(cell(row, columns.label) ?? '–'), numeric(cell(row, columns.value)), top, (name) =>
-          numeric(cell(row, name)),
+        writeBar(
+          bar,
+          panel,
+          String(cell(row, columns.label) ?? '–'),
+          numeric(cell(row, columns.value)),
+          topOf(row),
+          (name) => numeric(cell(row, name)),
         );
       });
     });
-  }, [panel, channel]);
+  }, [panel, source]);
   return <ul ref={list} className="bars" tabIndex={0} aria-label={panel.title} />;
 }
 

@@ -1,77 +1,70 @@
-/** A panel's frame: title, legend or hint, what is wrong if something is, and the body that draws itself. */
+/**
+ * A panel's frame: title, legend or hint, what is wrong if something is, its menu, and the body that draws itself.
+ *
+ * The frame is told everything; `LivePanel` finds it out from a feed. Neither touches data.
+ */
 
-import type { KeyedChannel, Subscription } from '@pulseboard/client';
-import { type ComponentType, type CSSProperties, useId, useState } from 'react';
-import type { Panel as PanelInfo, PanelType } from '../shared/api';
+import type { ErrorBody } from '@pulseboard/client';
+import { type ReactNode, Suspense, useCallback, useId, useState, useSyncExternalStore } from 'react';
+import type { Panel as PanelInfo } from '../shared/api';
 import { ClockIcon, HourglassIcon, WarningIcon } from '../shared/icons';
-import { client, useBeat, useChannel, useSubscriptionStatus } from '../shared/live';
-import { BarsPanel } from './barsPanel';
-import { type Notice, notice, parseSpan } from './notice';
-import { StatPanel } from './statPanel';
-import { TablePanel } from './tablePanel';
-import { TimeseriesPanel } from './timeseriesPanel';
+import { client, useBeat } from '../shared/live';
+import { type Notice, notice } from './notice';
+import { BODIES, type PanelBodyProps, type PanelSpan } from './panelBody';
+import type { PanelFeed, PanelSource } from './source';
 
-export interface PanelBodyProps {
+interface PanelFrameProps {
   readonly panel: PanelInfo;
-  readonly channel: KeyedChannel;
+  readonly source: PanelSource | null;
+  readonly notice: Notice | null;
   readonly zone: string | undefined;
-  /** Where a legend may be written; null until it is there. */
-  readonly legend: HTMLElement | null;
+  readonly span: PanelSpan;
+  readonly legends?: PanelBodyProps['legends'];
+  readonly related?: PanelBodyProps['related'];
+  /** Whether there is anything to draw, and whether it is no rows at all. */
+  readonly content: 'none' | 'empty' | 'rows';
+  /** A word at the right where there is nothing else to say. */
+  readonly hint?: string | undefined;
+  readonly menu?: ReactNode;
 }
 
-const BODIES: Record<PanelType, ComponentType<PanelBodyProps>> = {
-  stat: StatPanel,
-  timeseries: TimeseriesPanel,
-  bars: BarsPanel,
-  table: TablePanel,
-};
+const NOTHING_RELATED = () => null;
 
-/** From this many of twelve columns on, a panel keeps the whole width when the page gets narrow. */
-const WIDE = 7;
+/** Types whose picture says by itself that there is nothing. */
+const SAYS_NOTHING = new Set(['stat', 'gauge', 'percentage', 'text']);
 
-interface PanelProps {
-  readonly panel: PanelInfo;
-  readonly subscription: Subscription;
-  readonly zone: string | undefined;
-  readonly paused: boolean;
-}
-
-export function Panel({ panel, subscription, zone, paused }: PanelProps) {
+export function PanelFrame(props: PanelFrameProps) {
+  const { panel, source, notice: told, zone, span, legends = 'short', related, content, hint, menu } = props;
   const titleId = useId();
   const [legend, setLegend] = useState<HTMLElement | null>(null);
-  const channel = subscription.channel(panel.channel);
-  useSubscriptionStatus(subscription);
-  const state = useChannel(channel, () => channel.state);
-  const loaded = useChannel(channel, () => channel.loaded);
-  const size = useChannel(channel, () => (channel.kind === 'keyed' ? Math.min(1, channel.table.size) : 0));
-  useBeat(1_000);
-  const refused = subscription.errors.get(panel.channel) ?? subscription.errors.get('') ?? null;
-  const flows = !paused && client.connection.status === 'open';
-  const shown_us = state?.as_of ?? channel.newest_us;
-  const age_ms = shown_us === null || !flows ? null : Math.max(0, client.serverNow_ms() - shown_us / 1_000);
-  const told = notice({ state, refused, age_ms, stale_after_ms: parseSpan(panel.stale_after) });
   const Body = BODIES[panel.type];
-  const place = { '--x': panel.x + 1, '--y': panel.y + 1, '--w': panel.w, '--h': panel.h } as CSSProperties;
   return (
-    <section
-      className="panel"
-      data-type={panel.type}
-      data-wide={panel.w >= WIDE}
-      style={place}
-      aria-labelledby={titleId}
-    >
+    <section className="panel" data-type={panel.type} aria-labelledby={titleId}>
       <header className="panel-head">
-        <h2 id={titleId} className="panel-title" title={panel.sql ?? panel.view ?? undefined}>
+        <h2 id={titleId} className="panel-title" title={panel.title}>
           {panel.title}
         </h2>
         <div ref={setLegend} className="legend" />
-        {told === null ? <Hint text={panel.options?.hint} /> : <NoticeLabel notice={told} />}
+        {told === null ? <Hint text={hint ?? panel.options?.hint} /> : <NoticeLabel notice={told} />}
+        {menu}
       </header>
-      {channel.kind === 'keyed' && loaded && Body !== undefined ? (
+      {source !== null && content !== 'none' && Body !== undefined ? (
         <div className="panel-body" data-dim={told?.dims === true}>
-          <Body panel={panel} channel={channel} zone={zone} legend={legend} />
+          <Suspense fallback={<Skeleton type={panel.type} />}>
+            <Body
+              panel={panel}
+              source={source}
+              zone={zone}
+              span={span}
+              legend={legend}
+              legends={legends}
+              related={related ?? NOTHING_RELATED}
+            />
+          </Suspense>
           {told?.tone === 'critical' ? <p className="panel-reason">{told.detail}</p> : null}
-          {size === 0 && panel.type !== 'stat' ? <Message text={told?.detail ?? 'No rows right now'} /> : null}
+          {content === 'empty' && !SAYS_NOTHING.has(panel.type) ? (
+            <Message text={told?.detail ?? 'No rows right now'} />
+          ) : null}
         </div>
       ) : (
         <Unloaded panel={panel} notice={told} />
@@ -91,7 +84,7 @@ function NoticeLabel({ notice }: { notice: Notice }) {
   return (
     <span className="notice" data-tone={notice.tone} title={notice.detail}>
       <Icon size={12} />
-      {notice.label}
+      <span className="truncate">{notice.label}</span>
     </span>
   );
 }
@@ -102,18 +95,88 @@ function Unloaded({ panel, notice }: { panel: PanelInfo; notice: Notice | null }
     return <Message text={`this version draws no panel of type ${panel.type}`} />;
   }
   if (notice === null) {
-    return <div className="skeleton" data-type={panel.type} aria-hidden="true" />;
+    return <Skeleton type={panel.type} />;
   }
   return panel.type === 'stat' ? (
     <div className="panel-body">
       <div className="stat-value">–</div>
-      <div className="line-clamp-2 text-[12px] leading-[18px] text-t3">{notice.detail}</div>
+      <div className="stat-detail line-clamp-2">{notice.detail}</div>
     </div>
   ) : (
     <Message text={notice.detail} />
   );
 }
 
+function Skeleton({ type }: { readonly type: string }) {
+  return <div className="skeleton" data-type={type} aria-hidden="true" />;
+}
+
 function Message({ text }: { text: string }) {
   return <p className="panel-message">{text}</p>;
 }
+
+/** Something slow about what a panel draws from. Renders only when `read` gives something else. */
+export function useSource<T>(source: PanelSource, read: () => T): T {
+  return useSyncExternalStore(
+    useCallback((changed) => source.listen(() => changed()), [source]),
+    read,
+  );
+}
+
+export interface LivePanelProps {
+  readonly panel: PanelInfo;
+  readonly feed: PanelFeed;
+  readonly zone: string | undefined;
+  readonly span: PanelSpan;
+  readonly legends: PanelBodyProps['legends'];
+  readonly related: PanelBodyProps['related'];
+  /** Why the server refused its channel. */
+  readonly refused: ErrorBody | null;
+  /** Whether ages count: not while the board stands still or shows the past. */
+  readonly ages: boolean;
+  readonly staleAfter_ms: number | null;
+  readonly hint: string | undefined;
+  readonly menu: ReactNode;
+}
+
+export function LivePanel(props: LivePanelProps) {
+  const { panel, feed, zone, span, legends, related, refused, ages, staleAfter_ms, hint, menu } = props;
+  const state = useSource(feed, () => feed.state);
+  const loaded = useSource(feed, () => feed.loaded);
+  const current = useSource(feed, () => feed.current);
+  const size = useSource(feed, () => Math.min(1, feed.table.size));
+  const askRefused = useSource(feed, () => feed.refused);
+  useBeat(1_000);
+  if (panel.type === 'text') {
+    const text = { panel, zone, span, hint, menu, source: feed, notice: null } as const;
+    return <PanelFrame {...text} content="rows" />;
+  }
+  const shown_us = state?.as_of ?? feed.newest_us;
+  const flows = ages && client.connection.status === 'open';
+  const age_ms = shown_us === null || !flows ? null : Math.max(0, client.serverNow_ms() - shown_us / 1_000);
+  const told = notice({ state, refused: refused ?? askRefused, age_ms, stale_after_ms: staleAfter_ms });
+  const waits = !current && loaded && told === null;
+  return (
+    <PanelFrame
+      panel={panel}
+      source={feed}
+      notice={waits ? LOADING : told}
+      zone={zone}
+      span={span}
+      legends={legends}
+      related={related}
+      content={loaded ? (size === 0 ? 'empty' : 'rows') : 'none'}
+      hint={hint}
+      menu={menu}
+    />
+  );
+}
+
+/** What is on screen is of what was chosen before; it stays until there is something to replace it. */
+const LOADING: Notice = {
+  tone: 'quiet',
+  icon: 'wait',
+  label: 'loading',
+  detail: 'the new span is on its way',
+  dims: true,
+};

@@ -1,14 +1,15 @@
-/** One big number with its sparkline. The text is written straight into the page; React only lays it out. */
+/** One big number, its change, and its sparkline. The text is written straight into the page; React only lays it out. */
 
 import { type KeyedTable, numeric, SeriesBuffer, type TableChanges } from '@pulseboard/client';
 import { Sparkline, seriesToken } from '@pulseboard/react/charts';
 import { formatUnit, unitText } from '@pulseboard/react/format';
 import { useEffect, useRef } from 'react';
 import type { Panel, PanelOptions } from '../shared/api';
-import { boardClock } from '../shared/boardClock';
+import { changeLabel, changeOf } from './change';
 import { Headline } from './headline';
 import { parseSpan } from './notice';
-import type { PanelBodyProps } from './panel';
+import { numberOf } from './options';
+import type { PanelBodyProps, PanelSpan } from './panelBody';
 import { fillTemplate } from './template';
 import { level } from './threshold';
 
@@ -25,7 +26,7 @@ interface Reading {
   readonly last: (column: string) => number | null;
 }
 
-export function StatPanel({ panel, channel }: PanelBodyProps) {
+export function StatPanel({ panel, source, zone, span, related }: PanelBodyProps) {
   const root = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
@@ -35,31 +36,50 @@ export function StatPanel({ panel, channel }: PanelBodyProps) {
     const options = panel.options ?? {};
     const spark = new Sparkline({
       canvas: canvas.current,
-      clock: boardClock,
+      clock: span.clock,
       color: seriesToken((options.color ?? 1) - 1),
       range_ms: parseSpan(options.range) ?? RANGE_MS,
       min: options.min,
-      max: options.max,
+      max: numberOf(options.max),
     });
-    const show = writer(root.current, panel);
+    const show = writer(root.current, panel, zone, span);
     const read = reader(options);
-    const stop = channel.listen((changes) => {
-      const reading = read(channel.table, changes);
-      spark.set(reading.times, reading.values);
-      show(reading);
-    });
+    const borrowed = options.spark_panel === undefined ? null : related(options.spark_panel);
+    const stops = [
+      source.listen((changes) => {
+        const reading = read(source.table, changes);
+        if (borrowed === null) {
+          spark.set(reading.times, reading.values);
+        }
+        show(reading);
+      }),
+    ];
+    if (borrowed !== null) {
+      const readSpark = reader(options.spark_value === undefined ? {} : { value: options.spark_value });
+      stops.push(
+        borrowed.listen((changes) => {
+          const { times, values } = readSpark(borrowed.table, changes);
+          spark.set(times, values);
+        }),
+      );
+    }
     return () => {
-      stop();
+      for (const stop of stops) {
+        stop();
+      }
       spark.destroy();
     };
-  }, [panel, channel]);
+  }, [panel, source, zone, span, related]);
   return (
-    <div ref={root} className="relative flex min-h-0 flex-1 flex-col">
+    <div ref={root} className="stat">
       <div className="stat-value" data-level="">
         <span data-part="value">–</span>
         <span data-part="unit" className="stat-unit" />
       </div>
-      <div data-part="detail" className="truncate text-[12px] leading-[18px] text-t3" />
+      <div className="stat-detail">
+        <span data-part="change" className="change" />
+        <span data-part="detail" />
+      </div>
       <canvas ref={canvas} className="stat-spark" />
     </div>
   );
@@ -94,21 +114,42 @@ function reader(options: PanelOptions): (table: KeyedTable, changes: TableChange
 }
 
 /** Writes a reading into the elements, and only what is different. */
-function writer(root: HTMLElement, panel: Panel): (reading: Reading) => void {
+function writer(
+  root: HTMLElement,
+  panel: Panel,
+  zone: string | undefined,
+  span: PanelSpan,
+): (reading: Reading) => void {
   const part = (name: string) => root.querySelector<HTMLElement>(`[data-part=${name}]`);
-  const [value, unit, detail] = [part('value'), part('unit'), part('detail')];
+  const [value, unit, detail, change] = [part('value'), part('unit'), part('detail'), part('change')];
   const headline = value === null ? null : new Headline(value);
   const options = panel.options ?? {};
-  const unitOf = (column: string) => options.units?.[column] ?? panel.unit ?? '';
+  const ownUnit = panel.unit ?? '';
+  const { warning, critical } = panel.thresholds ?? {};
+  // Colour never stands alone: the word says which side of the threshold it is on.
+  const warned = warning !== undefined && critical !== undefined && critical < warning ? 'low' : 'high';
+  const unitOf = (column: string) => options.units?.[column] ?? ownUnit;
   return ({ last, current }) => {
-    const formatted = formatUnit(current, panel.unit ?? '', options.decimals);
+    const formatted = formatUnit(current, ownUnit, options.decimals, zone);
     headline?.show(formatted.text, current);
     setText(unit, formatted.unit);
     if (value?.parentElement) {
-      value.parentElement.dataset.level = level(current, panel.thresholds) ?? '';
-      value.parentElement.title = unitText(current, panel.unit ?? '');
+      const state = level(current, panel.thresholds) ?? '';
+      value.parentElement.dataset.level = state;
+      value.parentElement.dataset.word = state === 'warning' ? warned : state;
+      value.parentElement.title = unitText(current, ownUnit, undefined, zone);
     }
-    setText(detail, options.detail === undefined ? '' : fillTemplate(options.detail, last, unitOf));
+    const label = options.compare_label ?? '';
+    if (options.compare !== undefined && change !== null) {
+      const { compare_as = 'percent', better = 'up', decimals } = options;
+      const against = { unit: ownUnit, as: compare_as, better, decimals } as const;
+      const { direction, tone, text } = changeOf(current, last(options.compare), against);
+      setText(change, text);
+      change.dataset.direction = direction;
+      change.dataset.tone = tone;
+    }
+    const words = options.detail === undefined ? '' : fillTemplate(options.detail, last, unitOf);
+    setText(detail, [changeLabel(label, span.clock.now_ms(), zone), words].filter(Boolean).join(' · '));
   };
 }
 

@@ -2,9 +2,9 @@
 
 import { useEffect, useRef } from 'react';
 import { KeyedRows, LiveTable } from '../table';
-import type { PanelBodyProps } from './panel';
+import type { PanelBodyProps } from './panelBody';
 
-export function TablePanel({ panel, channel, zone }: PanelBodyProps) {
+export function TablePanel({ panel, source, zone }: PanelBodyProps) {
   const host = useRef<HTMLDivElement>(null);
   useEffect(() => {
     if (host.current === null) {
@@ -12,12 +12,19 @@ export function TablePanel({ panel, channel, zone }: PanelBodyProps) {
     }
     const units = panel.options?.units ?? {};
     const table = new LiveTable({ host: host.current, label: panel.title, zone, unit: (column) => units[column] });
-    const rows = new KeyedRows(channel.table);
-    const stop = channel.listen((changes) => table.show(rows, changes));
+    let held = source.table;
+    let rows = new KeyedRows(held);
+    const stop = source.listen((changes) => {
+      if (held !== source.table) {
+        held = source.table;
+        rows = new KeyedRows(held);
+      }
+      table.show(rows, changes);
+    });
     return () => {
       stop();
       table.destroy();
     };
-  }, [panel, channel, zone]);
+  }, [panel, source, zone]);
   return <div ref={host} className="min-h-0 flex-1" />;
 }

@@ -1,4 +1,4 @@
-/** Which state a value is in by its panel's thresholds. */
+/** Which state a value is in by its panel's thresholds: high is bad, unless what is critical lies below what is a warning. */
 
 import type { Panel } from '../shared/api';
 
@@ -8,8 +8,11 @@ export function level(value: number | null, thresholds: Panel['thresholds']): Le
   if (value === null || thresholds === null || thresholds === undefined) {
     return null;
   }
-  if (thresholds.critical !== undefined && value >= thresholds.critical) {
+  const { warning, critical } = thresholds;
+  const low = warning !== undefined && critical !== undefined && critical < warning;
+  const beyond = (limit: number | undefined) => limit !== undefined && (low ? value <= limit : value >= limit);
+  if (beyond(critical)) {
     return 'critical';
   }
-  return thresholds.warning !== undefined && value >= thresholds.warning ? 'warning' : 'ok';
+  return beyond(warning) ? 'warning' : 'ok';
 }

@@ -4,18 +4,17 @@ import { SeriesBuffer } from '@pulseboard/client';
 import { LineChart, seriesToken } from '@pulseboard/react/charts';
 import { unitText } from '@pulseboard/react/format';
 import { useEffect, useRef } from 'react';
-import { boardClock } from '../shared/boardClock';
-import { parseSpan } from './notice';
-import type { PanelBodyProps } from './panel';
+import { Legend, type LegendEntry, summary } from './legend';
+import { numberOf } from './options';
+import type { PanelBodyProps } from './panelBody';
 
-const RANGE_MS = 300_000;
-/** More than this and the legend would push the title away; the rest is counted. */
-const LEGEND_MAX = 5;
-
-export function TimeseriesPanel({ panel, channel, zone, legend }: PanelBodyProps) {
+export function TimeseriesPanel({ panel, source, zone, span, legend, legends }: PanelBodyProps) {
   const host = useRef<HTMLDivElement>(null);
+  const below = useRef<HTMLDivElement>(null);
+  const full = legends === 'full' || (panel.options?.legend ?? []).some((each) => each !== 'last');
   useEffect(() => {
-    if (host.current === null || legend === null) {
+    const root = full ? below.current : legend;
+    if (host.current === null || root === null) {
       return;
     }
     const options = panel.options ?? {};
@@ -23,31 +22,37 @@ export function TimeseriesPanel({ panel, channel, zone, legend }: PanelBodyProps
     const first_color = options.first_color ?? options.color ?? 1;
     let buffer: SeriesBuffer | null = null;
     let hovered: number | null = null;
+    const text = (value: number | null) => unitText(value, unit, options.decimals, zone);
     const colour = (name: string, index: number) =>
       name === options.comparison ? 'text-3' : seriesToken(first_color - 1 + index);
-    const writeLegend = legendWriter(legend, colour, (name) => options.series_label?.replace('{}', name) ?? name);
-    const showLegend = () => {
-      const at = hovered ?? undefined;
-      const entries = (buffer?.series ?? []).map(({ name, values }) => ({
-        name,
-        text: unitText(
-          at === undefined ? (values.findLast((value) => value !== null) ?? null) : (values[at] ?? null),
-          unit,
-        ),
-      }));
-      writeLegend(entries);
+    const entry = (name: string, values: readonly (number | null)[], index: number): LegendEntry => {
+      const last = hovered === null ? values.findLast((value) => value !== null) : values[hovered];
+      const shown = [text(last ?? null)];
+      if (full) {
+        const end_ms = span.clock.now_ms();
+        const { min, max, avg } = summary(buffer?.times ?? [], values, span.from_ms ?? end_ms - span.range_ms, end_ms);
+        shown.push(text(min), text(max), text(avg));
+      }
+      const label = options.series_label?.replace('{}', name) ?? name;
+      return { name, label, token: colour(name, index), values: shown };
     };
+    const showLegend = () => lines.show((buffer?.series ?? []).map(({ name, values }, at) => entry(name, values, at)));
+    const lines = new Legend({ root, full, onHide: (hidden) => chart.hide(hidden) });
     const chart = new LineChart({
       host: host.current,
-      clock: boardClock,
-      range_ms: parseSpan(options.range) ?? RANGE_MS,
+      clock: span.clock,
+      range_ms: span.range_ms,
+      from_ms: span.from_ms ?? undefined,
       unit,
       zone,
       area: options.style === 'area',
       comparison: options.comparison,
       first_color,
       min: options.min,
-      max: options.max,
+      max: numberOf(options.max),
+      thresholds: panel.thresholds,
+      onZoom: span.onZoom,
+      onReset: span.onReset,
       onHover(index) {
         if (hovered !== index) {
           hovered = index;
@@ -55,8 +60,8 @@ export function TimeseriesPanel({ panel, channel, zone, legend }: PanelBodyProps
         }
       },
     });
-    const stop = channel.listen((changes) => {
-      const { table } = channel;
+    const stop = source.listen((changes) => {
+      const { table } = source;
       const time = options.time ?? table.columns.find(({ type }) => type === 'time')?.name;
       if (time === undefined) {
         return;
@@ -75,54 +80,14 @@ export function TimeseriesPanel({ panel, channel, zone, legend }: PanelBodyProps
     });
     return () => {
       stop();
+      lines.clear();
       chart.destroy();
     };
-  }, [panel, channel, zone, legend]);
-  return <div ref={host} className="chart min-h-0 flex-1" role="img" aria-label={`${panel.title}, over time`} />;
-}
-
-interface LegendEntry {
-  readonly name: string;
-  readonly text: string;
-}
-
-/** Keeps one element per series and writes only texts that changed. */
-function legendWriter(
-  root: HTMLElement,
-  colour: (name: string, index: number) => string,
-  label: (name: string) => string,
-) {
-  let shown = '';
-  return (entries: readonly LegendEntry[]) => {
-    const visible = entries.slice(0, LEGEND_MAX);
-    const names = entries.map(({ name }) => name).join('\u0000');
-    if (names !== shown) {
-      shown = names;
-      root.replaceChildren(...visible.map(({ name }, index) => legendItem(label(name), colour(name, index))));
-      if (entries.length > LEGEND_MAX) {
-        const more = document.createElement('span');
-        more.className = 'legend-more';
-        more.textContent = `+${entries.length - LEGEND_MAX}`;
-        root.append(more);
-      }
-    }
-    visible.forEach(({ text }, index) => {
-      const value = root.children[index]?.lastElementChild;
-      if (value && value.textContent !== text) {
-        value.textContent = text;
-      }
-    });
-  };
-}
-
-function legendItem(name: string, token: string): HTMLElement {
-  const item = document.createElement('span');
-  item.className = 'legend-item';
-  const swatch = document.createElement('i');
-  swatch.style.background = `var(--${token})`;
-  const label = document.createElement('span');
-  label.textContent = name;
-  const value = document.createElement('b');
-  item.append(swatch, label, value);
-  return item;
+  }, [panel, source, zone, span, legend, full]);
+  return (
+    <>
+      <div ref={host} className="chart min-h-0 flex-1" role="img" aria-label={`${panel.title}, over time`} />
+      <div ref={below} className="legend-table" hidden={!full} />
+    </>
+  );
 }

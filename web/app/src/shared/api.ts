@@ -4,7 +4,7 @@
  * Live data never comes this way; see the client package.
  */
 
-import type { Column } from '@pulseboard/client';
+import type { Cell, Column, ViewState } from '@pulseboard/client';
 
 /** The absolute URL of `/api/v1/`, wherever the page itself is mounted. */
 export const API_URL = new URL('api/v1/', document.baseURI).href;
@@ -22,9 +22,23 @@ export class ApiError extends Error {
   }
 }
 
-export type PanelType = 'stat' | 'timeseries' | 'bars' | 'table';
+export type PanelType =
+  | 'stat'
+  | 'timeseries'
+  | 'bars'
+  | 'table'
+  | 'gauge'
+  | 'percentage'
+  | 'barlist'
+  | 'heatmap'
+  | 'statetimeline'
+  | 'candles'
+  | 'text';
 
-/** How a panel draws its columns. Everything is optional; what is missing is read off the columns themselves. */
+/** What a state stands for: a colour with an icon, or neither. */
+export type StateLevel = 'ok' | 'warning' | 'critical' | 'neutral';
+
+/** How a panel draws its columns, as docs/guide/boards.md has it. What is missing is read off the columns themselves. */
 export interface PanelOptions {
   readonly value?: string;
   readonly label?: string;
@@ -34,22 +48,52 @@ export interface PanelOptions {
   readonly series_label?: string;
   readonly time?: string;
   readonly range?: string;
-  readonly style?: 'line' | 'area';
+  readonly style?: 'line' | 'area' | 'stacked' | 'bars' | 'candles';
   /** A series to compare with: dashed and quiet. */
   readonly comparison?: string;
   readonly decimals?: number;
   readonly min?: number;
-  readonly max?: number;
+  /** A number, or the column that has it. */
+  readonly max?: number | string;
   readonly color?: number;
   readonly first_color?: number;
   readonly units?: { readonly [column: string]: string };
+  readonly legend?: readonly ('last' | 'min' | 'max' | 'avg')[];
+  /** The column with the earlier value, how the change is written, against what, and which direction is a gain. */
+  readonly compare?: string;
+  readonly compare_as?: 'percent' | 'difference';
+  readonly compare_label?: string;
+  readonly better?: 'up' | 'down';
+  /** The panel of this board whose rows the sparkline is drawn from. */
+  readonly spark_panel?: string;
+  readonly spark_value?: string;
+  readonly spark_series?: string;
+  readonly limit?: number;
+  readonly share?: boolean;
+  readonly low_label?: string;
+  readonly high_label?: string;
+  readonly columns?: readonly string[];
+  readonly labels?: { readonly [column: string]: string };
+  readonly column_decimals?: { readonly [column: string]: number };
+  readonly states?: { readonly [name: string]: StateLevel | { readonly [value: string]: StateLevel } };
+  readonly signed?: readonly string[];
+  readonly ages?: readonly string[];
+  readonly scale?: 'linear' | 'log';
+  readonly until?: string;
+  readonly open?: string;
+  readonly high?: string;
+  readonly low?: string;
+  readonly close?: string;
+  readonly volume?: string;
 }
 
 export interface Panel {
   readonly id: string;
   readonly type: PanelType;
   readonly title: string;
+  /** Where its rows come from; a text panel has none, and says `text`. */
   readonly channel: string;
+  readonly text?: string | null;
   readonly x: number;
   readonly y: number;
   readonly w: number;
@@ -63,6 +107,16 @@ export interface Panel {
   readonly options?: PanelOptions | null;
 }
 
+/** What whoever looks at a board may choose. */
+export interface BoardVariable {
+  readonly name: string;
+  readonly type: string;
+  readonly title?: string;
+  readonly default?: string;
+  /** Anything of its type if there are none. */
+  readonly options: readonly string[];
+}
+
 export interface BoardName {
   readonly id: string;
   readonly title: string;
@@ -72,6 +126,7 @@ export interface Board {
   readonly title: string;
   readonly description?: string | null;
   readonly timezone?: string | null;
+  readonly variables?: readonly BoardVariable[] | null;
   readonly panels: readonly Panel[];
 }
 
@@ -116,6 +171,38 @@ export interface Explanation {
   } | null;
 }
 
+/** A view's answer, now or as of an instant. */
+export interface ViewAnswer {
+  readonly time: number;
+  readonly newest: number | null;
+  readonly state: ViewState;
+  readonly columns: readonly Column[];
+  readonly keys: readonly string[];
+  readonly rows: readonly (readonly Cell[])[];
+  readonly order?: readonly string[];
+}
+
+export interface ViewInfo {
+  readonly name: string;
+  readonly sql: string;
+}
+
+export interface SourceInfo {
+  readonly name: string;
+  readonly kind: string;
+  readonly every_ms?: number;
+}
+
+/** How the server is. */
+export interface Health {
+  readonly status: string;
+  readonly messages: number;
+  readonly errors: number;
+  readonly latency_p99_ms?: number | null;
+  readonly uptime_ms: number;
+  readonly problems: readonly string[];
+}
+
 export type { Column };
 
 async function request<T>(path: string, init: RequestInit = {}): Promise<T> {
@@ -156,6 +243,23 @@ function post<T>(path: string, body: object, signal?: AbortSignal): Promise<T> {
 export const api = {
   boards: async () => (await request<{ boards: readonly BoardName[] }>('boards')).boards,
   board: (name: string) => request<Board>(`boards/${encodeURIComponent(name)}`),
+  views: async () => (await request<{ views: readonly ViewInfo[] }>('views')).views,
+  sources: async () => (await request<{ sources: readonly SourceInfo[] }>('sources')).sources,
+  health: () => request<Health>('../../health/ready'),
+  /** A view as it was at an instant. */
+  viewAt: (
+    view: string,
+    params: { readonly [name: string]: string },
+    at: string,
+    zone: string | null,
+    signal: AbortSignal,
+  ) => {
+    const query = new URLSearchParams({ at, ...(zone === null ? {} : { timezone: zone }) });
+    for (const [name, value] of Object.entries(params)) {
+      query.set(`p.${name}`, value);
+    }
+    return request<ViewAnswer>(`views/${encodeURIComponent(view)}?${query}`, { signal });
+  },
   streams: async () => (await request<{ streams: StreamInfo[] }>('streams')).streams,
   liveQuery: (sql: string, timezone: string) => post<{ channel: string }>('live/queries', { sql, timezone }),
   explain: (sql: string, timezone: string) => post<Explanation>('explain', { sql, timezone }),

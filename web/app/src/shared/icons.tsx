@@ -104,6 +104,51 @@ export const OfflineIcon = (props: IconProps) => (
   </Drawing>
 );
 
+export const MoreIcon = (props: IconProps) => (
+  <Drawing {...props}>
+    <path d="M3.4 8h.1M8 8h.1M12.6 8h.1" strokeWidth="2.2" />
+  </Drawing>
+);
+export const ExpandIcon = (props: IconProps) => (
+  <Drawing {...props}>
+    <path d="M9.6 2.600h3.800v3.800M13.4 2.6 9.2 6.800M6.4 13.400H2.600V9.600M2.6 13.400l4.2-4.2" />
+  </Drawing>
+);
+export const CodeIcon = (props: IconProps) => (
+  <Drawing {...props}>
+    <path d="M5.2 4.4 1.8 8l3.4 3.600M10.8 4.4 14.2 8l-3.4 3.6" />
+  </Drawing>
+);
+export const DownloadIcon = (props: IconProps) => (
+  <Drawing {...props}>
+    <path d="M8 2.400v7.200M4.9 6.8 8 9.800l3.1-3M2.8 13.200h10.4" />
+  </Drawing>
+);
+export const PictureIcon = (props: IconProps) => (
+  <Drawing {...props}>
+    <rect x="2" y="3" width="12" height="10" rx="1.6" />
+    <path d="m2.4 11.4 3.4-3.6 2.6 2.6 2-1.8 3.2 3M10.6 6h.1" />
+  </Drawing>
+);
+export const LinkIcon = (props: IconProps) => (
+  <Drawing {...props}>
+    <path d="M6.8 9.200a2.6 2.6 0 0 0 3.7 0l2.2-2.200a2.6 2.6 0 0 0-3.7-3.700l-.9.9M9.2 6.800a2.6 2.6 0 0 0-3.7 0L3.3 9a2.6 2.6 0 0 0 3.7 3.700l.9-.9" />
+  </Drawing>
+);
+export const KioskIcon = (props: IconProps) => (
+  <Drawing {...props}>
+    <rect x="1.8" y="2.8" width="12.4" height="8.2" rx="1.4" />
+    <path d="M5.4 13.600h5.200M8 11v2.6" />
+  </Drawing>
+);
+export const SettingsIcon = (props: IconProps) => (
+  <Drawing {...props}>
+    <path d="M2 4.600h6.400M12.2 4.600H14M2 11.400h1.800M7.6 11.400H14" />
+    <circle cx="10.3" cy="4.6" r="1.8" />
+    <circle cx="5.7" cy="11.4" r="1.8" />
+  </Drawing>
+);
+
 export function Logo() {
   return (
     <svg width="28" height="28" viewBox="0 0 32 32" aria-hidden="true">

@@ -31,8 +31,17 @@ export function useBeat(every_ms: number): void {
   }, [every_ms]);
 }
 
+/** What a subscription may be asked for besides its channels. */
+interface FollowOptions {
+  readonly last?: number;
+  readonly timezone?: string;
+}
+
 /** Follows channels while the component is mounted. Channels are compared by their text. */
-export function useSubscription(channels: readonly string[], last?: number): Subscription | null {
+export function useSubscription(
+  channels: readonly string[],
+  { last, timezone }: FollowOptions = {},
+): Subscription | null {
   const key = channels.join('\n');
   const [subscription, setSubscription] = useState<Subscription | null>(null);
   useEffect(() => {
@@ -40,10 +49,14 @@ export function useSubscription(channels: readonly string[], last?: number): Sub
       setSubscription(null);
       return;
     }
-    const made = client.subscribe({ channels: key.split('\n'), ...(last === undefined ? {} : { last }) });
+    const made = client.subscribe({
+      channels: key.split('\n'),
+      ...(last === undefined ? {} : { last }),
+      ...(timezone === undefined ? {} : { timezone }),
+    });
     setSubscription(made);
     return () => made.close();
-  }, [key, last]);
+  }, [key, last, timezone]);
   return subscription;
 }
 

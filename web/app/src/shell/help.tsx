@@ -7,7 +7,7 @@ import { SHORTCUTS } from './shortcuts';
 export function Help({ dialog }: { readonly dialog: RefObject<HTMLDialogElement | null> }) {
   const titleId = useId();
   return (
-    <dialog ref={dialog} className="help" aria-labelledby={titleId}>
+    <dialog ref={dialog} className="dialog help" aria-labelledby={titleId}>
       <header className="mb-3 flex items-center justify-between">
         <h2 id={titleId} className="text-[14px] font-semibold">
           Keys
@@ -18,18 +18,26 @@ export function Help({ dialog }: { readonly dialog: RefObject<HTMLDialogElement 
           </button>
         </form>
       </header>
-      <dl className="grid grid-cols-[auto_1fr] items-center gap-x-5 gap-y-2">
-        {SHORTCUTS.map(([keys, what]) => (
-          <div key={keys} className="contents">
-            <dt className="flex gap-1">
-              {keys.split(' ').map((key) => (
-                <kbd key={key}>{key}</kbd>
+      <div className="help-groups">
+        {SHORTCUTS.map(([where, keys]) => (
+          <section key={where}>
+            <h3>{where}</h3>
+            <dl>
+              {keys.map(([chord, what]) => (
+                <div key={chord}>
+                  <dt>
+                    {chord.split(' ').map((key, at) => (
+                      // biome-ignore lint/suspicious/noArrayIndexKey: a key may be pressed twice
+                      <kbd key={at}>{key}</kbd>
+                    ))}
+                  </dt>
+                  <dd>{what}</dd>
+                </div>
               ))}
-            </dt>
-            <dd className="text-t2">{what}</dd>
-          </div>
+            </dl>
+          </section>
         ))}
-      </dl>
+      </div>
     </dialog>
   );
 }

@@ -1,5 +1,7 @@
+export { type BoardQuery, NO_QUERY } from './boardQuery';
 export { Help } from './help';
+export { type KeyMap, useKeys } from './keys';
 export { Rail } from './rail';
-export { DEFAULT_BOARD, go, type Route, replaceRoute, routeHref, useRoute } from './route';
-export { useShortcuts } from './shortcuts';
+export { go, type Route, replaceRoute, routeHref, useRoute } from './route';
+export { rememberBoard, useShortcuts } from './shortcuts';
 export { TopBar } from './topBar';

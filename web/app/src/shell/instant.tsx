@@ -1,63 +1,78 @@
-/** The instant that the board shows, to the millisecond, written once per frame; and the switch between live and still. */
+/** The instant that the board shows, to the millisecond, written once per frame; and the switch between live, still and past. */
 
-import { formatInstant } from '@pulseboard/react/format';
-import { type Dispatch, type SetStateAction, useEffect, useRef } from 'react';
+import { formatDateTime, formatInstant } from '@pulseboard/react/format';
+import { useEffect, useMemo, useRef } from 'react';
 import { PauseIcon, PlayIcon } from '../shared/icons';
 import { client, useConnection } from '../shared/live';
-import { isTyping } from './shortcuts';
+import { useKeys } from './keys';
 
 export interface Play {
-  readonly paused: boolean;
-  readonly setPaused: Dispatch<SetStateAction<boolean>>;
+  /** `past` while the board shows a span that is over. */
+  readonly mode: 'live' | 'paused' | 'past';
+  readonly setPaused: (paused: boolean) => void;
+  readonly goLive: () => void;
+  /** The end of the span that is over. */
+  readonly end_ms: number | null;
 }
 
-export function Instant({ zone }: { readonly zone: string | undefined }) {
+interface InstantProps {
+  readonly zone: string | undefined;
+  readonly end_ms: number | null;
+}
+
+export function Instant({ zone, end_ms }: InstantProps) {
   const text = useRef<HTMLTimeElement>(null);
-  useEffect(
-    () =>
-      client.onFrame(({ time_us, position }) => {
-        if (text.current !== null) {
-          text.current.textContent = formatInstant(time_us / 1_000, zone);
-          text.current.title = `The instant shown; log position ${position}`;
-        }
-      }),
-    [zone],
-  );
+  useEffect(() => {
+    const write = (shown: string, title: string) => {
+      if (text.current !== null) {
+        text.current.textContent = shown;
+        text.current.title = title;
+      }
+    };
+    if (end_ms !== null) {
+      write(formatDateTime(end_ms, zone), 'The end of the span shown');
+      return;
+    }
+    return client.onFrame(({ time_us, position }) => {
+      write(formatInstant(time_us / 1_000, zone), `The instant shown; log position ${position}`);
+    });
+  }, [zone, end_ms]);
   return <time ref={text} className="instant" />;
 }
 
-export function PlayButton({ paused, setPaused }: Play) {
+const WORDS = { live: 'LIVE', paused: 'PAUSED', past: 'PAST' } as const;
+/** They begin with the word that is seen, for whoever speaks to the page. */
+const LABELS = { live: 'LIVE: pause', paused: 'PAUSED: go on', past: 'PAST: back to live' } as const;
+const TITLES = {
+  live: 'Live. Pause (Space)',
+  paused: 'Paused: the board stands still. Go on (Space)',
+  past: 'The past. Back to live (End)',
+} as const;
+
+export function PlayButton({ mode, setPaused, goLive }: Play) {
   const connected = useConnection().status === 'open';
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent) => {
-      const { target } = event;
-      const onControl = target instanceof HTMLElement && target.closest('a, button, [role=group]') !== null;
-      if (event.key === ' ' && !isTyping(target) && !onControl) {
-        event.preventDefault();
-        setPaused((value) => !value);
-      }
-    };
-    addEventListener('keydown', onKey);
-    return () => removeEventListener('keydown', onKey);
-  }, [setPaused]);
+  const next = () => (mode === 'past' ? goLive() : setPaused(mode === 'live'));
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `next` is made of these
+  const keys = useMemo(() => ({ Space: next, End: goLive }), [mode, setPaused, goLive]);
+  useKeys(keys);
   return (
     <button
       type="button"
       className="play"
-      data-paused={paused}
+      data-mode={mode}
       data-connected={connected}
-      aria-pressed={paused}
-      aria-label={paused ? 'Go on' : 'Pause'}
-      title={paused ? 'Paused: the board stands still. Go on (Space)' : 'Live. Pause (Space)'}
-      onClick={() => setPaused(!paused)}
+      aria-pressed={mode !== 'live'}
+      aria-label={LABELS[mode]}
+      title={TITLES[mode]}
+      onClick={next}
     >
-      {paused ? <PlayIcon size={12} /> : <i className="play-dot" />}
-      <span>{paused ? 'PAUSED' : 'LIVE'}</span>
-      {paused ? null : (
+      {mode === 'live' ? <i className="play-dot" /> : <PlayIcon size={12} />}
+      <span>{WORDS[mode]}</span>
+      {mode === 'live' ? (
         <span className="play-hover">
           <PauseIcon size={12} />
         </span>
-      )}
+      ) : null}
     </button>
   );
 }

@@ -2,7 +2,8 @@
 
 import type { ComponentType } from 'react';
 import { BoardsIcon, ExploreIcon, KeyboardIcon, Logo, StreamsIcon } from '../shared/icons';
-import { DEFAULT_BOARD, type Route, routeHref } from './route';
+import { type Route, routeHref } from './route';
+import { SettingsMenu } from './settingsMenu';
 
 interface Place {
   readonly label: string;
@@ -12,7 +13,7 @@ interface Place {
 }
 
 const PLACES: readonly Place[] = [
-  { label: 'Board', icon: BoardsIcon, route: { page: 'board', board: DEFAULT_BOARD }, pages: ['board'] },
+  { label: 'Home', icon: BoardsIcon, route: { page: 'home' }, pages: ['home', 'board'] },
   { label: 'Streams', icon: StreamsIcon, route: { page: 'streams' }, pages: ['streams', 'stream'] },
   { label: 'Explore', icon: ExploreIcon, route: { page: 'explore', sql: null }, pages: ['explore'] },
 ];
@@ -20,7 +21,7 @@ const PLACES: readonly Place[] = [
 export function Rail({ page, showHelp }: { readonly page: Route['page']; readonly showHelp: () => void }) {
   return (
     <nav className="rail" aria-label="Pages">
-      <a href={routeHref({ page: 'board', board: DEFAULT_BOARD })} className="rail-logo" aria-label="Pulseboard">
+      <a href={routeHref({ page: 'home' })} className="rail-logo" aria-label="Pulseboard">
         <Logo />
       </a>
       {PLACES.map(({ label, icon: Icon, route, pages }) => (
@@ -35,6 +36,8 @@ export function Rail({ page, showHelp }: { readonly page: Route['page']; readonl
           <Icon size={17} />
         </a>
       ))}
+      <span className="rail-space" />
+      <SettingsMenu />
       <button type="button" className="rail-item rail-help" onClick={showHelp} aria-label="Keys" title="Keys (?)">
         <KeyboardIcon size={17} />
       </button>

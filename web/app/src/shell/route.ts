@@ -1,38 +1,50 @@
 /** Where the page is: kept in the URL's hash, so that any static server and any mount point will do. */
 
 import { useSyncExternalStore } from 'react';
+import { type BoardQuery, boardQueryText, NO_QUERY, parseBoardQuery } from './boardQuery';
 
 export type Route =
-  | { readonly page: 'board'; readonly board: string }
+  | { readonly page: 'home' }
+  | { readonly page: 'board'; readonly board: string; readonly query?: BoardQuery }
   | { readonly page: 'streams' }
   | { readonly page: 'stream'; readonly stream: string }
-  | { readonly page: 'explore'; readonly sql: string | null };
+  | { readonly page: 'explore'; readonly sql: string | null }
+  | { readonly page: 'design' };
 
-export const DEFAULT_BOARD = 'infra';
-
-/** Reads `#/streams/orders`, `#/explore?sql=…`. Anything unknown is the default board. */
+/** Reads `#/boards/shop?from=now-6h`, `#/streams/orders`, `#/explore?sql=…`. Anything unknown is home. */
 export function parseRoute(hash: string): Route {
-  const [path = '', query = ''] = hash.replace(/^#\/?/, '').split('?', 2);
+  const text = hash.replace(/^#\/?/, '');
+  const mark = text.indexOf('?');
+  const [path, query] = mark < 0 ? [text, ''] : [text.slice(0, mark), text.slice(mark + 1)];
   const [first, second] = path.split('/').map(decode);
-  if (first === 'streams') {
-    return second ? { page: 'stream', stream: second } : { page: 'streams' };
+  switch (first) {
+    case 'boards':
+      return second ? { page: 'board', board: second, query: parseBoardQuery(query) } : { page: 'home' };
+    case 'streams':
+      return second ? { page: 'stream', stream: second } : { page: 'streams' };
+    case 'explore':
+      return { page: 'explore', sql: new URLSearchParams(query).get('sql') };
+    case 'design':
+      return { page: 'design' };
+    default:
+      return { page: 'home' };
   }
-  if (first === 'explore') {
-    return { page: 'explore', sql: new URLSearchParams(query).get('sql') };
-  }
-  return { page: 'board', board: first === 'boards' && second ? second : DEFAULT_BOARD };
 }
 
 export function routeHref(route: Route): string {
   switch (route.page) {
+    case 'home':
+      return '#/';
     case 'board':
-      return route.board === DEFAULT_BOARD ? '#/' : `#/boards/${encodeURIComponent(route.board)}`;
+      return `#/boards/${encodeURIComponent(route.board)}${boardQueryText(route.query ?? NO_QUERY)}`;
     case 'streams':
       return '#/streams';
     case 'stream':
       return `#/streams/${encodeURIComponent(route.stream)}`;
     case 'explore':
       return route.sql === null ? '#/explore' : `#/explore?${new URLSearchParams({ sql: route.sql })}`;
+    case 'design':
+      return '#/design';
   }
 }
 

@@ -1,52 +1,85 @@
-/** Keys that work everywhere: `g` and a letter goes to a page, `?` shows them all. */
+/** Keys that work everywhere: to the pages, to the theme, to the list of keys. And that list. */
 
-import { useEffect } from 'react';
-import { DEFAULT_BOARD, go, type Route } from './route';
+import { useMemo } from 'react';
+import { changeSettings } from '../shared/settings';
+import { useKeys } from './keys';
+import { go } from './route';
 
-const GO_KEYS: Record<string, Route> = {
-  b: { page: 'board', board: DEFAULT_BOARD },
-  s: { page: 'streams' },
-  e: { page: 'explore', sql: null },
-};
-
-/** The second key counts for this long after `g`. */
-const CHORD_MS = 1_200;
-
-/** What the help shows. */
-export const SHORTCUTS: readonly (readonly [string, string])[] = [
-  ['g b', 'Board'],
-  ['g s', 'Streams'],
-  ['g e', 'Explore'],
-  ['Space', 'Pause or go on (board)'],
-  ['Ctrl Enter', 'Run the query (explore)'],
-  ['?', 'This help'],
+/** What the help shows, by where it works. */
+export const SHORTCUTS: readonly (readonly [string, readonly (readonly [string, string])[]])[] = [
+  [
+    'Everywhere',
+    [
+      ['g h', 'Home'],
+      ['g b', 'Boards'],
+      ['g s', 'Streams'],
+      ['g e', 'Explore'],
+      ['c t', 'Dark or light'],
+      ['?', 'This help'],
+    ],
+  ],
+  [
+    'Time',
+    [
+      ['Space', 'Pause or go on'],
+      ['End', 'Live'],
+      ['t t', 'Choose a span'],
+      ['t z', 'Zoom out'],
+      ['t ←', 'Earlier'],
+      ['t →', 'Later'],
+      ['t a', 'Freeze the span'],
+    ],
+  ],
+  [
+    'Board',
+    [
+      ['d k', 'Wall screen'],
+      ['d l', 'Longer legends'],
+      ['d r', 'Connect anew'],
+      ['v', 'This panel alone'],
+      ['i', 'Data, SQL and state of this panel'],
+      ['Esc', 'Back to the board'],
+    ],
+  ],
+  ['Explore', [['Ctrl Enter', 'Run the query']]],
 ];
 
-/** Whether keys belong to what has the focus instead of to the page. */
-export function isTyping(target: EventTarget | null): boolean {
-  return (
-    target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
-  );
+const LAST_BOARD = 'pulseboard.last-board 1';
+
+/** Remembers which board `g b` leads to. */
+export function rememberBoard(board: string): void {
+  try {
+    localStorage.setItem(LAST_BOARD, board);
+  } catch {
+    // Then it leads home.
+  }
+}
+
+function toBoards(): void {
+  let board: string | null = null;
+  try {
+    board = localStorage.getItem(LAST_BOARD);
+  } catch {
+    // A page may be denied its storage.
+  }
+  go(board === null ? { page: 'home' } : { page: 'board', board });
+}
+
+function switchTheme(): void {
+  changeSettings({ theme: document.documentElement.dataset.theme === 'light' ? 'dark' : 'light' });
 }
 
 export function useShortcuts(showHelp: () => void): void {
-  useEffect(() => {
-    let chordUntil_ms = 0;
-    const onKey = (event: KeyboardEvent) => {
-      if (isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey) {
-        return;
-      }
-      const route = event.timeStamp < chordUntil_ms ? GO_KEYS[event.key] : undefined;
-      chordUntil_ms = event.key === 'g' ? event.timeStamp + CHORD_MS : 0;
-      if (route !== undefined) {
-        event.preventDefault();
-        go(route);
-      } else if (event.key === '?') {
-        event.preventDefault();
-        showHelp();
-      }
-    };
-    addEventListener('keydown', onKey);
-    return () => removeEventListener('keydown', onKey);
-  }, [showHelp]);
+  const keys = useMemo(
+    () => ({
+      'g h': () => go({ page: 'home' }),
+      'g b': toBoards,
+      'g s': () => go({ page: 'streams' }),
+      'g e': () => go({ page: 'explore', sql: null }),
+      'c t': switchTheme,
+      '?': showHelp,
+    }),
+    [showHelp],
+  );
+  useKeys(keys);
 }

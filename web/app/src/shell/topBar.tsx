@@ -1,4 +1,4 @@
-/** The head of every page: what it is, the instant shown, how the link is. */
+/** The head of every page: what it is, what can be done with it, the instant shown, how the link is. */
 
 import type { ReactNode } from 'react';
 import { Instant, type Play, PlayButton } from './instant';
@@ -16,15 +16,15 @@ interface TopBarProps {
 export function TopBar({ title, context, zone, play, children }: TopBarProps) {
   return (
     <header className="top-bar">
-      <div className="min-w-0">
-        <h1 className="truncate text-[15.5px] leading-[22px] font-[640] tracking-[-0.01em]">{title}</h1>
-        <div className="truncate text-[12.5px] leading-[18px] text-t2">{context}</div>
+      <div className="top-bar-title">
+        <h1>{title}</h1>
+        <div>{context}</div>
       </div>
       <div className="top-bar-right">
         {children}
         {play === undefined ? null : (
           <>
-            <Instant zone={zone} />
+            <Instant zone={zone} end_ms={play.end_ms} />
             <PlayButton {...play} />
           </>
         )}

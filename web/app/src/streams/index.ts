@@ -1,4 +1,5 @@
+export { Command, curlCommand, sampleEvent } from './howToPost';
 export { sampleSql } from './sampleSql';
 export { StreamPage } from './streamPage';
 export { StreamsPage } from './streamsPage';
-export { useStreams } from './useStreams';
+export { type StreamRow, useStreams } from './useStreams';

@@ -114,7 +114,7 @@ function Fields({ fields, missing }: { readonly fields: readonly StreamField[] |
 }
 
 function Tail({ name }: { readonly name: string }) {
-  const subscription = useSubscription([`stream:${name}`], LAST_EVENTS);
+  const subscription = useSubscription([`stream:${name}`], { last: LAST_EVENTS });
   return (
     <section className="panel tail" aria-label="Last events">
       <header className="panel-head">

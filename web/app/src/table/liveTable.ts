@@ -22,6 +22,7 @@ export interface LiveTableOptions {
   readonly unit?: (column: string) => string | undefined;
 }
 
+/** How high a row is unless the token `--table-row` says otherwise. */
 const ROW_PX = 30;
 /** Rows kept beyond the edges, so that a quick scroll shows no blanks. */
 const OVERSCAN = 6;
@@ -47,6 +48,7 @@ export class LiveTable {
   readonly #below = make('tbody', '');
   readonly #widths = new ColumnWidths();
   readonly #observer: ResizeObserver;
+  readonly #row_px: number;
   readonly #still = matchMedia('(prefers-reduced-motion: reduce)');
   #source: RowSource | null = null;
   #order: readonly string[] = [];
@@ -59,6 +61,7 @@ export class LiveTable {
 
   constructor(options: LiveTableOptions) {
     this.#options = options;
+    this.#row_px = Number.parseFloat(getComputedStyle(options.host).getPropertyValue('--table-row')) || ROW_PX;
     const head = make('thead', '');
     head.append(this.#head);
     this.#table.append(this.#columns, head, this.#above, this.#body, this.#below);
@@ -154,10 +157,10 @@ export class LiveTable {
       return;
     }
     const { scrollTop, clientHeight } = this.#scroller;
-    const from = Math.max(0, Math.floor(scrollTop / ROW_PX) - OVERSCAN);
-    const to = Math.min(this.#order.length, Math.ceil((scrollTop + clientHeight) / ROW_PX) + OVERSCAN);
-    spacer(this.#above, from);
-    spacer(this.#below, this.#order.length - to);
+    const from = Math.max(0, Math.floor(scrollTop / this.#row_px) - OVERSCAN);
+    const to = Math.min(this.#order.length, Math.ceil((scrollTop + clientHeight) / this.#row_px) + OVERSCAN);
+    spacer(this.#above, from * this.#row_px);
+    spacer(this.#below, (this.#order.length - to) * this.#row_px);
     this.#table.setAttribute('aria-rowcount', String(this.#order.length));
     const wanted = this.#order.slice(from, to);
     const before = new Map(this.#rows.map((row) => [row.id, row]));
@@ -273,15 +276,15 @@ function fillerCell(tag: 'td' | 'th'): HTMLElement {
   return cell;
 }
 
-function spacer(body: HTMLElement, rows: number): void {
-  body.style.height = `${rows * ROW_PX}px`;
-  body.hidden = rows === 0;
-  if (rows > 0 && body.firstElementChild === null) {
+function spacer(body: HTMLElement, height_px: number): void {
+  body.style.height = `${height_px}px`;
+  body.hidden = height_px === 0;
+  if (height_px > 0 && body.firstElementChild === null) {
     body.append(make('tr', ''));
   }
   const row = body.firstElementChild as HTMLElement | null;
   if (row !== null) {
-    row.style.height = `${rows * ROW_PX}px`;
+    row.style.height = `${height_px}px`;
   }
 }
 

@@ -21,6 +21,8 @@ export interface LineChartOptions {
   readonly clock?: NowSource;
   /** How much of the past is shown, moving with the clock; undefined shows what there is and stands still. */
   readonly range_ms?: number | undefined;
+  /** Where the picture begins, if that does not move with its end. */
+  readonly from_ms?: number | undefined;
   readonly unit: string;
   readonly zone: string | undefined;
   readonly area: boolean;
@@ -208,10 +210,10 @@ export class LineChart {
   }
 
   #window(): [number, number] {
-    const { clock = WALL_CLOCK, range_ms } = this.#options;
+    const { clock = WALL_CLOCK, range_ms, from_ms } = this.#options;
     if (range_ms !== undefined) {
       const end_ms = clock.now_ms();
-      return [end_ms - range_ms, end_ms];
+      return [from_ms ?? end_ms - range_ms, end_ms];
     }
     const [times] = this.#columns;
     const [first_ms, last_ms] = [times[0] ?? clock.now_ms(), times.at(-1) ?? clock.now_ms()];

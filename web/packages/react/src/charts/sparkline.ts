@@ -1,6 +1,7 @@
 /** A line along the bottom edge of a stat: canvas only, no axes, moving with the clock. */
 
 import { type NowSource, WALL_CLOCK } from './chartClock.js';
+import { crosshair } from './crosshair.js';
 import { glide } from './glide.js';
 import { alpha, token } from './palette.js';
 
@@ -24,6 +25,7 @@ export class Sparkline {
   readonly #options: SparklineOptions;
   readonly #observer: ResizeObserver;
   readonly #stop: () => void;
+  readonly #stopCrosshair: () => void;
   #times: readonly number[] = [];
   #values: readonly (number | null)[] = [];
   #width = 0;
@@ -34,6 +36,7 @@ export class Sparkline {
     this.#observer = new ResizeObserver(() => this.#resize());
     this.#observer.observe(options.canvas);
     this.#resize();
+    this.#stopCrosshair = crosshair.listen(() => this.draw());
     const self = this;
     this.#stop = glide({
       get step_ms() {
@@ -51,6 +54,7 @@ export class Sparkline {
 
   destroy(): void {
     this.#stop();
+    this.#stopCrosshair();
     this.#observer.disconnect();
   }
 
@@ -86,6 +90,24 @@ export class Sparkline {
     context.closePath();
     context.fillStyle = alpha(stroke, 0.12);
     context.fill();
+    this.#drawCrosshair(context, end_ms);
+  }
+
+  /** The instant that the pointer is at in some chart of the page. */
+  #drawCrosshair(context: CanvasRenderingContext2D, end_ms: number): void {
+    const { time_ms } = crosshair;
+    const x = time_ms === null ? -1 : this.#width * (1 - (end_ms - time_ms) / this.#options.range_ms);
+    if (x < 0 || x > this.#width) {
+      return;
+    }
+    context.beginPath();
+    context.setLineDash([3, 3]);
+    context.moveTo(x, 0);
+    context.lineTo(x, this.#height);
+    context.lineWidth = 1;
+    context.strokeStyle = token('text-3');
+    context.stroke();
+    context.setLineDash([]);
   }
 
   #points(end_ms: number, range_ms: number): [number, number][] {

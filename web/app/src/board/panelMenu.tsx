@@ -1,0 +1,63 @@
+/** What can be done with one panel. */
+
+import type { Panel } from '../shared/api';
+import { CodeIcon, DownloadIcon, ExpandIcon, ExploreIcon, LinkIcon, MoreIcon, PictureIcon } from '../shared/icons';
+import { Menu, type MenuItem } from '../shared/menu';
+import { routeHref } from '../shell';
+import { downloadCsv, downloadPicture } from './export';
+import type { PanelSource } from './source';
+
+interface PanelMenuProps {
+  readonly panel: Panel;
+  readonly feed: PanelSource;
+  readonly sql: string | null;
+  readonly alone: boolean;
+  readonly onAlone: () => void;
+  readonly onInspect: () => void;
+}
+
+export function PanelMenu({ panel, feed, sql, alone, onAlone, onInspect }: PanelMenuProps) {
+  const element = () => document.querySelector<HTMLElement>(`.slot[data-panel="${CSS.escape(panel.id)}"] > .panel`);
+  const picture = () => {
+    const root = element();
+    if (root !== null) {
+      void downloadPicture(root, panel.id);
+    }
+  };
+  const copyLink = () => {
+    const url = new URL(location.href);
+    const [path = '', text = ''] = url.hash.split('?', 2);
+    const params = new URLSearchParams(text);
+    params.set('viewPanel', panel.id);
+    url.hash = `${path}?${params}`;
+    void navigator.clipboard.writeText(url.href);
+  };
+  const items: (MenuItem | null)[] = [
+    {
+      label: alone ? 'Back to the board' : 'This panel alone',
+      icon: <ExpandIcon size={14} />,
+      keys: 'v',
+      onSelect: onAlone,
+    },
+    { label: 'Data, SQL, state', icon: <CodeIcon size={14} />, keys: 'i', onSelect: onInspect },
+    null,
+    { label: 'Download CSV', icon: <DownloadIcon size={14} />, onSelect: () => downloadCsv(feed.table, panel.id) },
+    { label: 'Download picture', icon: <PictureIcon size={14} />, onSelect: picture },
+    { label: 'Copy link', icon: <LinkIcon size={14} />, onSelect: copyLink },
+  ];
+  if (sql !== null) {
+    items.push(null, {
+      label: 'Explore its query',
+      icon: <ExploreIcon size={14} />,
+      href: routeHref({ page: 'explore', sql }),
+    });
+  }
+  return (
+    <Menu
+      label={`Menu of ${panel.title}`}
+      button={<MoreIcon size={15} />}
+      className="icon-button panel-menu"
+      items={items}
+    />
+  );
+}
