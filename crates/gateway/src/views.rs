@@ -48,6 +48,7 @@ pub(crate) async fn get_view(
     let params: Params =
         query.iter().filter_map(|(key, value)| Some((key.strip_prefix("p.")?.to_owned(), text_cell(value)))).collect();
     let timezone = timezone_of(query.get("timezone").map(String::as_str))?;
+    let mut definitions = deps.catalog.watch();
     let spec = deps.catalog.view_spec(&name, &params, timezone)?;
     let wait = wait_of(query.get("wait").map(String::as_str))?;
     let mut wanted = None;
@@ -60,8 +61,8 @@ pub(crate) async fn get_view(
         return Ok(past(&view));
     }
 
-    let hash = spec_hash(&spec);
-    let instance = acquire(&deps, user_of(peer), spec).await?;
+    let mut hash = spec_hash(&spec);
+    let mut instance = acquire(&deps, user_of(peer), spec).await?;
     let mut read = match &wanted {
         Some(position) => included(&deps, instance.id(), position, wait.unwrap_or(WAIT_DEFAULT)).await?,
         None => first_answer(&deps, instance.id()).await,
@@ -79,6 +80,17 @@ pub(crate) async fn get_view(
             let draining = connections.draining();
             tokio::select! {
                 () = changed => {}
+                Ok(()) = definitions.changed() => {
+                    // The name may stand for something else now.
+                    let spec = deps.catalog.view_spec(&name, &params, timezone)?;
+                    if spec_hash(&spec) != hash {
+                        hash = spec_hash(&spec);
+                        instance = acquire(&deps, user_of(peer), spec).await?;
+                        read = first_answer(&deps, instance.id()).await;
+                        etag = weak_etag(&read.changed.0, read.changed.1, hash);
+                        continue;
+                    }
+                }
                 () = tokio::time::sleep_until(deadline) => break,
                 () = draining.wait() => break,
             }

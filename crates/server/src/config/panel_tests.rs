@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use pulseboard_gateway::Board;
 use serde_json::Value as Json;
 
+use super::board::read_board;
 use super::panel_types::{PANEL_TYPES, TEXT, known};
 use super::*;
 

@@ -235,3 +235,17 @@ async fn a_board_saved_over_http_changes_open_pages() {
     assert_eq!(resets(&follower, "view:shop.count"), ["changed"]);
     assert_eq!(follower.channel("board:shop").board.as_ref().unwrap()["definition_hash"], saved["definition_hash"]);
 }
+
+#[tokio::test]
+async fn whoever_waits_for_a_view_is_answered_when_its_name_stands_for_something_else() {
+    let (home, server) = server().await;
+    let path = "/api/v1/views/total";
+    let known = server.api.get(path).await.header("etag").to_owned();
+    let waiting = server.api.request("GET", &format!("{path}?wait=50s")).header("If-None-Match", &known);
+    // It is seen a moment later, when the wait has begun.
+    let changed = async { save_over(&home.file("pulseboard.toml"), &CONFIG.replace("sum(v)", "max(v)")) };
+    let (answer, ()) = tokio::join!(crate::support::api::read(waiting), changed);
+    assert_eq!(answer.status, 200, "not 304 when the wait is over: {}", answer.text());
+    assert_ne!(answer.header("etag"), known);
+    until("its rows", async || (server.api.get(path).await.ok()["rows"] == json!([[5]])).then_some(())).await;
+}
