@@ -122,6 +122,31 @@ async fn a_file_that_changed_meanwhile_is_not_written_over() {
 }
 
 #[tokio::test]
+async fn of_many_who_save_at_once_one_wins_and_the_others_are_told() {
+    let home = home();
+    let server = home.start().await;
+    let shop = board(&server, "shop").await;
+    for round in 0..5 {
+        let hash = board(&server, "shop").await["hash"].clone();
+        let saves = (0..8).map(|number| {
+            let mut mine = shop.clone();
+            mine["hash"] = hash.clone();
+            mine["title"] = format!("{round} {number}").into();
+            let server = &server;
+            async move { (mine["title"].clone(), put(server, "shop", &mine).await) }
+        });
+        let answers = futures::future::join_all(saves).await;
+        let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(|(_, answer)| answer.status == 200);
+        assert_eq!((won.len(), lost.len()), (1, 7));
+        for (_, answer) in lost {
+            assert_eq!(answer.refused(409, "conflict").details["current"]["title"], won[0].0, "who won");
+        }
+        assert_eq!(board(&server, "shop").await["title"], won[0].0);
+        assert!(text(&home.file("boards/shop.toml")).contains(won[0].0.as_str().unwrap()));
+    }
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_said_as_of_a_file_and_nothing_changes() {
     let home = home();
     let server = home.start().await;
