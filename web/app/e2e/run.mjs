@@ -9,6 +9,7 @@ import { chromium } from 'playwright-core';
 import { launchOptions } from '../dev/browser.mjs';
 import { boardTests } from './boards.mjs';
 import { connectionTests } from './connection.mjs';
+import { editorTests } from './editor.mjs';
 import { lookTests } from './looks.mjs';
 import { nodeTests } from './node.mjs';
 import { openPage, stat } from './page.mjs';
@@ -182,7 +183,7 @@ const pageTests = {
 
 /** `ONLY=word` runs those whose names have the word. */
 const only = process.env.ONLY ?? '';
-const all = { ...nodeTests, ...pageTests, ...boardTests, ...lookTests, ...connectionTests };
+const all = { ...nodeTests, ...pageTests, ...boardTests, ...lookTests, ...connectionTests, ...editorTests };
 const tests = Object.fromEntries(Object.entries(all).filter(([name]) => name.includes(only)));
 
 const server = await Server.create(binary);

@@ -11,6 +11,7 @@ import { Help, NO_QUERY, Rail, type Route, TopBar, useRoute, useShortcuts } from
 // What a visit may never open is only fetched when it does.
 const HomePage = lazy(async () => ({ default: (await import('./home')).HomePage }));
 const ExplorePage = lazy(async () => ({ default: (await import('./explorer')).ExplorePage }));
+const EditorPage = lazy(async () => ({ default: (await import('./editor')).EditorPage }));
 const StreamsPage = lazy(async () => ({ default: (await import('./streams')).StreamsPage }));
 const StreamPage = lazy(async () => ({ default: (await import('./streams')).StreamPage }));
 const DesignPage = lazy(async () => ({ default: (await import('./design')).DesignPage }));
@@ -39,6 +40,8 @@ function Page({ route }: { readonly route: Route }) {
       return <HomePage />;
     case 'board':
       return <BoardPage key={route.board} name={route.board} query={route.query ?? NO_QUERY} />;
+    case 'edit':
+      return <EditorPage key={route.board} board={route.board} />;
     case 'streams':
       return <StreamsPage />;
     case 'stream':

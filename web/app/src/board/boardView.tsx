@@ -8,9 +8,9 @@ import { localZone } from '@pulseboard/react/format';
 import { lazy, Suspense, useEffect, useMemo, useRef, useState } from 'react';
 import type { Board, BoardName, Panel as PanelInfo } from '../shared/api';
 import { boardClock } from '../shared/boardClock';
-import { KioskIcon } from '../shared/icons';
+import { EditIcon, KioskIcon } from '../shared/icons';
 import { client, useConnection } from '../shared/live';
-import { type BoardQuery, go, TopBar, useKeys } from '../shell';
+import { type BoardQuery, go, routeHref, TopBar, useKeys } from '../shell';
 import { isZone, makeAbsolute, moved, type Span, TimePicker, type TimeRange, zoomedOut } from '../time';
 import { staleAfter_ms } from './freshness';
 import { PanelGrid } from './grid';
@@ -62,7 +62,7 @@ export function BoardView({ id, board, boards, query }: BoardViewProps) {
       setRange(null);
     }
   };
-  useBoardKeys({ span, query, change, openPicker, inspect: setInspected, setLegends });
+  useBoardKeys({ id, span, query, change, openPicker, inspect: setInspected, setLegends });
 
   const alone = board.panels.find((panel) => panel.id === query.panel);
   const shown = useMemo(() => (alone === undefined ? board.panels : [{ ...alone, ...WHOLE }]), [board, alone]);
@@ -89,6 +89,14 @@ export function BoardView({ id, board, boards, query }: BoardViewProps) {
           now_ms={() => client.serverNow_ms()}
           handle={openPicker}
         />
+        <a
+          className="icon-button"
+          href={routeHref({ page: 'edit', board: id })}
+          aria-label="Edit the board"
+          title="Edit (e)"
+        >
+          <EditIcon size={16} />
+        </a>
         <button
           type="button"
           className="icon-button kiosk-button"
@@ -218,6 +226,7 @@ function usePanelSpans(plans: BoardFeeds['plans'], setRange: (range: TimeRange |
 }
 
 interface BoardKeys {
+  readonly id: string;
   readonly span: Span | null;
   readonly query: BoardQuery;
   readonly change: (part: Partial<BoardQuery>) => void;
@@ -247,6 +256,7 @@ function useBoardKeys(board: BoardKeys): void {
       'd k': () => latest.current.change({ kiosk: !latest.current.query.kiosk }),
       'd l': () => latest.current.setLegends((legends) => (legends === 'short' ? 'full' : 'short')),
       'd r': () => client.retryNow(),
+      e: () => go({ page: 'edit', board: latest.current.id }),
       v: () => {
         const { query, change } = latest.current;
         change({ panel: query.panel === null ? panelAtHand() : null });

@@ -1,4 +1,5 @@
 export { BoardPage } from './boardPage';
+export { staleAfter_ms } from './freshness';
 export { type GridHandles, type GridPlace, PanelGrid } from './grid';
 export { type Notice, notice, parseSpan } from './notice';
 export { LivePanel, PanelFrame } from './panel';

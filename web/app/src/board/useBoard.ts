@@ -5,6 +5,8 @@ import { API_URL, ApiError, api, type Board, type BoardName } from '../shared/ap
 import { client } from '../shared/live';
 
 const RETRY_MS = 1_000;
+/** How often it is looked whether the board's file was changed; the answer is a 304 nearly always. */
+const LOOK_EVERY_MS = 2_000;
 
 export interface BoardAnswer {
   readonly board: Board | null;
@@ -94,9 +96,15 @@ export function useBoard(name: string): BoardAnswer {
         void load();
       }
     });
+    const looks = setInterval(() => {
+      if (document.visibilityState === 'visible' && client.connection.status === 'open') {
+        void load();
+      }
+    }, LOOK_EVERY_MS);
     return () => {
       over = true;
       clearTimeout(retry);
+      clearInterval(looks);
       stop();
     };
   }, [name]);

@@ -5,13 +5,20 @@
  */
 
 import type { Board, Panel, PanelOptions, PanelType } from '../shared/api';
+import type { NewPanel } from '../shared/handoff';
+import { optionSpecs } from './optionSpecs';
 
 export const GRID_COLUMNS = 12;
 
 /** How large a new panel of each type is, in cells of the grid. */
 const SIZES: Partial<Record<PanelType, { readonly w: number; readonly h: number }>> = {
   stat: { w: 3, h: 2 },
+  gauge: { w: 3, h: 3 },
+  text: { w: 4, h: 2 },
   timeseries: { w: 6, h: 4 },
+  heatmap: { w: 6, h: 4 },
+  statetimeline: { w: 6, h: 3 },
+  candles: { w: 8, h: 5 },
 };
 const SIZE = { w: 4, h: 4 };
 
@@ -32,7 +39,7 @@ export interface Place {
 export const EMPTY: Draft = { title: '', panels: [] };
 
 /** What the server adds to a definition and a file does not say. */
-const SERVED = ['id', 'hash', 'definition_hash', 'file', 'read_only', 'origin'];
+const SERVED = ['id', 'channel', 'hash', 'definition_hash', 'editable', 'read_only', 'problems'];
 
 /** Reads the server's definition of a board. Panels without a place come below the others. */
 export function toDraft(board: Board): Draft {
@@ -66,7 +73,7 @@ export function panelOf(draft: Draft, id: string): DraftPanel | undefined {
 }
 
 /** Adds a panel where there is room for it, from the top. */
-export function addPanel(draft: Draft, panel: Omit<DraftPanel, 'id' | 'x' | 'y' | 'w' | 'h'> & { id?: string }) {
+export function addPanel(draft: Draft, panel: NewPanel): { readonly draft: Draft; readonly id: string } {
   const size = sizeOf(panel.type);
   const added: DraftPanel = {
     ...panel,
@@ -96,9 +103,26 @@ export function removePanel(draft: Draft, id: string): Draft {
   return { ...draft, panels: draft.panels.filter((panel) => panel.id !== id) };
 }
 
-/** Changes members of a panel; a new type drops the options that only the old one reads. */
+/** Changes members of a panel. */
 export function changePanel(draft: Draft, id: string, change: Partial<DraftPanel>): Draft {
   return { ...draft, panels: draft.panels.map((panel) => (panel.id === id ? { ...panel, ...change } : panel)) };
+}
+
+/** Draws a panel in another way: what the new type does not read is left out, for the server would refuse it. */
+export function changeType(draft: Draft, id: string, type: PanelType): Draft {
+  const panel = panelOf(draft, id);
+  if (panel === undefined) {
+    return draft;
+  }
+  const known = new Map(optionSpecs(type).map(({ name, kind }) => [name, kind]));
+  const kept = Object.entries(panel.options ?? {}).filter(([name, value]) => {
+    const kind = known.get(name);
+    // A choice may be one of other words there.
+    return kind !== undefined && (kind.is !== 'choice' || kind.of.includes(String(value)));
+  });
+  const asks = { text: null, sql: panel.sql ?? (panel.view ? null : '') };
+  const query = type === 'text' ? { text: panel.text ?? '', sql: null, view: null } : asks;
+  return changePanel(draft, id, { type, options: Object.fromEntries(kept) as PanelOptions, ...query });
 }
 
 export function changeOption(draft: Draft, id: string, name: string, value: unknown): Draft {
@@ -120,18 +144,6 @@ export function placePanels(draft: Draft, places: ReadonlyMap<string, Place>): D
     return same ? panel : { ...panel, x: place.x, y: place.y, w: place.w, h: place.h };
   });
   return panels.every((panel, index) => panel === draft.panels[index]) ? draft : { ...draft, panels };
-}
-
-/** Turns a title into a name that files and channels take: `Orders per minute` is `orders_per_minute`. */
-export function nameOf(title: string): string {
-  const plain = title.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
-  const name = plain.replace(/[^a-z0-9]+/g, '_').replace(/^_+|_+$/g, '');
-  return name === '' || /^[a-z]/.test(name) ? name.slice(0, 60) : `b_${name}`.slice(0, 60);
-}
-
-/** Whether a name of a board, panel or view is one: letters, digits, `_ - .`, at most 120. */
-export function isName(name: string): boolean {
-  return /^[A-Za-z_][A-Za-z0-9_.-]{0,119}$/.test(name);
 }
 
 function freeId(draft: Draft, wanted: string): string {

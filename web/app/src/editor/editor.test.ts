@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { readStates, writeStates } from '../forms/listFields';
 import type { Board } from '../shared/api';
+import { isName, nameOf } from '../shared/names';
 import {
   addPanel,
   changeOption,
+  changePanel,
   type DraftPanel,
   duplicatePanel,
   EMPTY,
-  isName,
-  nameOf,
   placePanels,
   removePanel,
   sameDraft,
@@ -16,6 +17,7 @@ import {
 } from './draft';
 import { begin, commit, redo, undo, undoable } from './history';
 import { compacted, moved, type Placed, resized } from './layout';
+import { changesBetween, merge } from './merge';
 
 const PANELS: Placed[] = [
   { id: 'a', x: 0, y: 0, w: 6, h: 2 },
@@ -137,3 +139,51 @@ describe('undo', () => {
 function overlap(a: Omit<Placed, 'id'>, b: Omit<Placed, 'id'>): boolean {
   return a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
 }
+
+describe('two people at one board', () => {
+  const base = { ...EMPTY, title: 'T', panels: [panel('a'), panel('b')] };
+  const with_ = (id: string, change: Partial<DraftPanel>) => changePanel(base, id, change);
+
+  it('are told what the other did', () => {
+    const theirs = addPanel(removePanel(with_('a', { x: 3 }), 'b'), { type: 'bars', title: 'New' }).draft;
+    expect(changesBetween(base, { ...theirs, title: 'U' })).toEqual([
+      'named it “U”',
+      'moved “a”',
+      'added “New”',
+      'removed “b”',
+    ]);
+    expect(changesBetween(base, with_('a', { unit: 'percent' }))).toEqual(['changed “a”']);
+    expect(changesBetween(base, base)).toEqual([]);
+  });
+
+  it('both keep what they did where it was not the same', () => {
+    const mine = with_('a', { title: 'mine' });
+    const theirs = { ...removePanel(base, 'b'), description: 'theirs' };
+    const { draft, contested } = merge(base, mine, theirs);
+    expect(contested).toEqual([]);
+    expect(draft.description).toBe('theirs');
+    expect(draft.panels.map(({ title }) => title)).toEqual(['mine']);
+  });
+
+  it('mine stands where both changed the same panel, and it is named', () => {
+    const { draft, contested } = merge(base, with_('a', { title: 'mine' }), with_('a', { title: 'theirs' }));
+    expect(contested).toEqual(['mine']);
+    expect(draft.panels[0]?.title).toBe('mine');
+    expect(merge(base, with_('a', { x: 1 }), with_('a', { x: 1 })).contested).toEqual([]);
+  });
+});
+
+describe('states as lines', () => {
+  it('are read back as they were written, by column or not', () => {
+    const flat = { up: 'ok', down: 'critical' };
+    const byColumn = { status: { paid: 'ok', retry: 'warning' } };
+    expect(readStates(writeStates(flat, false), false)).toEqual(flat);
+    expect(readStates(writeStates(byColumn, true), true)).toEqual(byColumn);
+  });
+
+  it('go nowhere while a line is not finished', () => {
+    expect(readStates('up = o', false)).toBeNull();
+    expect(readStates('paid = ok', true)).toBeNull();
+    expect(readStates('', false)).toEqual({});
+  });
+});

@@ -3,6 +3,7 @@
 import { formatAge, formatDuration, unitText } from '@pulseboard/react/format';
 import { BoardThumbnail, useBoards } from '../board';
 import type { BoardName } from '../shared/api';
+import { PlusIcon } from '../shared/icons';
 import { client, useBeat } from '../shared/live';
 import { routeHref, TopBar } from '../shell';
 import { type StreamRow, useStreams } from '../streams';
@@ -30,7 +31,7 @@ export function HomePage() {
           ) : (
             boards.map((board) => <BoardCard key={board.id} board={board} />)
           )}
-          {boards?.length === 0 ? <NoBoards /> : null}
+          {boards === null ? null : <NewBoard />}
         </section>
         <div className="home-below">
           <Streams streams={streams} />
@@ -63,11 +64,12 @@ function BoardCard({ board }: { readonly board: BoardName }) {
   );
 }
 
-function NoBoards() {
+function NewBoard() {
   return (
-    <p className="panel page-message">
-      No boards yet. They are TOML files in the folder that <code>boards</code> names in the configuration.
-    </p>
+    <a className="board-card board-new panel" href={routeHref({ page: 'edit', board: null })}>
+      <PlusIcon size={18} />
+      <span>New board</span>
+    </a>
   );
 }
 

@@ -5,22 +5,10 @@
  */
 
 import type { Cell, Column, ViewState } from '@pulseboard/client';
+import { ApiError } from './apiError';
 
 /** The absolute URL of `/api/v1/`, wherever the page itself is mounted. */
 export const API_URL = new URL('api/v1/', document.baseURI).href;
-
-/** The server refused or failed, in its own words; `code` is from its closed set, `offline` if it was not reached. */
-export class ApiError extends Error {
-  override readonly name = 'ApiError';
-
-  constructor(
-    readonly code: string,
-    message: string,
-    readonly details: { readonly [name: string]: unknown },
-  ) {
-    super(message);
-  }
-}
 
 export type PanelType =
   | 'stat'
@@ -203,9 +191,10 @@ export interface Health {
   readonly problems: readonly string[];
 }
 
-export type { Column };
+export { ApiError, type Column };
 
-async function request<T>(path: string, init: RequestInit = {}): Promise<T> {
+/** One request; refusals are thrown as `ApiError`. `path` is relative to `/api/v1/`. */
+export async function request<T>(path: string, init: RequestInit = {}): Promise<T> {
   let response: Response;
   try {
     response = await fetch(new URL(path, API_URL), init);
@@ -261,6 +250,14 @@ export const api = {
     return request<ViewAnswer>(`views/${encodeURIComponent(view)}?${query}`, { signal });
   },
   streams: async () => (await request<{ streams: StreamInfo[] }>('streams')).streams,
-  liveQuery: (sql: string, timezone: string) => post<{ channel: string }>('live/queries', { sql, timezone }),
+  liveQuery: (sql: string, timezone: string, params: { readonly [name: string]: string } = {}) =>
+    post<{ channel: string }>('live/queries', { sql, timezone, params }),
+  /** Makes a view; refused if there is one of that name. */
+  newView: (name: string, sql: string, timezone: string) =>
+    request(`views/${encodeURIComponent(name)}`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json', 'if-none-match': '*' },
+      body: JSON.stringify({ sql, timezone }),
+    }),
   explain: (sql: string, timezone: string) => post<Explanation>('explain', { sql, timezone }),
 };

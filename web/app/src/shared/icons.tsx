@@ -149,6 +149,32 @@ export const SettingsIcon = (props: IconProps) => (
   </Drawing>
 );
 
+export const EditIcon = (props: IconProps) => (
+  <Drawing {...props}>
+    <path d="M10.8 2.8 13.2 5.2 5.6 12.8 2.6 13.4 3.2 10.4zM9.2 4.4l2.4 2.4" />
+  </Drawing>
+);
+export const TrashIcon = (props: IconProps) => (
+  <Drawing {...props}>
+    <path d="M2.8 4.4h10.4M6.2 4.2V2.6h3.6v1.6M4.2 4.6l.6 8.8h6.4l.6-8.8M6.8 7v4M9.2 7v4" />
+  </Drawing>
+);
+export const PlusIcon = (props: IconProps) => (
+  <Drawing {...props}>
+    <path d="M8 3v10M3 8h10" />
+  </Drawing>
+);
+export const UndoIcon = (props: IconProps) => (
+  <Drawing {...props}>
+    <path d="M5.6 3 2.8 5.8l2.8 2.8M3 5.8h6.4a3.6 3.6 0 0 1 0 7.2H6" />
+  </Drawing>
+);
+export const RedoIcon = (props: IconProps) => (
+  <Drawing {...props}>
+    <path d="m10.4 3 2.8 2.8-2.8 2.8M13 5.8H6.6a3.6 3.6 0 0 0 0 7.2H10" />
+  </Drawing>
+);
+
 export function Logo() {
   return (
     <svg width="28" height="28" viewBox="0 0 32 32" aria-hidden="true">

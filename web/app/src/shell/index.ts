@@ -1,7 +1,7 @@
 export { type BoardQuery, NO_QUERY } from './boardQuery';
 export { Help } from './help';
-export { type KeyMap, useKeys } from './keys';
+export { isTyping, type KeyMap, useKeys } from './keys';
 export { Rail } from './rail';
-export { go, type Route, replaceRoute, routeHref, useRoute } from './route';
+export { go, guardLeaving, type Route, replaceRoute, routeHref, useRoute } from './route';
 export { rememberBoard, useShortcuts } from './shortcuts';
 export { TopBar } from './topBar';

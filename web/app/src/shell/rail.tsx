@@ -13,7 +13,7 @@ interface Place {
 }
 
 const PLACES: readonly Place[] = [
-  { label: 'Home', icon: BoardsIcon, route: { page: 'home' }, pages: ['home', 'board'] },
+  { label: 'Home', icon: BoardsIcon, route: { page: 'home' }, pages: ['home', 'board', 'edit'] },
   { label: 'Streams', icon: StreamsIcon, route: { page: 'streams' }, pages: ['streams', 'stream'] },
   { label: 'Explore', icon: ExploreIcon, route: { page: 'explore', sql: null }, pages: ['explore'] },
 ];

@@ -19,6 +19,8 @@ describe('routes', () => {
         theme: 'light',
       },
     },
+    { page: 'edit', board: 'shop floor' },
+    { page: 'edit', board: null },
     { page: 'streams' },
     { page: 'stream', stream: 'orders.v2' },
     { page: 'explore', sql: null },

@@ -6,6 +6,8 @@ import { type BoardQuery, boardQueryText, NO_QUERY, parseBoardQuery } from './bo
 export type Route =
   | { readonly page: 'home' }
   | { readonly page: 'board'; readonly board: string; readonly query?: BoardQuery }
+  /** A board being edited; null for one that has no name yet. */
+  | { readonly page: 'edit'; readonly board: string | null }
   | { readonly page: 'streams' }
   | { readonly page: 'stream'; readonly stream: string }
   | { readonly page: 'explore'; readonly sql: string | null }
@@ -20,6 +22,8 @@ export function parseRoute(hash: string): Route {
   switch (first) {
     case 'boards':
       return second ? { page: 'board', board: second, query: parseBoardQuery(query) } : { page: 'home' };
+    case 'edit':
+      return { page: 'edit', board: second || null };
     case 'streams':
       return second ? { page: 'stream', stream: second } : { page: 'streams' };
     case 'explore':
@@ -37,6 +41,8 @@ export function routeHref(route: Route): string {
       return '#/';
     case 'board':
       return `#/boards/${encodeURIComponent(route.board)}${boardQueryText(route.query ?? NO_QUERY)}`;
+    case 'edit':
+      return route.board === null ? '#/edit' : `#/edit/${encodeURIComponent(route.board)}`;
     case 'streams':
       return '#/streams';
     case 'stream':
@@ -57,11 +63,36 @@ export function replaceRoute(route: Route): void {
   history.replaceState(history.state, '', routeHref(route));
 }
 
+/** Asked before the page is left, with where to; false keeps it. */
+type Guard = (to: string) => boolean;
+
+let guard: Guard | null = null;
+
+/** Has a page ask before it is left, for as long as there is something to lose. Closing the tab asks in the browser's words. */
+export function guardLeaving(ask: Guard): () => void {
+  const onUnload = (event: BeforeUnloadEvent) => event.preventDefault();
+  guard = ask;
+  addEventListener('beforeunload', onUnload);
+  return () => {
+    guard = null;
+    removeEventListener('beforeunload', onUnload);
+  };
+}
+
 export function useRoute(): Route {
   const hash = useSyncExternalStore(
     (changed) => {
-      addEventListener('hashchange', changed);
-      return () => removeEventListener('hashchange', changed);
+      const onHash = ({ oldURL }: HashChangeEvent) => {
+        const to = location.hash;
+        if (guard !== null && !guard(to)) {
+          // The browser has moved already; the address goes back to what is still shown.
+          history.replaceState(history.state, '', new URL(oldURL).hash || '#/');
+          return;
+        }
+        changed();
+      };
+      addEventListener('hashchange', onHash);
+      return () => removeEventListener('hashchange', onHash);
     },
     () => location.hash,
   );

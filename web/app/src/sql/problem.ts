@@ -1,6 +1,6 @@
 /** Why a query was refused, and where in its text. */
 
-import { ApiError } from '../shared/api';
+import { ApiError } from '../shared/apiError';
 
 export interface QueryProblem {
   readonly message: string;

@@ -1,13 +1,14 @@
 /** One stream: its fields, its figures, its newest events as they come, and how to send more. */
 
 import { fixed, formatAge, formatDateTime, localZone, unitText } from '@pulseboard/react/format';
-import { useEffect, useRef } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { API_URL, type StreamField } from '../shared/api';
 import { BackIcon } from '../shared/icons';
 import { client, useBeat, useChannel, useSubscription, useSubscriptionStatus } from '../shared/live';
 import { routeHref, TopBar } from '../shell';
 import { LiveTable, TailRows } from '../table';
 import { Command, curlCommand, sampleEvent } from './howToPost';
+import { Rejected } from './rejected';
 import { sampleSql } from './sampleSql';
 import { rateText } from './streamsPage';
 import { type StreamRow, useStreams } from './useStreams';
@@ -32,7 +33,7 @@ export function StreamPage({ name }: { readonly name: string }) {
     <>
       <TopBar title={title} context={problem ?? (missing ? 'no such stream yet' : describe(stream))} />
       <div className="stream-page">
-        <Tail name={name} />
+        <Events name={name} rejected={stream?.rejected ?? 0} />
         <div className="flex min-w-0 flex-col gap-3">
           <Figures stream={stream} />
           <Fields fields={stream?.schema.fields ?? null} missing={missing} />
@@ -113,15 +114,38 @@ function Fields({ fields, missing }: { readonly fields: readonly StreamField[] |
   );
 }
 
-function Tail({ name }: { readonly name: string }) {
+interface EventsProps {
+  readonly name: string;
+  readonly rejected: number;
+}
+
+/** The newest events as they come, and beside them those that were refused, with why. */
+function Events({ name, rejected }: EventsProps) {
+  const [shown, setShown] = useState<'events' | 'rejected'>('events');
   const subscription = useSubscription([`stream:${name}`], { last: LAST_EVENTS });
   return (
     <section className="panel tail" aria-label="Last events">
       <header className="panel-head">
-        <h2 className="panel-title">Last events</h2>
+        <div className="segments">
+          <button type="button" className="tab" aria-pressed={shown === 'events'} onClick={() => setShown('events')}>
+            Last events
+          </button>
+          <button
+            type="button"
+            className="tab"
+            aria-pressed={shown === 'rejected'}
+            onClick={() => setShown('rejected')}
+          >
+            Rejected rows{rejected === 0 ? '' : ` · ${fixed(rejected, 0)}`}
+          </button>
+        </div>
         <span className="panel-hint">newest first</span>
       </header>
-      {subscription === null ? null : <TailTable name={name} subscription={subscription} />}
+      {shown === 'rejected' ? (
+        <Rejected stream={name} />
+      ) : subscription === null ? null : (
+        <TailTable name={name} subscription={subscription} />
+      )}
     </section>
   );
 }

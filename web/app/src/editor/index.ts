@@ -1,0 +1,3 @@
+import './editor.css';
+
+export { EditorPage } from './editorPage';
