@@ -1,6 +1,6 @@
 /** Every component in every state, to look at: `npm run gallery -w @pulseboard/react`. `?theme=light` for the other theme. */
 
-import { type ReactNode, StrictMode, useEffect, useRef, useState } from 'react';
+import { Profiler, type ReactNode, StrictMode, useEffect, useRef, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import '../../styles/index.css';
 import './gallery.css';
@@ -95,6 +95,14 @@ const parts = {
   series: ['web', 'app', 'shop'].map((name, index) => ({ name, values: walk(31 + index, 20, 20 + index * 6, 8) })),
 };
 
+declare global {
+  interface Window {
+    /** What the tests look at: how many points came, and how often React rendered for them. */
+    appended: { points: number; renders: number };
+  }
+}
+window.appended = { points: 0, renders: 0 };
+
 /** Points come many times a second; React hears of the first only. */
 function Appended() {
   const chart = useRef<LiveChartHandle>(null);
@@ -104,19 +112,29 @@ function Appended() {
     const timer = setInterval(() => {
       value += (random() - 0.5) * 6;
       chart.current?.append({ cpu: value, limit: 80 });
+      window.appended.points += 1;
     }, 50);
     return () => clearInterval(timer);
   }, []);
   return (
-    <LiveChart
-      ref={chart}
-      title="Appended 20 times a second"
-      range_ms={10_000}
-      unit="percent"
-      comparison="limit"
-      min={0}
-      max={100}
-    />
+    <Profiler
+      id="appended"
+      onRender={() => {
+        window.appended.renders += 1;
+      }}
+    >
+      <LiveChart
+        ref={chart}
+        className="appended"
+        title="Appended 20 times a second"
+        legend={false}
+        range_ms={10_000}
+        unit="percent"
+        comparison="limit"
+        min={0}
+        max={100}
+      />
+    </Profiler>
   );
 }
 

@@ -1,11 +1,16 @@
 'use client';
 /** A headline number whose digits roll to the new value, at most four times a second; unknown is a dash. */
 
-import NumberFlow, { type Format } from '@number-flow/react';
+import NumberFlow from '@number-flow/react';
 import { type CSSProperties, useEffect, useRef } from 'react';
 import { UNKNOWN } from '../format/format.js';
 import { useLocale } from '../shared/context.js';
 import { classes } from '../shared/honest.js';
+
+/** What digits that roll can be written with. */
+export type RollingFormat = Omit<Intl.NumberFormatOptions, 'notation'> & {
+  readonly notation?: 'standard' | 'compact';
+};
 
 export interface AnimatedNumberProps {
   readonly value: number | null | undefined;
@@ -16,7 +21,7 @@ export interface AnimatedNumberProps {
   /** A BCP 47 name. Default the provider's, else the reader's. */
   readonly locale?: string | undefined;
   /** More of `Intl.NumberFormat`; scientific notation is not available. */
-  readonly format?: Format | undefined;
+  readonly format?: RollingFormat | undefined;
   /** False writes without rolling. Reduced motion is obeyed anyway. */
   readonly animated?: boolean | undefined;
   readonly className?: string | undefined;

@@ -182,6 +182,9 @@ export function LiveChart(props: LiveChartProps) {
     };
   }, [hasData, range_ms, unit, zone, type, comparison, color, min, max, thresholds, clock, feed]);
 
+  useEffect(() => {
+    feed.isRead = props.legend !== false;
+  }, [feed, props.legend]);
   useEffect(() => () => feed.stop(), [feed]);
 
   const isShown = props.legend ?? entries.length > 1;
@@ -220,6 +223,8 @@ export function LiveChart(props: LiveChartProps) {
 /** The columns, and what the legend says of them a few times a second. */
 class Feed {
   buffer = new ColumnBuffer({ points_max: DEFAULT_POINTS_MAX });
+  /** Whether there is a legend: without one nothing is rendered for new points. */
+  isRead = true;
   readonly #setEntries: (entries: readonly LegendEntry[]) => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -240,6 +245,9 @@ class Feed {
 
   /** Writes the legend after `delay_ms`, if that is not on its way already; at once for 0. */
   legend(hovered: number | null, delay_ms: number): void {
+    if (!this.isRead) {
+      return;
+    }
     if (delay_ms > 0) {
       this.#timer ??= setTimeout(() => this.legend(hovered, 0), delay_ms);
       return;

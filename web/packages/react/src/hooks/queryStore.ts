@@ -75,6 +75,8 @@ export function emptyResult<Row>(status: QueryStatus, error: ErrorBody | null = 
 }
 
 const REGISTER_MS = 2_000;
+/** A stream appears by being written to: what is unknown now may be known soon. */
+const UNKNOWN_STREAM_MS = 5_000;
 
 export class QueryStore<Row = LiveRow> {
   readonly #client: PulseClient;
@@ -148,6 +150,9 @@ export class QueryStore<Row = LiveRow> {
         this.#retry = setTimeout(() => void this.#register(attempt), refused.after_ms ?? REGISTER_MS);
       } else {
         this.#error = { code: refused.code, message: refused.message, details: refused.details };
+        if (refused.code === 'unknown_stream') {
+          this.#retry = setTimeout(() => void this.#register(attempt), UNKNOWN_STREAM_MS);
+        }
       }
       this.#changed();
     }
