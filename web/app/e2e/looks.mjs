@@ -19,7 +19,16 @@ const DIFFERS_MAX = 0.01;
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const THEMES = ['dark', 'light'];
-const PAGES = ['#/', '#/boards/infra', '#/boards/sales', '#/streams', '#/explore', '#/design'];
+const PAGES = [
+  '#/',
+  '#/boards/infra',
+  '#/boards/sales',
+  '#/edit/sales',
+  '#/edit/sales?panel=total',
+  '#/streams',
+  '#/explore',
+  '#/design',
+];
 
 const withTheme = (hash, theme) => `${hash}${hash.includes('?') ? '&' : '?'}theme=${theme}`;
 

@@ -41,7 +41,7 @@ function Page({ route }: { readonly route: Route }) {
     case 'board':
       return <BoardPage key={route.board} name={route.board} query={route.query ?? NO_QUERY} />;
     case 'edit':
-      return <EditorPage key={route.board} board={route.board} />;
+      return <EditorPage key={route.board} board={route.board} panel={route.panel ?? null} />;
     case 'streams':
       return <StreamsPage />;
     case 'stream':

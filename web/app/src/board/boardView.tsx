@@ -128,6 +128,7 @@ export function BoardView({ id, board, boards, query }: BoardViewProps) {
               ages={!paused && !past}
               menu={
                 <PanelMenu
+                  board={id}
                   panel={panel}
                   feed={feeds.feed(panel.id)}
                   sql={panelSql(panel, feeds.viewSql)}
@@ -256,7 +257,10 @@ function useBoardKeys(board: BoardKeys): void {
       'd k': () => latest.current.change({ kiosk: !latest.current.query.kiosk }),
       'd l': () => latest.current.setLegends((legends) => (legends === 'short' ? 'full' : 'short')),
       'd r': () => client.retryNow(),
-      e: () => go({ page: 'edit', board: latest.current.id }),
+      e: () => {
+        const panel = panelAtHand();
+        go({ page: 'edit', board: latest.current.id, ...(panel === null ? {} : { panel }) });
+      },
       v: () => {
         const { query, change } = latest.current;
         change({ panel: query.panel === null ? panelAtHand() : null });

@@ -1,13 +1,23 @@
 /** What can be done with one panel. */
 
 import type { Panel } from '../shared/api';
-import { CodeIcon, DownloadIcon, ExpandIcon, ExploreIcon, LinkIcon, MoreIcon, PictureIcon } from '../shared/icons';
+import {
+  CodeIcon,
+  DownloadIcon,
+  EditIcon,
+  ExpandIcon,
+  ExploreIcon,
+  LinkIcon,
+  MoreIcon,
+  PictureIcon,
+} from '../shared/icons';
 import { Menu, type MenuItem } from '../shared/menu';
 import { routeHref } from '../shell';
 import { downloadCsv, downloadPicture } from './export';
 import type { PanelSource } from './source';
 
 interface PanelMenuProps {
+  readonly board: string;
   readonly panel: Panel;
   readonly feed: PanelSource;
   readonly sql: string | null;
@@ -16,7 +26,7 @@ interface PanelMenuProps {
   readonly onInspect: () => void;
 }
 
-export function PanelMenu({ panel, feed, sql, alone, onAlone, onInspect }: PanelMenuProps) {
+export function PanelMenu({ board, panel, feed, sql, alone, onAlone, onInspect }: PanelMenuProps) {
   const element = () => document.querySelector<HTMLElement>(`.slot[data-panel="${CSS.escape(panel.id)}"] > .panel`);
   const picture = () => {
     const root = element();
@@ -40,6 +50,12 @@ export function PanelMenu({ panel, feed, sql, alone, onAlone, onInspect }: Panel
       onSelect: onAlone,
     },
     { label: 'Data, SQL, state', icon: <CodeIcon size={14} />, keys: 'i', onSelect: onInspect },
+    {
+      label: 'Edit',
+      icon: <EditIcon size={14} />,
+      keys: 'e',
+      href: routeHref({ page: 'edit', board, panel: panel.id }),
+    },
     null,
     { label: 'Download CSV', icon: <DownloadIcon size={14} />, onSelect: () => downloadCsv(feed.table, panel.id) },
     { label: 'Download picture', icon: <PictureIcon size={14} />, onSelect: picture },

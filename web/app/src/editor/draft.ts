@@ -56,8 +56,13 @@ export function toDraft(board: Board): Draft {
 
 /** What is sent to be saved: without what is empty, which means the default. */
 export function toDefinition(draft: Draft): object {
-  const { panels, ...board } = draft;
-  return { ...withoutEmpty(board), panels: panels.map(withoutEmpty) };
+  const { panels, variables, ...board } = draft;
+  const chosen = (variables ?? []).map(withoutEmpty);
+  return {
+    ...withoutEmpty(board),
+    ...(chosen.length === 0 ? {} : { variables: chosen }),
+    panels: panels.map(withoutEmpty),
+  };
 }
 
 export function sameDraft(a: Draft, b: Draft): boolean {
@@ -179,7 +184,7 @@ function isEmpty(value: unknown): boolean {
   if (value === undefined || value === null || value === '') {
     return true;
   }
-  return typeof value === 'object' && !Array.isArray(value) && Object.keys(value).length === 0;
+  return typeof value === 'object' && Object.keys(value).length === 0;
 }
 
 function withoutEmpty(value: object): object {

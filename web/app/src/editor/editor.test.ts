@@ -187,3 +187,12 @@ describe('states as lines', () => {
     expect(readStates('', false)).toEqual({});
   });
 });
+
+describe('variables of a draft', () => {
+  const draft = { ...EMPTY, title: 'T', variables: [{ name: 'symbol', type: 'string', options: [], default: '' }] };
+
+  it('are sent without what is empty', () => {
+    expect(toDefinition(draft)).toEqual({ title: 'T', variables: [{ name: 'symbol', type: 'string' }], panels: [] });
+    expect(toDefinition({ ...draft, variables: [] })).toEqual({ title: 'T', panels: [] });
+  });
+});

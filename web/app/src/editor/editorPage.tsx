@@ -26,11 +26,18 @@ const LOOK_EVERY_MS = 2_000;
 
 type Asked = { readonly what: 'add' | 'settings' | 'save-as' } | { readonly what: 'leave'; readonly to: string };
 
-export function EditorPage({ board }: { readonly board: string | null }) {
+interface EditorPageProps {
+  /** Null for a board that has no name yet. */
+  readonly board: string | null;
+  /** Which panel's form is open at first. */
+  readonly panel: string | null;
+}
+
+export function EditorPage({ board, panel }: EditorPageProps) {
   const editor = useEditor(board);
   const { id, file, draft, dirty, save, undo, redo, change, look } = editor;
   const [asked, setAsked] = useState<Asked | null>(null);
-  const panels = usePanelActions(editor);
+  const panels = usePanelActions(editor, panel);
   const { open, setOpen } = panels;
   const scene = useScene(draft, file);
   const edited = open === null ? undefined : panelOf(draft, open);

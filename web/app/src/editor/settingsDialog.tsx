@@ -7,6 +7,7 @@ import { SaveAsDialog } from './dialogs';
 import { changeBoard } from './draft';
 import { files } from './files';
 import type { Editor } from './useEditor';
+import { VariableFields } from './variableFields';
 
 interface SettingsProps {
   readonly editor: Editor;
@@ -69,6 +70,7 @@ export function SettingsDialog({ editor, leave, close }: SettingsProps) {
         hint="where its days begin"
         problem={problemOf('timezone')}
       />
+      <VariableFields draft={draft} change={change} problemOf={problemOf} />
       {problem === null ? null : (
         <p className="problem" role="alert">
           {problem}

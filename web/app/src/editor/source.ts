@@ -1,15 +1,11 @@
 /** Where a panel's picture comes from while it is edited: what runs already if its query is as saved, else a query of its own. */
 
+import type { BoardVariable } from '../shared/api';
 import { isZone } from '../time';
 import type { Draft, DraftPanel } from './draft';
 import { panelOf } from './draft';
 import type { BoardFile } from './files';
 import type { PreviewSource } from './preview';
-
-interface Variable {
-  readonly name: string;
-  readonly default?: unknown;
-}
 
 /** Null while the panel asks for nothing. */
 export function sourceOf(panel: DraftPanel, draft: Draft, file: BoardFile | null): PreviewSource | null {
@@ -26,7 +22,7 @@ export function sourceOf(panel: DraftPanel, draft: Draft, file: BoardFile | null
   }
   const params = Object.fromEntries(
     variablesOf(draft)
-      .filter(({ name, default: value }) => value !== undefined && new RegExp(`\\$${name}\\b`).test(sql))
+      .filter(({ name, default: value }) => value !== undefined && takes(sql, name))
       .map(({ name, default: value }) => [name, String(value)]),
   );
   return { query: { sql, timezone: zoneOf(draft) ?? 'UTC', params } };
@@ -50,7 +46,11 @@ export function zoneOf({ timezone }: Draft): string | undefined {
   return timezone != null && isZone(timezone) ? timezone : undefined;
 }
 
-export function variablesOf(draft: Draft): readonly Variable[] {
-  const { variables } = draft as { readonly variables?: readonly Variable[] };
-  return variables ?? [];
+export function variablesOf(draft: Draft): readonly BoardVariable[] {
+  return draft.variables ?? [];
+}
+
+/** Whether a query takes the parameter; the name may be half typed and anything. */
+function takes(sql: string, name: string): boolean {
+  return [...sql.matchAll(/\$(\w+)/g)].some(([, found]) => found === name);
 }

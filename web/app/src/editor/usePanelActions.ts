@@ -17,9 +17,9 @@ const EDGE: Record<Direction, string> = {
   down: 'at the bottom',
 };
 
-export function usePanelActions(editor: Editor) {
+export function usePanelActions(editor: Editor, first: string | null) {
   const [selected, setSelected] = useState<string | null>(null);
-  const [open, setOpenId] = useState<string | null>(null);
+  const [open, setOpenId] = useState(first);
   const [removed, setRemoved] = useState<string | null>(null);
   const now = useRef({ editor, open });
   now.current = { editor, open };

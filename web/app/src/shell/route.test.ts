@@ -20,6 +20,7 @@ describe('routes', () => {
       },
     },
     { page: 'edit', board: 'shop floor' },
+    { page: 'edit', board: 'shop', panel: 'orders & more' },
     { page: 'edit', board: null },
     { page: 'streams' },
     { page: 'stream', stream: 'orders.v2' },

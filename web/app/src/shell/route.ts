@@ -6,8 +6,8 @@ import { type BoardQuery, boardQueryText, NO_QUERY, parseBoardQuery } from './bo
 export type Route =
   | { readonly page: 'home' }
   | { readonly page: 'board'; readonly board: string; readonly query?: BoardQuery }
-  /** A board being edited; null for one that has no name yet. */
-  | { readonly page: 'edit'; readonly board: string | null }
+  /** A board being edited, null for one that has no name yet, and perhaps which of its panels. */
+  | { readonly page: 'edit'; readonly board: string | null; readonly panel?: string }
   | { readonly page: 'streams' }
   | { readonly page: 'stream'; readonly stream: string }
   | { readonly page: 'explore'; readonly sql: string | null }
@@ -23,7 +23,7 @@ export function parseRoute(hash: string): Route {
     case 'boards':
       return second ? { page: 'board', board: second, query: parseBoardQuery(query) } : { page: 'home' };
     case 'edit':
-      return { page: 'edit', board: second || null };
+      return { page: 'edit', board: second || null, ...panelOf(query) };
     case 'streams':
       return second ? { page: 'stream', stream: second } : { page: 'streams' };
     case 'explore':
@@ -35,6 +35,11 @@ export function parseRoute(hash: string): Route {
   }
 }
 
+function panelOf(query: string): { readonly panel?: string } {
+  const panel = new URLSearchParams(query).get('panel');
+  return panel === null ? {} : { panel };
+}
+
 export function routeHref(route: Route): string {
   switch (route.page) {
     case 'home':
@@ -42,7 +47,9 @@ export function routeHref(route: Route): string {
     case 'board':
       return `#/boards/${encodeURIComponent(route.board)}${boardQueryText(route.query ?? NO_QUERY)}`;
     case 'edit':
-      return route.board === null ? '#/edit' : `#/edit/${encodeURIComponent(route.board)}`;
+      return route.board === null
+        ? '#/edit'
+        : `#/edit/${encodeURIComponent(route.board)}${route.panel === undefined ? '' : `?${new URLSearchParams({ panel: route.panel })}`}`;
     case 'streams':
       return '#/streams';
     case 'stream':

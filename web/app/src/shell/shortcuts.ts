@@ -33,7 +33,7 @@ export const SHORTCUTS: readonly (readonly [string, readonly (readonly [string, 
   [
     'Board',
     [
-      ['e', 'Edit the board'],
+      ['e', 'Edit the board, or the panel under the pointer'],
       ['d k', 'Wall screen'],
       ['d l', 'Longer legends'],
       ['d r', 'Connect anew'],
