@@ -23,9 +23,7 @@ const definition = parse(readFileSync(here('../../../boards/infra.toml'), 'utf8'
 const host = createHost();
 const instances = new Map();
 const panels = definition.panels.map((panel) => ({ ...panel, channel: `view:infra.${panel.id}` }));
-for (const panel of panels) {
-  instances.set(panel.channel, new Instance(() => host.panel(panel.id), stateOf(play, panel.id)));
-}
+const byChannel = new Map(panels.map((panel) => [panel.channel, panel]));
 const tails = new Map();
 const queries = new Map();
 const connections = new Set();
@@ -33,6 +31,11 @@ let offset = 81_204_113;
 let refused = 0;
 
 function instance(channel) {
+  // Spans and variables make other channels of the same panel; the made-up rows are those of its own span.
+  const panel = byChannel.get(channel.split('?')[0]);
+  if (!instances.has(channel) && panel !== undefined) {
+    instances.set(channel, new Instance(() => host.panel(panel.id), stateOf(play, panel.id)));
+  }
   if (!instances.has(channel) && queries.has(channel)) {
     instances.set(channel, new Instance(() => host.query(queries.get(channel)), null));
   }

@@ -122,7 +122,7 @@ export function createHost() {
   let ticks = 0;
   return {
     streams,
-    panel: (id) => boards[id](),
+    panel: (id) => boards[id === 'heat' ? 'cores' : id](),
     knows: (name) => name in streams,
     query: (sql) =>
       /core/.test(sql) ? coresNow(samples.at(-1)) : /process/.test(sql) ? boards.processes() : boards.cpu(),

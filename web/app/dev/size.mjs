@@ -4,7 +4,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 
-const CODE_BYTES_MAX = 200 * 1_024;
+const CODE_BYTES_MAX = 150 * 1_024;
 const FONT_BYTES_MAX = 80 * 1_024;
 
 const dist = (path) => fileURLToPath(new URL(`../dist/${path}`, import.meta.url));

@@ -97,11 +97,7 @@ export const boardTests = {
         'lines',
         async () => (await title(each, 'Orders over time').locator('.uplot').count()) === 1,
       );
-      await within(SOON_MS, 'nothing to be on its way', async () => {
-        const notices = await each.locator('.notice').evaluateAll((all) => all.map(({ title }) => title));
-        console.log(notices);
-        return notices.length === 0;
-      });
+      await within(SOON_MS, 'nothing to be on its way', async () => (await each.locator('.notice').count()) === 0);
       await each.mouse.move(2, 500);
       await each.evaluate('document.activeElement?.blur()');
       return each.locator('.board').screenshot({ animations: 'disabled' });
@@ -137,6 +133,19 @@ export const boardTests = {
     await over.waitFor();
     await over.dblclick({ position: { x: 30, y: 30 } });
     await within(SOON_MS, 'the span before', async () => /from=now-3h/.test(page.url()));
+    await close();
+  },
+
+  async 'a variable is chosen, goes into the link, and changes the panels that take it'({ browser, server }) {
+    await sales(server);
+    const { page, problems, close } = await openPage(browser, server, `${BOARD}?var-item=lamp`);
+    const orders = async () => Number(await stat(page, 'Of the item chosen').textContent());
+    await within(SOON_MS, 'the lamps', async () => (await orders()) === 40);
+    const all = Number(await stat(page, 'Orders').textContent());
+    await page.getByLabel('Item').selectOption('flask');
+    await within(SOON_MS, 'the flasks', async () => (await orders()) === all - 80);
+    assert.match(page.url(), /var-item=flask/);
+    assert.deepEqual(problems, []);
     await close();
   },
 
@@ -241,9 +250,12 @@ export const boardTests = {
     const command = await page.evaluate('navigator.clipboard.readText()');
     const { stdout } = await promisify(execFile)('bash', ['-c', command]);
     assert.equal(JSON.parse(stdout).accepted, 1);
+    await page.getByRole('link', { name: /^(all \d+|details)$/ }).click();
     await within(SOON_MS, 'the new stream', async () =>
-      (await page.locator('.plain-table a').allTextContents()).includes('orders'),
+      (await page.locator('.list-link').allTextContents()).includes('orders'),
     );
+    await page.keyboard.press('g');
+    await page.keyboard.press('h');
     await card.click();
     await within(SOON_MS, 'the board', async () => (await page.locator('h1:visible').textContent()) === 'This machine');
     assert.deepEqual(problems, []);

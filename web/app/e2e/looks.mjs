@@ -45,8 +45,9 @@ export const lookTests = {
         reducedMotion: 'reduce',
         locale: 'en-US',
       });
-      await within(SOON_MS, 'every section', async () => (await page.locator('[data-section]').count()) === 8);
+      await within(SOON_MS, 'every section', async () => (await page.locator('[data-section]').count()) === 9);
       await within(SOON_MS, 'the charts', async () => (await page.locator('.uplot').count()) >= 6);
+      await within(SOON_MS, 'candles', async () => (await page.locator('.candles canvas').count()) > 0);
       await page.evaluate('document.fonts.ready');
       await page.mouse.move(2, 500);
       for (const section of await page.locator('[data-section]').all()) {

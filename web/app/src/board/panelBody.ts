@@ -1,7 +1,7 @@
 /** What draws inside a panel's frame, by type; and what it is given. Rare and heavy ones are loaded when a board has them. */
 
 import type { NowSource } from '@pulseboard/react/charts';
-import type { ComponentType } from 'react';
+import { type ComponentType, lazy } from 'react';
 import type { Panel } from '../shared/api';
 import { BarsPanel } from './barsPanel';
 import type { PanelSource } from './source';
@@ -34,10 +34,19 @@ export interface PanelBodyProps {
   readonly related: (panel: string) => PanelSource | null;
 }
 
+const rich = (name: keyof typeof import('./richPanels')) =>
+  lazy(async () => ({ default: (await import('./richPanels'))[name] }));
+
 export const BODIES: { readonly [type: string]: ComponentType<PanelBodyProps> | undefined } = {
   stat: StatPanel,
   timeseries: TimeseriesPanel,
   bars: BarsPanel,
   table: TablePanel,
   text: TextPanel,
+  gauge: rich('GaugePanel'),
+  percentage: rich('PercentagePanel'),
+  barlist: rich('BarListPanel'),
+  heatmap: rich('HeatmapPanel'),
+  statetimeline: rich('StateTimelinePanel'),
+  candles: rich('CandlesPanel'),
 };

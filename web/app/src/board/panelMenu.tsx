@@ -13,7 +13,6 @@ import {
 } from '../shared/icons';
 import { Menu, type MenuItem } from '../shared/menu';
 import { routeHref } from '../shell';
-import { downloadCsv, downloadPicture } from './export';
 import type { PanelSource } from './source';
 
 interface PanelMenuProps {
@@ -28,12 +27,13 @@ interface PanelMenuProps {
 
 export function PanelMenu({ board, panel, feed, sql, alone, onAlone, onInspect }: PanelMenuProps) {
   const element = () => document.querySelector<HTMLElement>(`.slot[data-panel="${CSS.escape(panel.id)}"] > .panel`);
-  const picture = () => {
+  const picture = async () => {
     const root = element();
     if (root !== null) {
-      void downloadPicture(root, panel.id);
+      await (await import('./export')).downloadPicture(root, panel.id);
     }
   };
+  const csv = async () => (await import('./export')).downloadCsv(feed.table, panel.id);
   const copyLink = () => {
     const url = new URL(location.href);
     const [path = '', text = ''] = url.hash.split('?', 2);
@@ -57,7 +57,7 @@ export function PanelMenu({ board, panel, feed, sql, alone, onAlone, onInspect }
       href: routeHref({ page: 'edit', board, panel: panel.id }),
     },
     null,
-    { label: 'Download CSV', icon: <DownloadIcon size={14} />, onSelect: () => downloadCsv(feed.table, panel.id) },
+    { label: 'Download CSV', icon: <DownloadIcon size={14} />, onSelect: csv },
     { label: 'Download picture', icon: <PictureIcon size={14} />, onSelect: picture },
     { label: 'Copy link', icon: <LinkIcon size={14} />, onSelect: copyLink },
   ];

@@ -3,6 +3,7 @@
 import { useEffect, useRef } from 'react';
 import { KeyedRows, LiveTable } from '../table';
 import type { PanelBodyProps } from './panelBody';
+import { tableLook } from './tableLooks';
 
 export function TablePanel({ panel, source, zone }: PanelBodyProps) {
   const host = useRef<HTMLDivElement>(null);
@@ -11,7 +12,14 @@ export function TablePanel({ panel, source, zone }: PanelBodyProps) {
       return;
     }
     const units = panel.options?.units ?? {};
-    const table = new LiveTable({ host: host.current, label: panel.title, zone, unit: (column) => units[column] });
+    const table = new LiveTable({
+      host: host.current,
+      label: panel.title,
+      zone,
+      unit: (column) => units[column],
+      columns: panel.options?.columns,
+      look: tableLook(panel.options ?? {}),
+    });
     let held = source.table;
     let rows = new KeyedRows(held);
     const stop = source.listen((changes) => {

@@ -46,6 +46,7 @@ export function TimeseriesPanel({ panel, source, zone, span, legend, legends }: 
       unit,
       zone,
       area: options.style === 'area',
+      style: options.style === 'stacked' || options.style === 'bars' ? options.style : undefined,
       comparison: options.comparison,
       first_color,
       min: options.min,

@@ -10,6 +10,7 @@ import { CheckIcon, ClockIcon, CloseIcon, OfflineIcon, PlayIcon, WarningIcon } f
 import { SettingsMenu } from '../shell/settingsMenu';
 import { CLOCK } from './data';
 import { CHARTS, LISTS, type Specimen, STATS } from './panels';
+import { RICH } from './rich';
 
 const COLOURS = [
   ['Grounds', ['bg', 'panel', 'raised', 'line', 'line-strong']],
@@ -50,6 +51,9 @@ export function DesignPage() {
         </Section>
         <Section title="Lists and text">
           <Specimens specimens={LISTS} />
+        </Section>
+        <Section title="Gauges and pictures">
+          <Specimens specimens={RICH} />
         </Section>
         <Section title="Disconnected">
           <Specimens specimens={OFFLINE} offline />

@@ -1,1 +1,3 @@
+import '../styles/design.css';
+
 export { DesignPage } from './designPage';

@@ -15,7 +15,7 @@ function panel(id: string, more: Partial<Panel>): Panel {
   return { id, type: 'stat', title: id, channel: 'view:design', x: 0, y: 0, w: 3, h: 2, ...more };
 }
 
-const NOTICES = {
+export const NOTICES = {
   stale: { tone: 'warning', icon: 'clock', label: '14 s old', detail: 'no newer events have come', dims: true },
   partial: { tone: 'warning', icon: 'warning', label: 'partial', detail: 'the source `broker` is away', dims: false },
   error: { tone: 'critical', icon: 'warning', label: 'error', detail: 'overflow in `sum(total)`', dims: true },

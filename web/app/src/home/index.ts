@@ -1,1 +1,3 @@
+import '../styles/home.css';
+
 export { HomePage } from './homePage';

@@ -20,7 +20,7 @@ export function LinkPill({ zone }: { readonly zone: string | undefined }) {
   useBeat(BEAT_MS);
   switch (connection.status) {
     case 'open':
-      return <OpenPill over={OVER[connection.transport]} />;
+      return <OpenPill over={OVER[connection.transport]} word={connection.transport === 'poll' ? 'Polling' : 'Live'} />;
     case 'idle':
       return (
         <Pill tone="quiet" title="Nothing on this page is live">
@@ -34,14 +34,14 @@ export function LinkPill({ zone }: { readonly zone: string | undefined }) {
   }
 }
 
-function OpenPill({ over }: { readonly over: string }) {
+function OpenPill({ over, word }: { readonly over: string; readonly word: string }) {
   const { latency_ms } = client;
   const shown = latency_ms === null ? null : latencyText(latency_ms);
   const title = `Connected ${over}${shown === null ? '' : `; the last events took ${shown} ms from acceptance to the screen`}`;
   return (
     <Pill tone="ok" title={title}>
       <i className="pill-dot" />
-      <span className="pill-word">Live</span>
+      <span className="pill-word">{word}</span>
       {shown === null ? null : <span className="pill-figure">{shown} ms</span>}
     </Pill>
   );

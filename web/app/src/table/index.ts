@@ -1,2 +1,2 @@
-export { LiveTable } from './liveTable';
+export { type CellLook, LiveTable } from './liveTable';
 export { KeyedRows, type RowSource, TailRows } from './rows';

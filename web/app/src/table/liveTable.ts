@@ -5,7 +5,7 @@
  * the pointer: while it moves over the table, and a moment longer, the order stands still.
  */
 
-import { type Column, numeric, type TableChanges } from '@pulseboard/client';
+import { type Cell, type Column, numeric, type TableChanges } from '@pulseboard/client';
 import { type CellStyle, formatCell, isNumeric } from '@pulseboard/react/format';
 import { ColumnWidths } from './columnWidths';
 import { heldOrder } from './order';
@@ -20,6 +20,23 @@ export interface LiveTableOptions {
   readonly stretch?: boolean;
   /** The unit of a column, if it has one. */
   readonly unit?: (column: string) => string | undefined;
+  /** Which columns, in this order; all of them unless said. */
+  readonly columns?: readonly string[] | undefined;
+  /** How a column is written, where that is not its type's way. */
+  readonly look?: (column: string) => CellLook | undefined;
+}
+
+/** How the cells of a column look. */
+export interface CellLook {
+  /** What its head says. */
+  readonly label?: string | undefined;
+  /** The text of a cell; null for the usual one. Asked again each second if `ages`. */
+  readonly text?: ((value: Cell) => string | null) | undefined;
+  readonly ages?: boolean | undefined;
+  /** Shown as a pill in the colour of this level. */
+  readonly level?: ((value: Cell) => string | undefined) | undefined;
+  /** In the colour of the number's direction. */
+  readonly signed?: boolean | undefined;
 }
 
 /** How high a row is unless the token `--table-row` says otherwise. */
@@ -28,6 +45,7 @@ const ROW_PX = 30;
 const OVERSCAN = 6;
 const FLASH_MS = 420;
 const NEW_ROW_MS = 1_600;
+const AGE_EVERY_MS = 1_000;
 /** How long rows keep their places after the pointer last moved over them: long enough to aim and read. */
 const HOLD_MS = 4_000;
 
@@ -49,11 +67,14 @@ export class LiveTable {
   readonly #widths = new ColumnWidths();
   readonly #observer: ResizeObserver;
   readonly #row_px: number;
+  readonly #clock: ReturnType<typeof setInterval> | undefined;
   readonly #still = matchMedia('(prefers-reduced-motion: reduce)');
   #source: RowSource | null = null;
   #order: readonly string[] = [];
   #rows: RowElement[] = [];
   #styles: CellStyle[] = [];
+  /** Of each column shown: where it stands in the source, and how it looks. */
+  #places: { readonly at: number; readonly look: CellLook | undefined }[] = [];
   #columnsKey = '';
   #held = false;
   #releasing: ReturnType<typeof setTimeout> | undefined;
@@ -87,6 +108,8 @@ export class LiveTable {
     options.host.append(this.#scroller);
     this.#observer = new ResizeObserver(() => this.#render(null));
     this.#observer.observe(this.#scroller);
+    const aged = options.columns?.some((column) => options.look?.(column)?.ages) ?? options.look !== undefined;
+    this.#clock = aged ? setInterval(() => this.#render(null), AGE_EVERY_MS) : undefined;
   }
 
   /** Shows the rows as they are now. `changes` says what to flash; null for nothing. */
@@ -97,6 +120,7 @@ export class LiveTable {
 
   destroy(): void {
     clearTimeout(this.#releasing);
+    clearInterval(this.#clock);
     this.#observer.disconnect();
     this.#scroller.remove();
   }
@@ -121,10 +145,24 @@ export class LiveTable {
       return;
     }
     this.#order = this.#held ? heldOrder(this.#order, source.ids()) : source.ids();
-    if (this.#widths.fit(source, this.#order, (column) => this.#style(column))) {
-      this.#layout(source.columns);
+    const places = this.#choose(source.columns);
+    const shown: RowSource = places.length === source.columns.length ? source : projected(source, places);
+    if (this.#widths.fit(shown, this.#order, (column) => this.#style(column))) {
+      this.#layout(shown.columns);
     }
     this.#render(changes);
+  }
+
+  /** Where the columns to show stand in the source. */
+  #choose(columns: readonly Column[]): number[] {
+    const wanted = this.#options.columns;
+    const all = columns.map((_, at) => at);
+    const places =
+      wanted === undefined
+        ? all
+        : wanted.map((name) => columns.findIndex((column) => column.name === name)).filter((at) => at >= 0);
+    this.#places = places.map((at) => ({ at, look: this.#options.look?.(columns[at]?.name ?? '') }));
+    return places;
   }
 
   #style(column: Column): CellStyle {
@@ -140,7 +178,8 @@ export class LiveTable {
     if (key !== this.#columnsKey) {
       this.#columnsKey = key;
       this.#styles = columns.map((column) => this.#style(column));
-      this.#head.replaceChildren(...columns.map(headCell), fillerCell('th'));
+      const heads = columns.map((column) => headCell(column, this.#options.look?.(column.name)?.label));
+      this.#head.replaceChildren(...heads, fillerCell('th'));
       // The last column holds nothing: it takes the room that the others do not need.
       this.#columns.replaceChildren(...[...columns, null].map(() => document.createElement('col')));
       this.#rows = [];
@@ -219,20 +258,25 @@ export class LiveTable {
     const changed = changes?.changed.get(row.id);
     this.#styles.forEach((style, index) => {
       const element = row.element.children[index] as HTMLTableCellElement | undefined;
+      const { at, look } = this.#places[index] ?? { at: index, look: undefined };
       if (element === undefined) {
         return;
       }
-      const value = cells === null ? null : (cells[index] ?? null);
-      const text = cells === null ? (index === 0 ? source.message(row.id) : '') : formatCell(value, style);
+      const value = cells === null ? null : (cells[at] ?? null);
+      const usual = cells === null ? (index === 0 ? source.message(row.id) : '') : formatCell(value, style);
+      const text = value === null ? usual : (look?.text?.(value) ?? usual);
       if (element.textContent === text) {
         return;
       }
       const from = element.dataset.number;
-      element.textContent = text;
-      element.classList.toggle('unknown', cells !== null && value === null);
       const number = numeric(value);
+      fill(element, text, value === null ? undefined : look?.level?.(value));
+      element.classList.toggle('unknown', cells !== null && value === null);
       element.dataset.number = number === null ? '' : String(number);
-      if (changed instanceof Set && changed.has(index)) {
+      if (look?.signed === true) {
+        element.dataset.direction = number === null || number === 0 ? '' : number > 0 ? 'up' : 'down';
+      }
+      if (changed instanceof Set && changed.has(at) && look?.ages !== true) {
         this.#flash(row, element, index, number !== null && from ? Math.sign(number - Number(from)) : 0);
       }
     });
@@ -262,12 +306,38 @@ export class LiveTable {
   }
 }
 
-function headCell({ name, type }: Column): HTMLElement {
+function headCell({ name, type }: Column, label: string | undefined): HTMLElement {
   const cell = make('th', isNumeric(type) ? 'number' : '');
   cell.scope = 'col';
-  cell.textContent = name;
+  cell.textContent = label ?? name;
   cell.title = `${name}: ${type}`;
   return cell;
+}
+
+/** Writes a cell: as a pill where it stands for a state. */
+function fill(element: HTMLElement, text: string, level: string | undefined): void {
+  if (level === undefined) {
+    element.textContent = text;
+    return;
+  }
+  const pill = make('span', 'state-pill');
+  pill.dataset.level = level;
+  pill.textContent = text;
+  element.replaceChildren(pill);
+}
+
+/** The same rows with other columns, to measure how wide these are. */
+function projected(source: RowSource, places: readonly number[]): RowSource {
+  return {
+    columns: places.flatMap((at) => source.columns[at] ?? []),
+    numbered: source.numbered,
+    ids: () => source.ids(),
+    cells: (id) => {
+      const cells = source.cells(id);
+      return cells === null ? null : places.map((at) => cells[at] ?? null);
+    },
+    message: (id) => source.message(id),
+  };
 }
 
 function fillerCell(tag: 'td' | 'th'): HTMLElement {
