@@ -12,7 +12,7 @@ use arrow::record_batch::RecordBatch;
 use futures::future::BoxFuture;
 use pulseboard_journal::{
     AppendError, AppendRequest, Appended, CommitMark, DeclareError, EmbeddedLog, Log, LogError, LogHealth, LogIncident,
-    PositionCheck, Scan, StreamInfo, Tail,
+    PositionCheck, Removal, RemoveError, Scan, StreamInfo, Tail,
 };
 use pulseboard_model::conform::conform;
 use pulseboard_model::{Cell, FieldType, LogOffset, Position, StreamName, StreamSchema, TimeUs};
@@ -121,8 +121,12 @@ impl ArchivedLog {
     /// From when a stream is complete, if retention dropped events of it.
     #[must_use]
     pub fn complete_from(&self, stream: &StreamName) -> Option<TimeUs> {
+        let removed = self.log.removal(stream.as_str()).map(|removal| removal.at);
         match self.archive.current().filter(|published| published.manifest.last_commit > 0) {
-            Some(published) => published.manifest.streams.get(stream.as_str())?.complete_from.map(TimeUs),
+            Some(published) => {
+                let stream = published.manifest.streams.get(stream.as_str());
+                removed.max(stream.and_then(|stream| stream.complete_from).map(TimeUs))
+            }
             None => self.log.streams().into_iter().find(|info| info.name == *stream)?.complete_from,
         }
     }
@@ -145,7 +149,8 @@ impl ArchivedLog {
     }
 
     fn try_scan(&self, request: &ScanRequest, parts: usize) -> Result<Vec<Scan>, LogError> {
-        let (after, upto) = (request.after, request.upto.min(self.log.head().offset));
+        let after = request.after.max(self.removed_through(&request.stream));
+        let upto = request.upto.min(self.log.head().offset);
         let recent = |from: LogOffset| self.log.scan(&request.stream, from, upto, request.time_from);
         for _ in 0..SEAM_ATTEMPTS {
             let published = self.archive.current();
@@ -196,6 +201,11 @@ impl ArchivedLog {
             return Ok(scans);
         }
         Err(seam_moved())
+    }
+
+    /// The last offset of a stream that was removed.
+    fn removed_through(&self, stream: &StreamName) -> LogOffset {
+        self.log.removal(stream.as_str()).map_or(LogOffset::START, |removal| removal.through)
     }
 
     /// Whether the log still has every event after `offset`.
@@ -311,7 +321,8 @@ impl ArchivedLog {
         // First which offsets they have, from the newest file back; then the rows from there on.
         let only_offset = project(&event, |name| name == pulseboard_model::schema::OFFSET);
         let (mut found, mut after) = (Vec::new(), upto);
-        for file in files.iter().rev().filter(|file| file.first_offset <= upto) {
+        let removed = self.removed_through(stream).to_u64();
+        for file in files.iter().rev().filter(|file| file.first_offset <= upto && file.last_offset > removed) {
             if found.len() >= n {
                 break;
             }
@@ -330,14 +341,17 @@ impl ArchivedLog {
 }
 
 /// What the log says of a stream, with what the archive has of it; `in_both` are the events and bytes of it that both have.
-fn complete(published: &Published, mut info: StreamInfo, in_both: (u64, u64)) -> StreamInfo {
+fn complete(published: &Published, mut info: StreamInfo, in_both: (u64, u64), removed: Option<Removal>) -> StreamInfo {
     let manifest = &published.manifest;
     if manifest.last_commit == 0 {
         return info;
     }
     let stream = manifest.streams.get(info.name.as_str());
-    let files = stream.map_or(&[][..], |stream| stream.files.as_slice());
-    info.complete_from = stream.and_then(|stream| stream.complete_from).map(TimeUs);
+    let through = removed.map_or(0, |removed| removed.through.to_u64());
+    let files: Vec<_> =
+        stream.iter().flat_map(|stream| &stream.files).filter(|file| file.last_offset > through).collect();
+    let complete_from = stream.and_then(|stream| stream.complete_from).map(TimeUs);
+    info.complete_from = complete_from.max(removed.map(|removed| removed.at));
     info.events = info.events.saturating_sub(in_both.0) + files.iter().map(|file| file.rows).sum::<u64>();
     info.bytes = info.bytes.saturating_sub(in_both.1) + files.iter().map(|file| file.bytes).sum::<u64>();
     let beyond = info.first_offset.filter(|first| first.to_u64() > manifest.archived_through);
@@ -376,6 +390,19 @@ impl Log for ArchivedLog {
 
     fn declare(&self, stream: &StreamName, fields: &[(String, FieldType)]) -> BoxFuture<'_, Result<(), DeclareError>> {
         self.log.declare(stream, fields)
+    }
+
+    fn remove(&self, stream: &StreamName) -> BoxFuture<'_, Result<Removal, RemoveError>> {
+        // Its files go with the next round of the archive; nobody reads them any more.
+        self.log.remove(stream)
+    }
+
+    fn removal(&self, stream: &str) -> Option<Removal> {
+        self.log.removal(stream)
+    }
+
+    fn is_removed(&self, stream: &str) -> bool {
+        self.log.is_removed(stream)
     }
 
     fn head(&self) -> Position {
@@ -429,7 +456,8 @@ impl Log for ArchivedLog {
         }
         let complete = infos.into_iter().map(|info| {
             let in_both = in_both.get(&info.name).copied().unwrap_or_default();
-            complete(&published, info, in_both)
+            let removed = self.log.removal(info.name.as_str());
+            complete(&published, info, in_both, removed)
         });
         complete.collect()
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use pulseboard_journal::{Keep, SealedSegment, StreamInfo};
+use pulseboard_journal::{EmbeddedLog, Keep, Log, SealedSegment, StreamInfo};
 use pulseboard_model::StreamName;
 use tracing::info;
 
@@ -49,6 +49,35 @@ pub(crate) fn bytes_beyond(
 }
 
 impl Archive {
+    /// Drops the files of what was removed from the log.
+    pub(crate) fn drop_removed(&self, log: &EmbeddedLog) -> Result<(), ArchiveError> {
+        let published = self.published()?;
+        let removed = published.manifest.streams.iter().filter_map(|(name, stream)| {
+            let removal = log.removal(name)?;
+            let has_files = stream.files.first().is_some_and(|file| file.last_offset <= removal.through.to_u64());
+            has_files.then(|| (name.clone(), removal))
+        });
+        let removed: Vec<_> = removed.collect();
+        drop(published);
+        if removed.is_empty() {
+            return Ok(());
+        }
+        point("archive.remove.publish")?;
+        self.publish(|manifest| {
+            for (name, removal) in &removed {
+                if let Some(stream) = manifest.streams.get_mut(name) {
+                    stream.files.retain(|file| file.last_offset > removal.through.to_u64());
+                    stream.complete_from = stream.complete_from.max(Some(removal.at.0));
+                }
+            }
+            Ok(())
+        })?;
+        for (stream, _) in &removed {
+            info!(stream, "archive files of a removed stream dropped");
+        }
+        Ok(())
+    }
+
     /// Drops what may go.
     pub(crate) fn retain(&self, newer_bytes: &HashMap<StreamName, u64>, now: i64) -> Result<(), ArchiveError> {
         let published = self.published()?;

@@ -87,6 +87,8 @@ impl Archive {
 
     fn all_there_is(&self, log: &EmbeddedLog, clock: &dyn Clock) -> Result<(), ArchiveError> {
         self.open(log)?;
+        // Before anything else: files of before a removal are never joined with later ones.
+        self.drop_removed(log)?;
         let sealed = log.sealed();
         let before = self.published()?.manifest.last_commit;
         for segment in sealed.iter().filter(|segment| segment.last_commit > before) {

@@ -135,7 +135,7 @@ impl Catalog {
             }
             Channel::Board { name, vars } => self.resolve_board(user, channel, (&self.names(), name), vars, timezone),
             Channel::Stream { name, .. } => {
-                if self.0.log.schema(name.as_str()).is_none() {
+                if self.0.log.schema(name.as_str()).is_none() || self.0.log.is_removed(name.as_str()) {
                     let streams = self.0.log.streams();
                     let nearest = nearest(name.as_str(), streams.iter().map(|info| info.name.as_str()));
                     return Err(ApiError::unknown(Code::UnknownStream, "stream", name.as_str(), nearest));

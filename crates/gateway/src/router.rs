@@ -21,7 +21,7 @@ use crate::live::{LiveDeps, get_poll, get_sse, get_websocket};
 use crate::openapi::get_openapi;
 use crate::query::{post_explain, post_query};
 use crate::range::post_range;
-use crate::streams::{get_stream, get_streams};
+use crate::streams::{delete_stream, get_stream, get_streams};
 use crate::views::{get_connections, get_sources, get_view, get_views, not_yet, post_live_query};
 use crate::web::get_web;
 
@@ -87,7 +87,7 @@ pub(crate) fn router(gateway: &Gateway) -> Router {
     let api = Router::new()
         .route("/streams/{stream}/events", post(post_events).layer(DefaultBodyLimit::disable()))
         .route("/streams", get(get_streams))
-        .route("/streams/{stream}", get(get_stream).delete(not_yet))
+        .route("/streams/{stream}", get(get_stream).delete(delete_stream))
         .route("/views", get(get_views))
         .route("/views/{view}", get(get_view).put(put_view).delete(delete_view))
         .route("/query", post(post_query))

@@ -2,16 +2,18 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use pulseboard_journal::StreamInfo;
-use pulseboard_model::Position;
+use axum::http::StatusCode;
+use pulseboard_journal::{RemoveError, StreamInfo};
 use pulseboard_model::rejects::REJECTED;
 use pulseboard_model::system::SYSTEM;
+use pulseboard_model::{Position, StreamName};
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::http::{FieldAnswer, SchemaAnswer, StreamAnswer, StreamsAnswer};
 
 use crate::catalog::nearest;
 use crate::deps::Deps;
-use crate::error::HttpResult;
+use crate::error::{HttpResult, append_error};
+use crate::query::WAIT_DEFAULT;
 
 /// `GET /api/v1/streams`.
 pub(crate) async fn get_streams(State(deps): State<Deps>) -> HttpResult<Json<StreamsAnswer>> {
@@ -34,6 +36,42 @@ pub(crate) async fn get_stream(State(deps): State<Deps>, Path(name): Path<String
             Err(ApiError::unknown(Code::UnknownStream, "stream", &name, nearest).into())
         }
     }
+}
+
+/// `DELETE /api/v1/streams/{stream}`: its events and its fields, for good. A configured stream stays, empty.
+pub(crate) async fn delete_stream(State(deps): State<Deps>, Path(name): Path<String>) -> HttpResult<StatusCode> {
+    let unknown = || {
+        let streams = deps.log.streams();
+        let nearest = nearest(&name, streams.iter().map(|info| info.name.as_str()));
+        ApiError::unknown(Code::UnknownStream, "stream", &name, nearest)
+    };
+    let stream = StreamName::new(&name).map_err(|_| unknown())?;
+    if let Some(owner) = deps.config.owned_streams.get(&stream) {
+        let message = format!("stream `{stream}` holds {owner}: only the server writes it, and it goes by retention");
+        return Err(ApiError::new(Code::ReadOnly, message).into());
+    }
+    let removal = deps.log.remove(&stream).await.map_err(|error| match error {
+        RemoveError::Unknown => unknown(),
+        RemoveError::Append(error) => append_error(&error),
+    })?;
+    // The live answers take in first what was accepted before.
+    let through = Position { offset: removal.through, ..deps.log.head() };
+    if !deps.hub.reach(&through, WAIT_DEFAULT).await {
+        tracing::debug!(%stream, "the live answers are far behind the log");
+    }
+    let fields = &deps.streams.of(&stream).fields;
+    if deps.streams.by_name.contains_key(&stream)
+        && let Err(error) = deps.log.declare(&stream, fields).await
+    {
+        tracing::warn!(%stream, %error, "the fields of a removed stream are declared again at the next start");
+    }
+    let (engine, of) = (deps.engine.clone(), stream);
+    let forgotten = tokio::task::spawn_blocking(move || engine.forget(&of)).await;
+    forgotten.map_err(|error| {
+        tracing::error!(%error, "forgetting a stream panicked");
+        ApiError::new(Code::Internal, "the live answers could not forget the stream by a fault of the server")
+    })?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn answer(info: &StreamInfo, live: &Position) -> StreamAnswer {

@@ -17,6 +17,6 @@ pub use embedded::{
 };
 pub use log::{
     AppendError, AppendRequest, Appended, DeclareError, IdempotencyKey, Log, LogError, LogHealth, LogIncident,
-    PositionCheck, Scan, StreamInfo, Tail, TailItem,
+    PositionCheck, Removal, RemoveError, Scan, StreamInfo, Tail, TailItem,
 };
 pub use past_steps::PastSteps;

@@ -120,6 +120,26 @@ pub enum DeclareError {
     Append(#[from] AppendError),
 }
 
+/// Why a stream was not removed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RemoveError {
+    /// There is no such stream.
+    #[error("there is no such stream")]
+    Unknown,
+    /// It could not be written down; nothing was removed.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+}
+
+/// How far the events of a stream were removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Removal {
+    /// Its events up to this offset are gone.
+    pub through: LogOffset,
+    /// It is complete from then on.
+    pub at: TimeUs,
+}
+
 /// The log could not be opened or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LogError {
@@ -254,6 +274,20 @@ pub trait Log: Send + Sync + fmt::Debug {
     /// [`DeclareError::Conflict`] when the log already holds another type, [`DeclareError::Reserved`] for a name that no field
     /// may have.
     fn declare(&self, stream: &StreamName, fields: &[(String, FieldType)]) -> BoxFuture<'_, Result<(), DeclareError>>;
+
+    /// Removes all events of a stream that are there, for good. Its fields are forgotten with them; offsets go on. What is
+    /// read from then on is without them; a reader that was made before may still give them.
+    ///
+    /// # Errors
+    /// [`RemoveError`]: nothing was removed.
+    fn remove(&self, stream: &StreamName) -> BoxFuture<'_, Result<Removal, RemoveError>>;
+
+    /// How far a stream was last removed, if it ever was.
+    fn removal(&self, stream: &str) -> Option<Removal>;
+
+    /// Whether a stream was removed, and nothing is known of it since. [`Log::schema`] still gives the schema, without fields,
+    /// from which a new one grows.
+    fn is_removed(&self, stream: &str) -> bool;
 
     /// Where log and clock stand: the last delivered step.
     fn head(&self) -> Position;

@@ -65,7 +65,7 @@ fn archive_request(request: &ScanRequest) -> pulseboard_archive::ScanRequest {
 
 impl History for LogHistory {
     fn schema(&self, stream: &str) -> Option<Arc<StreamSchema>> {
-        self.log.schema(stream)
+        self.log.schema(stream).filter(|_| !self.log.is_removed(stream))
     }
 
     fn streams(&self) -> Vec<StreamName> {
@@ -108,7 +108,8 @@ impl History for LogHistory {
         let (Some(archived), Some(wanted)) = (&self.archived, &self.rollups) else { return Vec::new() };
         wanted.ask(rollup);
         let pieces = archived.archive().pieces(rollup.stream(), &rollup.prefix());
-        let partials = pieces.into_iter().map(|piece| {
+        let removed = self.log.removal(rollup.stream().as_str()).map_or(0, |removal| removal.through.to_u64());
+        let partials = pieces.into_iter().filter(|piece| piece.upto > removed).map(|piece| {
             // Those that were not worth keeping are empty.
             let kept = piece.names().filter(|(_, bytes)| *bytes > 0);
             let levels = kept.filter_map(|(name, _)| RollupLevel::of_name(name)).collect();

@@ -11,10 +11,21 @@ use pulseboard_model::{LogOffset, StreamName, StreamSchema, TimeUs};
 use super::body::Layouts;
 use super::segment::Segment;
 use super::summary::{StreamSummary, Summary};
-use crate::log::StreamInfo;
+use crate::log::{Removal, StreamInfo};
 
 /// All versions of one stream's schema by number.
 pub(super) type Versions = HashMap<u32, Arc<Layouts>>;
+
+/// How far a stream's events were removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Removed {
+    /// Those up to this offset.
+    pub(super) through: u64,
+    /// The version of its schema, without fields, that came of it: while it is the newest, the stream is not there.
+    pub(super) version: u32,
+    /// It is complete from then on, µs.
+    pub(super) at: i64,
+}
 
 /// One stream.
 #[derive(Debug)]
@@ -31,6 +42,7 @@ pub(super) struct Stream {
     pub(super) flushed_version: u32,
     /// The count of rejects that is in the metadata.
     pub(super) flushed_rejected: u64,
+    pub(super) removed: Option<Removed>,
 }
 
 impl Stream {
@@ -44,7 +56,18 @@ impl Stream {
             complete_from: None,
             flushed_version: 0,
             flushed_rejected: 0,
+            removed: None,
         }
+    }
+
+    /// The last offset of it that was removed; 0 if none.
+    pub(super) fn removed_through(&self) -> u64 {
+        self.removed.map_or(0, |removed| removed.through)
+    }
+
+    /// Whether it was removed, and nothing came since.
+    pub(super) fn is_removed(&self) -> bool {
+        self.held.is_none() && self.removed.is_some_and(|removed| removed.version == self.newest.schema.version.0)
     }
 
     /// What is told about it.
@@ -75,7 +98,7 @@ pub(super) struct Catalog {
 impl Catalog {
     /// How many streams there are beside the server's own: these are what the limit is on.
     pub(super) fn sent_streams(&self) -> usize {
-        self.streams.len() - usize::from(self.streams.contains_key(REJECTED))
+        self.streams.iter().filter(|(name, stream)| name.as_str() != REJECTED && !stream.is_removed()).count()
     }
 
     /// Makes a version of a schema known; the highest one is the newest. Makes the stream if it is new.
@@ -98,7 +121,10 @@ impl Catalog {
     /// Counts in what a segment, or a part that was just committed, holds of a stream.
     pub(super) fn add_events(&mut self, stream: &StreamName, added: &StreamSummary) {
         if let Some(known) = self.streams.get_mut(stream) {
+            // A segment holds events of before a removal or of after it, never of both.
+            let removed_through = known.removed_through();
             match &mut known.held {
+                _ if added.last_offset <= removed_through => {}
                 Some(held) => held.extend(added),
                 None => known.held = Some(*added),
             }
@@ -121,6 +147,9 @@ impl Catalog {
         let segment = self.segments.remove(0);
         for (name, complete_from) in segment.complete_from_after() {
             let Some(gone) = segment.contents.read().summary.streams.get(&name).copied() else { continue };
+            if self.streams.get(&name).is_some_and(|known| gone.last_offset <= known.removed_through()) {
+                continue;
+            }
             let next = self
                 .segments
                 .iter()
@@ -133,6 +162,29 @@ impl Catalog {
                 first_offset,
                 ..held
             });
+        }
+    }
+
+    /// What is told about all streams.
+    pub(super) fn infos(&self) -> Vec<StreamInfo> {
+        let there = self.streams.iter().filter(|(_, stream)| !stream.is_removed());
+        there.map(|(name, stream)| stream.info(name)).collect()
+    }
+
+    /// How far a stream was last removed.
+    pub(super) fn removal(&self, stream: &str) -> Option<Removal> {
+        let removed = self.streams.get(stream)?.removed?;
+        Some(Removal { through: LogOffset::from_u64(removed.through), at: TimeUs(removed.at) })
+    }
+
+    /// Takes the events out that a stream has now.
+    pub(super) fn remove(&mut self, stream: &StreamName, removed: Removed, schema: StreamSchema) {
+        self.add_schema(stream, schema);
+        if let Some(known) = self.streams.get_mut(stream) {
+            known.removed = Some(removed);
+            known.held = None;
+            known.complete_from = Some(removed.at);
+            known.flushed_version = known.flushed_version.max(removed.version);
         }
     }
 

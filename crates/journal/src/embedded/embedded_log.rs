@@ -16,6 +16,7 @@ use tracing::{error, info};
 
 use super::active::Active;
 use super::body::{Encoder, bytes_of};
+use super::catalog::Stream;
 use super::config::{EmbeddedConfig, Retention};
 use super::keeper::{self, Inbox};
 use super::load::{Last, Loaded, load_as_owner};
@@ -34,8 +35,8 @@ use super::tail::EmbeddedTail;
 use super::times::position_at;
 use super::writer::Writer;
 use crate::log::{
-    AppendError, AppendRequest, Appended, DeclareError, Log, LogError, LogHealth, LogIncident, PositionCheck, Scan,
-    StreamInfo, Tail,
+    AppendError, AppendRequest, Appended, DeclareError, Log, LogError, LogHealth, LogIncident, PositionCheck, Removal,
+    RemoveError, Scan, StreamInfo, Tail,
 };
 
 /// How long closing waits for the last commit and the housekeeping after it.
@@ -282,6 +283,24 @@ impl Log for EmbeddedLog {
         .boxed()
     }
 
+    fn remove(&self, stream: &StreamName) -> BoxFuture<'_, Result<Removal, RemoveError>> {
+        let (answer, answered) = oneshot::channel();
+        let pushed = self.shared.queue.push(Op::Remove { stream: stream.clone(), answer });
+        async move {
+            pushed?;
+            answered.await.unwrap_or(Err(RemoveError::Append(AppendError::Closed)))
+        }
+        .boxed()
+    }
+
+    fn removal(&self, stream: &str) -> Option<Removal> {
+        self.shared.catalog.read().removal(stream)
+    }
+
+    fn is_removed(&self, stream: &str) -> bool {
+        self.shared.catalog.read().streams.get(stream).is_some_and(Stream::is_removed)
+    }
+
     fn head(&self) -> Position {
         self.shared.ring.head()
     }
@@ -299,7 +318,7 @@ impl Log for EmbeddedLog {
     }
 
     fn streams(&self) -> Vec<StreamInfo> {
-        self.shared.catalog.read().streams.iter().map(|(name, stream)| stream.info(name)).collect()
+        self.shared.catalog.read().infos()
     }
 
     fn tail(&self, after: LogOffset) -> Result<Box<dyn Tail>, LogError> {

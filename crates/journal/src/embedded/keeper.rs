@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
+use pulseboard_model::StreamName;
 use pulseboard_runtime::fault;
 use rusqlite::Connection;
 use tracing::{debug, error, warn};
@@ -281,7 +282,13 @@ impl Keeper {
             let Some(oldest) = oldest else { return Ok(()) };
             // First the metadata: files without an entry are removed at the next start, an entry without files would be
             // damage.
-            let complete_from = oldest.complete_from_after();
+            let mut complete_from = oldest.complete_from_after();
+            {
+                // What was removed is complete from its removal on.
+                let catalog = self.shared.catalog.read();
+                let known = |stream: &StreamName| catalog.streams.get(stream).and_then(|known| known.removed);
+                complete_from.retain(|(stream, from)| known(stream).is_none_or(|removed| *from > removed.at));
+            }
             point("journal.drop.forget")?;
             self.shared.meta.lock().drop_segment(oldest.start.id, &complete_from)?;
             point("journal.drop.remove")?;
@@ -319,7 +326,9 @@ fn oldest_expired(catalog: &Catalog, retention: &Retention, now: i64) -> bool {
             let keep = retention.of(name);
             let total = catalog.streams.get(name).and_then(|stream| stream.held).map_or(0, |held| held.bytes);
             let newer_bytes = total.saturating_sub(held.bytes);
-            held.last_at < now.saturating_sub(keep.keep_us) || newer_bytes >= keep.max_bytes
+            let is_removed =
+                catalog.streams.get(name).is_some_and(|stream| held.last_offset <= stream.removed_through());
+            is_removed || held.last_at < now.saturating_sub(keep.keep_us) || newer_bytes >= keep.max_bytes
         })
 }
 

@@ -267,6 +267,11 @@ impl Loading {
             catalog.add_schema(stream, schema.clone());
             kept.insert(stream, schema.version.0);
         }
+        for (stream, removed) in &state.removals {
+            if let Some(known) = catalog.streams.get_mut(stream) {
+                known.removed = Some(*removed);
+            }
+        }
         for (stream, version) in kept {
             if let Some(known) = catalog.streams.get_mut(stream) {
                 known.flushed_version = version;

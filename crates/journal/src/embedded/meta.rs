@@ -1,7 +1,7 @@
 //! `meta.sqlite`: what the log must know before, or without, reading its segments.
 //!
 //! Nothing in here is needed to read an event: schemas are in the segments too, and summaries can be made again. It
-//! holds the epoch, how far the log once was, what was dropped, and what other parts keep beside the log
+//! holds the epoch, how far the log once was, what was dropped or removed, and what other parts keep beside the log
 //! ([`super::MetaStore`]).
 
 use std::collections::BTreeMap;
@@ -10,6 +10,7 @@ use std::path::Path;
 use pulseboard_model::{Epoch, StreamName, StreamSchema};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::catalog::Removed;
 use super::schema_json;
 use super::sqlite::{fault_point, io_error, open_durable, open_reader};
 use super::summary::{StreamSummary, Summary};
@@ -38,6 +39,9 @@ const TABLES: &str = "
         first_offset INTEGER NOT NULL, last_offset INTEGER NOT NULL, last_at INTEGER NOT NULL,
         PRIMARY KEY (segment, stream)
     ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS removals (
+        stream TEXT PRIMARY KEY, through INTEGER NOT NULL, version INTEGER NOT NULL, at INTEGER NOT NULL
+    ) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS live_queries (
         hash TEXT PRIMARY KEY, sql TEXT NOT NULL, timezone TEXT NOT NULL, params TEXT NOT NULL,
         last_used_us INTEGER NOT NULL
@@ -62,6 +66,8 @@ pub(super) struct MetaState {
     pub(super) dropped_through: u32,
     pub(super) schemas: Vec<(StreamName, StreamSchema)>,
     pub(super) counters: BTreeMap<StreamName, StreamCounters>,
+    /// How far streams were removed.
+    pub(super) removals: BTreeMap<StreamName, Removed>,
     /// Sealed segments.
     pub(super) summaries: BTreeMap<u32, Summary>,
 }
@@ -133,6 +139,7 @@ impl MetaDb {
             dropped_through: u32::try_from(unsigned(self.number("dropped_through")?)).unwrap_or(u32::MAX),
             schemas: self.load_schemas()?,
             counters: self.load_counters().map_err(failed)?,
+            removals: self.load_removals().map_err(failed)?,
             summaries: self.load_summaries().map_err(failed)?,
         })
     }
@@ -167,6 +174,48 @@ impl MetaDb {
             }
         }
         Ok(all)
+    }
+
+    fn load_removals(&self) -> rusqlite::Result<BTreeMap<StreamName, Removed>> {
+        // A directory that an earlier version made, opened for reading only, has no such table.
+        let there = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'removals')";
+        if !self.conn.query_row(there, [], |row| row.get::<_, bool>(0))? {
+            return Ok(BTreeMap::new());
+        }
+        let mut statement = self.conn.prepare("SELECT stream, through, version, at FROM removals")?;
+        let rows = statement.query_map([], |row| {
+            let through = row.get::<_, i64>(1)?.cast_unsigned();
+            Ok((row.get::<_, String>(0)?, Removed { through, version: row.get(2)?, at: row.get(3)? }))
+        })?;
+        let mut all = BTreeMap::new();
+        for row in rows {
+            let (stream, removed) = row?;
+            if let Ok(stream) = StreamName::new(stream) {
+                all.insert(stream, removed);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Keeps how far a stream was removed, with the schema that came of it.
+    pub(super) fn put_removal(
+        &mut self,
+        stream: &StreamName,
+        removed: &Removed,
+        schema: &StreamSchema,
+    ) -> Result<(), LogError> {
+        self.in_transaction(|conn| {
+            conn.execute(
+                "INSERT OR REPLACE INTO removals VALUES (?1, ?2, ?3, ?4)",
+                params![stream.as_str(), removed.through.cast_signed(), removed.version, removed.at],
+            )?;
+            conn.execute(
+                "INSERT INTO streams (stream, complete_from) VALUES (?1, ?2) \
+                 ON CONFLICT (stream) DO UPDATE SET complete_from = excluded.complete_from",
+                params![stream.as_str(), removed.at],
+            )?;
+            put_schema(conn, stream, schema)
+        })
     }
 
     fn load_summaries(&self) -> rusqlite::Result<BTreeMap<u32, Summary>> {

@@ -55,6 +55,7 @@ mod queue;
 mod read;
 mod read_only;
 mod receipts;
+mod remove;
 mod replace;
 mod ring;
 mod scan;

@@ -9,7 +9,7 @@ use parking_lot::{Condvar, Mutex};
 use pulseboard_model::{FieldType, StreamName};
 use tokio::sync::oneshot;
 
-use crate::log::{AppendError, AppendRequest, Appended, DeclareError};
+use crate::log::{AppendError, AppendRequest, Appended, DeclareError, Removal, RemoveError};
 
 /// A request with where its answer goes.
 #[derive(Debug)]
@@ -24,13 +24,14 @@ pub(super) struct AppendOp {
 pub(super) enum Op {
     Append(Box<AppendOp>),
     Declare { stream: StreamName, fields: Vec<(String, FieldType)>, answer: oneshot::Sender<Result<(), DeclareError>> },
+    Remove { stream: StreamName, answer: oneshot::Sender<Result<Removal, RemoveError>> },
 }
 
 impl Op {
     fn bytes(&self) -> usize {
         match self {
             Self::Append(op) => op.bytes,
-            Self::Declare { .. } => 0,
+            Self::Declare { .. } | Self::Remove { .. } => 0,
         }
     }
 }

@@ -15,7 +15,7 @@ use pulseboard_model::{Epoch, FieldType, LogOffset, Position, Step, StreamName, 
 use pulseboard_runtime::Clock;
 use tokio::sync::watch;
 
-use super::catalog::Catalog;
+use super::catalog::{Catalog, Stream};
 use super::disk_tail::DiskTail;
 use super::embedded_log::check_position;
 use super::load::load_as_reader;
@@ -29,8 +29,8 @@ use super::sqlite::corrupt;
 use super::summary::StreamSummary;
 use super::times::position_at;
 use crate::log::{
-    AppendError, AppendRequest, Appended, DeclareError, Log, LogError, LogHealth, LogIncident, PositionCheck, Scan,
-    StreamInfo, Tail, TailItem,
+    AppendError, AppendRequest, Appended, DeclareError, Log, LogError, LogHealth, LogIncident, PositionCheck, Removal,
+    RemoveError, Scan, StreamInfo, Tail, TailItem,
 };
 
 /// How often a tail looks for more.
@@ -215,6 +215,18 @@ impl Log for ReadOnlyLog {
         futures::future::ready(Err(DeclareError::Append(AppendError::Closed))).boxed()
     }
 
+    fn remove(&self, _stream: &StreamName) -> BoxFuture<'_, Result<Removal, RemoveError>> {
+        futures::future::ready(Err(RemoveError::Append(AppendError::Closed))).boxed()
+    }
+
+    fn removal(&self, stream: &str) -> Option<Removal> {
+        self.view.catalog.read().removal(stream)
+    }
+
+    fn is_removed(&self, stream: &str) -> bool {
+        self.view.catalog.read().streams.get(stream).is_some_and(Stream::is_removed)
+    }
+
     fn head(&self) -> Position {
         *self.view.head.borrow()
     }
@@ -232,7 +244,7 @@ impl Log for ReadOnlyLog {
     }
 
     fn streams(&self) -> Vec<StreamInfo> {
-        self.view.catalog.read().streams.iter().map(|(name, stream)| stream.info(name)).collect()
+        self.view.catalog.read().infos()
     }
 
     fn tail(&self, after: LogOffset) -> Result<Box<dyn Tail>, LogError> {

@@ -90,6 +90,7 @@ impl StreamScan {
     ) -> Option<Self> {
         let known = catalog.streams.get(stream)?;
         let held = known.held?;
+        let after = after.max(known.removed_through());
         let target = Target { stream: stream.clone(), layouts: known.newest.clone(), versions: known.versions.clone() };
         let holds = |segment: &&Arc<Segment>| {
             let contents = segment.contents.read();
@@ -255,7 +256,8 @@ pub(super) fn last_rows(catalog: &Catalog, stream: &StreamName, n: usize, upto: 
     let held = known.held?;
     let holds = |segment: &&Arc<Segment>| {
         let contents = segment.contents.read();
-        contents.summary.streams.get(stream).is_some_and(|held| held.first_offset <= upto)
+        let held = contents.summary.streams.get(stream);
+        held.is_some_and(|held| held.first_offset <= upto && held.last_offset > known.removed_through())
     };
     let newest_first = catalog.segments.iter().rev().filter(holds).cloned().collect();
     let due = (upto >= held.last_offset).then_some(held.last_offset);

@@ -5,7 +5,7 @@
 use parking_lot::RwLock;
 use pulseboard_model::{LogOffset, StreamName, TimeUs};
 
-use super::catalog::Catalog;
+use super::catalog::{Catalog, Stream};
 use super::part::Sequence;
 use super::read::SegmentReader;
 use crate::log::LogError;
@@ -74,6 +74,10 @@ pub(super) fn sealed_of(catalog: &Catalog) -> Vec<SealedSegment> {
                 streams: summary
                     .streams
                     .iter()
+                    .filter(|(stream, held)| {
+                        let known = catalog.streams.get(*stream);
+                        held.last_offset > known.map_or(0, Stream::removed_through)
+                    })
                     .map(|(stream, held)| HeldStream {
                         stream: stream.clone(),
                         events: held.events,

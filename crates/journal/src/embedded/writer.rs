@@ -97,6 +97,10 @@ impl Writer {
                 send(answer, self.declare(&stream, &fields));
                 ops.collect()
             }
+            Some(Op::Remove { stream, answer }) => {
+                send(answer, self.remove(&stream));
+                ops.collect()
+            }
             first => {
                 let (group, later) = {
                     let catalog = self.shared.catalog.read();
@@ -346,7 +350,7 @@ impl Writer {
             || contents.summary.first_at.is_some_and(|first_at| age_us(first_at) >= self.shared.config.segment_age_us)
     }
 
-    fn rotate(&mut self) -> Result<(), segment_file::CreateError> {
+    pub(super) fn rotate(&mut self) -> Result<(), segment_file::CreateError> {
         let fresh = self.make_next()?;
         let segment = fresh.segment.clone();
         fault::point("journal.rotate.switch")?;

@@ -8,6 +8,7 @@ mod faults;
 mod joining;
 mod keeping;
 mod policing;
+mod removing;
 mod reruns;
 
 use std::collections::{BTreeMap, HashMap};
@@ -60,6 +61,7 @@ pub(crate) enum Command {
     Rebuilt { id: InstanceId, generation: u64, plan: Plan, result: Box<Result<Rebuilt, QueryError>> },
     Reran { id: InstanceId, generation: u64, result: Result<QueryAnswer, QueryError> },
     Saved { of: Vec<(InstanceId, u64, Saved)> },
+    Forget { stream: StreamName, reply: SyncSender<()> },
     Figures { ids: Vec<InstanceId>, reply: SyncSender<Vec<Option<ExplainRunning>>> },
 }
 
@@ -150,6 +152,11 @@ impl Core {
             Command::Rebuilt { id, generation, plan, result } => self.rebuilt(id, generation, &plan, *result),
             Command::Reran { id, generation, result } => self.reran(id, generation, result),
             Command::Saved { of } => self.saved(of),
+            Command::Forget { stream, reply } => {
+                self.forget(&stream);
+                // Whoever asked may have stopped waiting.
+                let _gone = reply.try_send(()).is_err();
+            }
             Command::Figures { ids, reply } => {
                 let figures = ids.iter().map(|id| self.instances.get(id).map(Running::figures)).collect();
                 // Whoever asked may have stopped waiting.

@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use pulseboard_model::{InstanceId, Position, Step};
+use pulseboard_model::{InstanceId, Position, Step, StreamName};
 use pulseboard_runtime::Tasks;
 use pulseboard_runtime::tasks::STACK_BYTES;
 use tokio::sync::{Semaphore, watch};
@@ -300,6 +300,17 @@ impl Engine {
         let id = self.0.registry.lock().by_key.get(&ShareKey::of(spec)).map(|shared| shared.id);
         explained.running = id.and_then(|id| self.figures(id));
         Ok(explained)
+    }
+
+    /// A stream was removed from the log: answers that were made of it begin anew. Blocks until the engine has done so, for a
+    /// while at most.
+    pub fn forget(&self, stream: &StreamName) {
+        // One answer; the engine never waits for it to be taken.
+        let (reply, done) = sync_channel(1);
+        if self.0.commands.send(Command::Forget { stream: stream.clone(), reply }).is_ok() {
+            // An engine that is busy does it later: nothing depends on it having been done.
+            let _in_time = done.recv_timeout(EXPLAIN_WAIT).is_ok();
+        }
     }
 
     /// The figures of a running instance. Blocks for a moment.

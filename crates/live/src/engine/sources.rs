@@ -52,6 +52,16 @@ pub(super) enum Feeds {
     Names(Vec<String>),
 }
 
+impl Feeds {
+    /// Whether a stream is among them.
+    pub(super) fn includes(&self, stream: &StreamName) -> bool {
+        match self {
+            Self::Streams(streams) => streams.contains(stream),
+            Self::Names(names) => names.iter().any(|name| name.eq_ignore_ascii_case(stream.as_str())),
+        }
+    }
+}
+
 /// Which of them have failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Failing {
@@ -78,11 +88,7 @@ impl Faults {
     }
 
     pub(super) fn of(&self, feeds: &Feeds) -> Failing {
-        let feeds_it = |stream: &StreamName| match feeds {
-            Feeds::Streams(streams) => streams.contains(stream),
-            Feeds::Names(names) => names.iter().any(|name| name.eq_ignore_ascii_case(stream.as_str())),
-        };
-        let known: Vec<_> = self.known.iter().filter(|(stream, _)| feeds_it(stream)).collect();
+        let known: Vec<_> = self.known.iter().filter(|(stream, _)| feeds.includes(stream)).collect();
         let all = match feeds {
             Feeds::Streams(streams) => streams.iter().all(|stream| known.iter().any(|(failed, _)| failed == stream)),
             Feeds::Names(_) => false,

@@ -37,6 +37,7 @@ mod sse;
 mod stalled;
 mod stop;
 mod storms;
+mod stream_delete;
 mod support;
 mod system;
 mod transports;
