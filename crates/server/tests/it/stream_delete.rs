@@ -65,6 +65,10 @@ async fn a_removed_stream_is_gone_everywhere_and_may_begin_anew() {
             archived(&home, "a").await;
         }
         server.api.live_view("a", &position).await;
+        // What the views held is kept over a restart, and must not come back later.
+        server.stop().await;
+        let server = home.start().await;
+        server.api.live_view("a", &position).await;
         let mut follower = Follower::new(["view:a", "view:b"]);
         let mut connection = follower.connect(server.address, Transport::WebSocket).await.expect("connected");
         let live = |f: &Follower| f.is_live("view:a") && f.is_live("view:b");
@@ -105,6 +109,7 @@ async fn assert_anew(server: &Server) {
     assert_eq!(range["rows"].as_array().unwrap().len(), 2, "{range}");
     assert_eq!(count(server, "b").await, json!([[10]]));
     server.api.view_state("a", "live").await;
+    assert_eq!(server.api.get("/api/v1/views/a").await.ok()["rows"], json!([[2]]));
 }
 
 #[tokio::test]
