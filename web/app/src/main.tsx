@@ -11,7 +11,8 @@ import { Help, NO_QUERY, Rail, type Route, TopBar, useRoute, useShortcuts } from
 // What a visit may never open is only fetched when it does.
 const HomePage = lazy(async () => ({ default: (await import('./home')).HomePage }));
 const ExplorePage = lazy(async () => ({ default: (await import('./explorer')).ExplorePage }));
-const EditorPage = lazy(async () => ({ default: (await import('./editor')).EditorPage }));
+const loadEditor = () => import('./editor');
+const EditorPage = lazy(async () => ({ default: (await loadEditor()).EditorPage }));
 const StreamsPage = lazy(async () => ({ default: (await import('./streams')).StreamsPage }));
 const StreamPage = lazy(async () => ({ default: (await import('./streams')).StreamPage }));
 const DesignPage = lazy(async () => ({ default: (await import('./design')).DesignPage }));
@@ -54,6 +55,12 @@ function Page({ route }: { readonly route: Route }) {
 }
 
 applySettings();
+// Whoever points at a way into the editor is about to take it.
+addEventListener('pointerover', ({ target }) => {
+  if (target instanceof Element && target.closest('a[href^="#/edit"]') !== null) {
+    void loadEditor();
+  }
+});
 const root = document.getElementById('root');
 if (root !== null) {
   createRoot(root).render(

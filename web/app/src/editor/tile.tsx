@@ -60,7 +60,10 @@ export const Tile = memo(function Tile({ panel, scene, selected, actions, stacke
   };
   return (
     <div className="ed-tile" data-selected={selected}>
-      <Picture panel={panel} scene={scene} />
+      {/* The cover stands for it: nothing below takes the focus, a click or a reader's attention. */}
+      <div className="ed-picture" inert>
+        <Picture panel={panel} scene={scene} />
+      </div>
       <button
         type="button"
         className="ed-cover"
