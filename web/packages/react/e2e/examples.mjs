@@ -2,41 +2,19 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { within } from '../../../app/e2e/wait.mjs';
+import { PACKAGES, packages } from './packed.mjs';
 import { openPage, run, serveFolder } from './place.mjs';
 
 const SEEN_MS_MAX = 20_000;
 const RECOVER_MS_MAX = 30_000;
 const START_MS_MAX = 60_000;
 
-const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
-const EXAMPLES = path('../../../../examples');
-const PACKAGES = { client: path('../../client'), react: path('..') };
-
-let packed = null;
-
-/** Packs both packages, once, and gives where they are unpacked. */
-function packages() {
-  packed ??= (async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'pulseboard-packed-'));
-    for (const [name, home] of Object.entries(PACKAGES)) {
-      await run('npm', ['run', '--silent', 'build'], home);
-      const to = join(folder, name);
-      await mkdir(to);
-      await run('npm', ['pack', '--ignore-scripts', '--pack-destination', to], home);
-      const [tarball] = await readdir(to);
-      await run('tar', ['-xzf', tarball], to);
-    }
-    return folder;
-  })();
-  return packed;
-}
-
+const EXAMPLES = fileURLToPath(new URL('../../../../examples', import.meta.url));
 const time_ms = async (file) => (await stat(file).catch(() => null))?.mtimeMs ?? 0;
 
 /** Installs what an example needs, if that is not there yet, and the packages as they are now. */

@@ -26,7 +26,9 @@ export async function serveFolder(folder) {
 
 /** Runs a command to its end; its output is shown only when it fails. */
 export async function run(command, args, cwd, env = {}) {
-  const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  // Building the gallery in this process leaves its mark, which would keep npm from installing what builds.
+  const { NODE_ENV: _, ...outer } = process.env;
+  const child = spawn(command, args, { cwd, env: { ...outer, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   child.stdout.on('data', (data) => {
     output += data;

@@ -1,5 +1,5 @@
 /**
- * The components in the system's Chromium, and the examples as a stranger has them: installed from packed packages, built,
+ * The package as it would be published, the components in the system's Chromium, and the examples as a stranger has them: installed from packed packages, built,
  * and driven against the real server.
  *
  * `PULSEBOARD_BIN=path/to/pulseboard npm run e2e`. `ONLY=word` runs the tests whose names have the word.
@@ -10,6 +10,7 @@ import { launchOptions } from '../../../app/dev/browser.mjs';
 import { Server } from '../../../app/e2e/server.mjs';
 import { exampleTests } from './examples.mjs';
 import { galleryTests } from './gallery.mjs';
+import { packageTests } from './package.mjs';
 
 const binary = process.env.PULSEBOARD_BIN;
 if (binary === undefined) {
@@ -18,7 +19,9 @@ if (binary === undefined) {
 }
 
 const only = process.env.ONLY ?? '';
-const tests = Object.entries({ ...galleryTests, ...exampleTests }).filter(([name]) => name.includes(only));
+const tests = Object.entries({ ...packageTests, ...galleryTests, ...exampleTests }).filter(([name]) =>
+  name.includes(only),
+);
 const server = await Server.create(binary);
 const browser = await chromium.launch(launchOptions);
 const counts = { passed: 0, failed: 0 };

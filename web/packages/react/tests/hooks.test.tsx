@@ -116,6 +116,24 @@ describe('useLiveQuery', () => {
     expect(world.socket.commands.find(({ type }) => type === 'subscribe')).toMatchObject({ max_hz: 1 });
   });
 
+  it('asks less often while the battery is nearly empty', async () => {
+    const battery = { charging: false, level: 0.15 };
+    Object.defineProperty(navigator, 'getBattery', { value: async () => battery, configurable: true });
+    const { world, settle, wrapper } = makeWorld();
+    const pace = () => world.socket.commands.filter(({ type }) => type === 'subscribe').at(-1);
+    // The first one asks for the battery, whose state is known a moment later.
+    renderHook(() => useLiveQuery('orders'), { wrapper });
+    await settle();
+    renderHook(() => useLiveQuery('orders', { max_hz: 20 }), { wrapper });
+    await settle();
+    expect(pace()).toMatchObject({ max_hz: 1 });
+    battery.charging = true;
+    renderHook(() => useLiveQuery('orders', { max_hz: 20 }), { wrapper });
+    await settle();
+    Reflect.deleteProperty(navigator, 'getBattery');
+    expect(pace()).toMatchObject({ max_hz: 20 });
+  });
+
   it('follows nothing for null, and nothing at all without a provider', () => {
     expect(renderHook(() => useLiveQuery(null)).result.current.status).toBe('idle');
     expect(renderHook(() => useLiveQuery('orders')).result.current.status).toBe('loading');

@@ -9,6 +9,7 @@ import { formatClock, formatDateTime, unitText } from '../format/format.js';
 import { type NowSource, WALL_CLOCK } from './chartClock.js';
 import { crosshair } from './crosshair.js';
 import { glide } from './glide.js';
+import { drawLiveEnd, drawThresholds } from './marks.js';
 import { outages } from './outages.js';
 import { alpha, seriesToken, token } from './palette.js';
 import { SteadyRange, ticks } from './scale.js';
@@ -201,7 +202,7 @@ export class LineChart {
           ? []
           : this.#names.slice(1).map((_, below) => ({ series: [below + 2, below + 1] })),
       hooks: {
-        drawAxes: [(plot) => this.#drawThresholds(plot)],
+        drawAxes: [(plot) => drawThresholds(plot, this.#options.thresholds ?? {})],
         draw: [(plot) => this.#drawLiveEnds(plot)],
         setCursor: [(plot) => this.#hover(plot)],
         setSelect: [(plot) => this.#zoom(plot)],
@@ -293,32 +294,7 @@ export class LineChart {
     });
   }
 
-  #drawThresholds(plot: uPlot): void {
-    const { warning, critical } = this.#options.thresholds ?? {};
-    const { ctx, bbox } = plot;
-    for (const [name, value] of [
-      ['warning', warning],
-      ['critical', critical],
-    ] as const) {
-      const y = value === undefined ? Number.NaN : Math.round(plot.valToPos(value, 'y', true));
-      if (!(y >= bbox.top && y <= bbox.top + bbox.height)) {
-        continue;
-      }
-      ctx.save();
-      ctx.beginPath();
-      ctx.setLineDash([2 * devicePixelRatio, 4 * devicePixelRatio]);
-      ctx.lineWidth = devicePixelRatio;
-      ctx.strokeStyle = alpha(token(name), 0.8);
-      ctx.moveTo(bbox.left, y);
-      ctx.lineTo(bbox.left + bbox.width, y);
-      ctx.stroke();
-      ctx.restore();
-    }
-  }
-
   #drawLiveEnds(plot: uPlot): void {
-    const { ctx } = plot;
-    const ratio = devicePixelRatio;
     if (this.#options.style === 'bars') {
       return;
     }
@@ -336,20 +312,7 @@ export class LineChart {
       ) {
         return;
       }
-      const x = plot.valToPos(time_ms, 'x', true);
-      const y = plot.valToPos(value, 'y', true);
-      if (x < plot.bbox.left) {
-        return;
-      }
-      for (const [radius, fill] of [
-        [6, alpha(this.#color(index), 0.25)],
-        [3, this.#color(index)],
-      ] as const) {
-        ctx.beginPath();
-        ctx.arc(x, y, radius * ratio, 0, 2 * Math.PI);
-        ctx.fillStyle = fill;
-        ctx.fill();
-      }
+      drawLiveEnd(plot, time_ms, value, this.#color(index));
     });
   }
 

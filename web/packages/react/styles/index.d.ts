@@ -1,0 +1,2 @@
+/** A style sheet gives nothing to import; this is for compilers that look for its types. */
+export {};
