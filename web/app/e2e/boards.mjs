@@ -142,7 +142,7 @@ export const boardTests = {
     const orders = async () => Number(await stat(page, 'Of the item chosen').textContent());
     await within(SOON_MS, 'the lamps', async () => (await orders()) === 40);
     const all = Number(await stat(page, 'Orders').textContent());
-    await page.getByLabel('Item').selectOption('flask');
+    await page.getByLabel('Item', { exact: true }).selectOption('flask');
     await within(SOON_MS, 'the flasks', async () => (await orders()) === all - 80);
     assert.match(page.url(), /var-item=flask/);
     assert.deepEqual(problems, []);
