@@ -17,7 +17,7 @@ APP_SOURCES := $(shell find web/app/src web/app/public web/packages/*/src web/pa
 NODE_MODULES := web/node_modules/.package-lock.json
 APP := web/app/dist/index.html
 
-.PHONY: help run build test e2e nightly check bench dev need-build need-test
+.PHONY: help run demo build test e2e nightly check bench dev need-build need-test
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,10 @@ help: ## list these words
 run: need-build $(APP) ## build what is missing and start on http://127.0.0.1:8080; ARGS="--listen …" goes to the server
 	@$(BUILD) --profile quick
 	@exec "$(TARGET_DIR)/quick/pulseboard" serve $(ARGS)
+
+demo: need-build $(APP) ## the same with a simulated shop and trading desk, on boards of their own
+	@$(BUILD) --profile quick
+	@exec "$(TARGET_DIR)/quick/pulseboard" demo $(ARGS)
 
 build: need-build $(APP) ## the release binary, with the app inside: target/release/pulseboard
 	@$(BUILD) --release

@@ -32,10 +32,13 @@ pub enum SystemRecord {
     WhileFollowed,
 }
 
+/// Where the views of shipped boards begin that read them.
+const VIEWS: [&str; 2] = ["view:system.", "view:infra.pulseboard_"];
+
 /// Whether a channel shows these rows.
 pub(crate) fn is_system_channel(channel: &str) -> bool {
     let name = channel.split_once('?').map_or(channel, |(name, _)| name);
-    matches!(name, "system" | "board:system" | "stream:_system") || name.starts_with("view:system.")
+    matches!(name, "system" | "board:system" | "stream:_system") || VIEWS.iter().any(|view| name.starts_with(view))
 }
 
 /// Counters as they stood a second ago.
@@ -138,10 +141,17 @@ mod tests {
 
     #[test]
     fn the_channels_that_show_the_servers_figures_are_known() {
-        for channel in ["system", "board:system", "board:system?x=1", "stream:_system", "view:system.uptime"] {
+        for channel in [
+            "system",
+            "board:system",
+            "board:system?x=1",
+            "stream:_system",
+            "view:system.uptime",
+            "view:infra.pulseboard_frames",
+        ] {
             assert!(is_system_channel(channel), "{channel}");
         }
-        for channel in ["view:systems", "stream:system", "board:systems", "view:totals", "alerts"] {
+        for channel in ["view:systems", "view:infra.cpu", "stream:system", "board:systems", "view:totals", "alerts"] {
             assert!(!is_system_channel(channel), "{channel}");
         }
     }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pulseboard_gateway::{Catalog, DefinitionFiles, Deps, Figures, Gateway, GatewayConfig, SourceList, StreamConfigs};
+use pulseboard_gateway::{Catalog, DefinitionFiles, Deps, Figures, Gateway, GatewayConfig, SourceList};
 use pulseboard_hub::{Hub, HubConfig};
 use pulseboard_journal::{Archived, EmbeddedConfig, EmbeddedLog, Log};
 use pulseboard_live::{Checkpoints, Engine, EngineConfig};
@@ -26,7 +26,7 @@ use crate::definitions::{self, Keeper};
 use crate::feeder::{self, Feeder};
 use crate::log_history::LogHistory;
 use crate::rollups::Wanted;
-use crate::{archive, references, rollups, source_sink, web};
+use crate::{archive, references, rollups, simulators, source_sink, web};
 
 /// How long the whole end may take. Who waits for us (systemd, a container) kills after ten seconds.
 const STOP_MAX: Duration = Duration::from_millis(9_500);
@@ -107,7 +107,7 @@ impl App {
             Some(archived) => Arc::new(archived.clone()),
             None => embedded.clone(),
         };
-        declare(log.as_ref(), &config.streams, config.host_source).await?;
+        declare(log.as_ref(), &config).await?;
 
         let wanted =
             Arc::new(Wanted::new(config.assembled.definitions.views.iter().map(|view| view.spec.clone()).collect()));
@@ -158,6 +158,8 @@ impl App {
                 .map_err(|error| StartError::one(error.to_string()))?;
             sources.tell("host", json!({"name": "host", "kind": "host", "every_ms": 1_000}));
         }
+        simulators::spawn(config.simulators, &log, &clock, (&sources, &engine.sources()), &tasks)
+            .map_err(|error| StartError::one(error.to_string()))?;
 
         let meta = embedded.meta_store();
         let assembled = config.assembled;
@@ -251,22 +253,24 @@ async fn end(tasks: &Tasks, log: Arc<EmbeddedLog>, log_tasks: &Tasks, deadline: 
     parts & closed & log_tasks.shut_down(left(Duration::ZERO)).await
 }
 
-/// Makes the configured streams and those of the host known, with their declared fields.
-async fn declare(log: &dyn Log, streams: &StreamConfigs, host_source: bool) -> Result<(), StartError> {
+/// Makes the configured streams and those of sources known, with their declared fields.
+async fn declare(log: &dyn Log, config: &ServerConfig) -> Result<(), StartError> {
     let mut refused = Vec::new();
     if let Err(error) = log.declare(&rejects::stream(), &rejects::fields()).await {
         refused.push(format!("stream `{REJECTED}`: {error}"));
     }
-    for (stream, config) in &streams.by_name {
+    for (stream, config) in &config.streams.by_name {
         if let Err(error) = log.declare(stream, &config.fields).await {
             refused.push(format!("streams.{stream}.fields: {error}"));
         }
     }
-    if host_source {
-        for (stream, schema) in pulseboard_sources::host::streams() {
+    let host = config.host_source.then(|| ("host", pulseboard_sources::host::streams()));
+    let simulated = config.simulators.iter().map(|source| (source.name.as_str(), source.scenario.streams()));
+    for (source, streams) in host.into_iter().chain(simulated) {
+        for (stream, schema) in streams {
             let fields: Vec<_> = schema.fields.iter().map(|f| (f.name.clone(), f.field_type.clone())).collect();
             if let Err(error) = log.declare(&stream, &fields).await {
-                refused.push(format!("source `host`: {error}"));
+                refused.push(format!("source `{source}`: {error}"));
             }
         }
     }

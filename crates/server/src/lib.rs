@@ -12,6 +12,7 @@ mod feeder;
 mod log_history;
 mod references;
 mod rollups;
+mod simulators;
 mod source_sink;
 mod sql_text;
 mod web;

@@ -5,8 +5,10 @@
 
 pub mod host;
 pub mod reference;
+pub mod simulate;
 
 mod batch;
+mod columns;
 
 pub use batch::{QUEUE_BATCHES, SourceBatch, SourceError};
 pub use host::{HostConfig, HostSource};

@@ -22,7 +22,8 @@ const definition = parse(readFileSync(here('../../../boards/infra.toml'), 'utf8'
 
 const host = createHost();
 const instances = new Map();
-const panels = definition.panels.map((panel) => ({ ...panel, channel: `view:infra.${panel.id}` }));
+const drawn = definition.panels.filter((panel) => host.draws(panel.id));
+const panels = drawn.map((panel) => ({ ...panel, channel: `view:infra.${panel.id}` }));
 const byChannel = new Map(panels.map((panel) => [panel.channel, panel]));
 const tails = new Map();
 const queries = new Map();

@@ -123,6 +123,8 @@ export function createHost() {
   return {
     streams,
     panel: (id) => boards[id === 'heat' ? 'cores' : id](),
+    /** Whether there is an answer for that panel. */
+    draws: (id) => id === 'heat' || id in boards,
     knows: (name) => name in streams,
     query: (sql) =>
       /core/.test(sql) ? coresNow(samples.at(-1)) : /process/.test(sql) ? boards.processes() : boards.cpu(),

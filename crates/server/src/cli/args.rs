@@ -14,6 +14,7 @@ use super::table::RowFormat;
     version,
     about,
     after_help = "First steps:\n  \
+        pulseboard demo                                all boards, with a simulated shop and trading desk\n  \
         pulseboard serve                               this machine, live on http://127.0.0.1:8080\n  \
         curl -d '{\"total\": 12.5}' http://127.0.0.1:8080/api/v1/streams/orders/events\n  \
         pulseboard query 'SELECT count(*) FROM orders' ask what came; --live asks again with each change\n  \
@@ -32,6 +33,9 @@ pub enum Command {
     /// Run the server: take events in, answer queries live, show boards.
     #[command(after_help = SERVE_HELP)]
     Serve(ServeArgs),
+    /// Show everything: all boards, fed by a simulated shop, a simulated trading desk and this machine.
+    #[command(after_help = DEMO_HELP)]
+    Demo(DemoArgs),
     /// Read a configuration file and say everything that is wrong with it.
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
@@ -50,8 +54,6 @@ pub enum Command {
     /// Measure this machine: load tools and the suite behind `make bench`.
     #[command(after_help = BENCH_HELP)]
     Bench(pulseboard_bench::BenchArgs),
-    /// Coming, not in this version yet: all boards with simulators.
-    Demo(NotYetArgs),
     /// Coming, not in this version yet: `token create` for clients of other machines.
     Token(NotYetArgs),
     /// Coming, not in this version yet: try an alert rule on the events of the past.
@@ -66,6 +68,14 @@ const SERVE_HELP: &str = "Examples:
 It prints its URL when it listens and logs to stderr (PULSEBOARD_LOG=debug says more).
 SIGTERM or Ctrl-C ends it in order within 10 seconds; kill -9 is safe too.
 Exit codes: 0 ended as asked, 1 failed while running, 2 wrong configuration, a busy port, a locked directory.";
+
+const DEMO_HELP: &str = "Examples:
+  pulseboard demo                                     on http://127.0.0.1:8080, data in ./pulseboard-demo
+  pulseboard demo --seed 7 --listen 127.0.0.1:0 --data-dir /tmp/demo
+
+The first start writes two days of past, so that yesterday is there; the log says how far it is. A later start goes on
+where the last one ended. The same seed makes the same shop and the same prices. It is an ordinary server otherwise:
+  curl -d '{\"order_id\": \"MINE\", \"status\": \"placed\", \"total\": 1299}' http://127.0.0.1:8080/api/v1/streams/orders/events";
 
 const CHECK_HELP: &str = "Example:
   pulseboard check pulseboard.toml && systemctl restart pulseboard
@@ -122,6 +132,26 @@ pub struct ServeArgs {
     /// Address and port [default: 127.0.0.1:8080]. Port 0 takes a free one.
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
+}
+
+/// `demo`.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// Demos of one seed are alike.
+    #[arg(long, value_name = "NUMBER", default_value_t = 42)]
+    pub seed: u32,
+    /// Where events are kept [default: ./pulseboard-demo].
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Address and port [default: 127.0.0.1:8080]. Port 0 takes a free one.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// How much of a past the first start writes.
+    #[arg(long, value_name = "SPAN", default_value = "48h")]
+    pub past: String,
+    /// Each how long the feed of costs fails for a while, so that it can be seen what becomes of a board then.
+    #[arg(long, value_name = "SPAN", default_value = "10m")]
+    pub outage_every: String,
 }
 
 /// `check`.
@@ -245,8 +275,7 @@ mod tests {
     fn every_command_teaches_with_an_example_that_it_accepts() {
         let cli = Cli::command();
         cli.clone().debug_assert();
-        for command in cli.get_subcommands().filter(|c| !matches!(c.get_name(), "demo" | "token" | "backtest" | "help"))
-        {
+        for command in cli.get_subcommands().filter(|c| !matches!(c.get_name(), "token" | "backtest" | "help")) {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             let start = format!("  pulseboard {}", command.get_name());
             let examples = help.lines().filter(|line| line.starts_with(&start)).count();
@@ -256,10 +285,9 @@ mod tests {
 
     #[test]
     fn promised_commands_are_known_however_they_are_called() {
-        for words in [&["demo"][..], &["demo", "--speed", "5"], &["token", "create", "--name", "x"], &["backtest", "r"]]
-        {
+        for words in [&["token", "create", "--name", "x"][..], &["backtest", "r"]] {
             let parsed = Cli::try_parse_from(std::iter::once(&"pulseboard").chain(words)).unwrap();
-            let name = matches!(parsed.command, Command::Demo(_) | Command::Token(_) | Command::Backtest(_));
+            let name = matches!(parsed.command, Command::Token(_) | Command::Backtest(_));
             assert!(name, "{words:?}");
         }
         assert!(Cli::try_parse_from(["pulseboard", "query", "--live", "--at", "x", "SELECT 1"]).is_err());

@@ -69,7 +69,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Explain(args) => explain::run(&args).await,
             Command::Tail(args) => tail::run(&args).await,
             Command::Ingest(args) => ingest::run(&args).await,
-            Command::Demo(_) => Err(not_yet("demo", "start `pulseboard serve`: it shows this machine")),
+            Command::Demo(args) => serve::demo(args).await,
             Command::Token(_) => Err(not_yet("token", "the server listens on loopback only and asks for none")),
             Command::Backtest(_) => Err(not_yet("backtest", "alerts come first")),
             Command::Bench(args) => {

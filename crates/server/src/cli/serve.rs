@@ -1,4 +1,4 @@
-//! `pulseboard serve`: starts the server, says where it listens, ends in order on SIGTERM or Ctrl-C.
+//! `pulseboard serve` and `pulseboard demo`: starts the server, says where it listens, ends in order on SIGTERM or Ctrl-C.
 
 use std::io::{IsTerminal, Write};
 
@@ -8,11 +8,23 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
 use super::Failure;
-use super::args::ServeArgs;
+use super::args::{DemoArgs, ServeArgs};
 use crate::app::App;
-use crate::config::{Overrides, load};
+use crate::config::{self, Demo, Overrides, Problem, ServerConfig, load};
 
 pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
+    let overrides = Overrides { listen: args.listen, data_dir: args.data_dir };
+    serve(|| load(args.config.as_deref(), &overrides)).await
+}
+
+pub(super) async fn demo(args: DemoArgs) -> Result<(), Failure> {
+    let overrides = Overrides { listen: args.listen, data_dir: args.data_dir };
+    let asked = Demo { seed: args.seed, past: args.past, outage_every: args.outage_every };
+    serve(|| config::demo(&asked, &overrides)).await
+}
+
+/// Runs what the configuration says until it is told to end.
+async fn serve(config: impl FnOnce() -> Result<ServerConfig, Vec<Problem>>) -> Result<(), Failure> {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
@@ -22,9 +34,8 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
         )
         .init();
     fault::check().map_err(|error| Failure::setup(error.to_string()))?;
-    let overrides = Overrides { listen: args.listen, data_dir: args.data_dir };
-    let config = load(args.config.as_deref(), &overrides)
-        .map_err(|problems| Failure { lines: problems.iter().map(ToString::to_string).collect(), code: 2 })?;
+    let config =
+        config().map_err(|problems| Failure { lines: problems.iter().map(ToString::to_string).collect(), code: 2 })?;
     raise_descriptor_limit();
     let app = App::start(config, SystemClock::shared()).await.map_err(|error| Failure { lines: error.0, code: 2 })?;
 

@@ -15,6 +15,7 @@ mod pace;
 mod panel_types;
 mod reader;
 mod references;
+mod sources;
 mod streams;
 mod values;
 
@@ -27,6 +28,7 @@ use pulseboard_journal::{Keep, Retention};
 use pulseboard_live::{Params, QuerySpec, check_sql};
 use pulseboard_model::ViewName;
 use pulseboard_sources::reference::ReferenceConfig;
+use pulseboard_sources::simulate::SimulateConfig;
 use toml::Table;
 
 pub use archive::ArchiveSettings;
@@ -41,19 +43,14 @@ use checkpoints::read_checkpoints;
 use limits::read_limits;
 use reader::Reader;
 use references::read_references;
+use sources::read_sources;
 use streams::read_streams;
 use values::{timezone, wrong};
 
-/// The board that every server with the host source shows, unless a file replaces it.
-const INFRA_ID: &str = "infra";
-/// Its definition.
-const INFRA_BOARD: &str = include_str!("../../../../boards/infra.toml");
 /// The board of the server itself, unless a file replaces it.
 const SYSTEM_ID: &str = "system";
 /// Its definition.
 const SYSTEM_BOARD: &str = include_str!("../../../../boards/system.toml");
-/// Kinds of sources that this version reads.
-const SOURCE_KINDS: [&str; 1] = ["host"];
 
 /// What the server is made of.
 #[derive(Debug)]
@@ -68,6 +65,8 @@ pub struct ServerConfig {
     pub allowed_origins: Vec<String>,
     /// Whether this machine is measured.
     pub host_source: bool,
+    /// Which worlds are simulated.
+    pub simulators: Vec<SimulateConfig>,
     /// How streams are read.
     pub streams: StreamConfigs,
     /// How long streams are kept.
@@ -99,6 +98,17 @@ pub struct Overrides {
     pub data_dir: Option<PathBuf>,
 }
 
+/// What `pulseboard demo` is asked for.
+#[derive(Debug, Clone)]
+pub struct Demo {
+    /// `--seed`.
+    pub seed: u32,
+    /// `--past`, as a span.
+    pub past: String,
+    /// `--outage-every`, as a span.
+    pub outage_every: String,
+}
+
 /// Reads the configuration; without a file, the default one.
 ///
 /// # Errors
@@ -114,7 +124,7 @@ pub fn load(path: Option<&Path>, overrides: &Overrides) -> Result<ServerConfig, 
     let text = std::fs::read_to_string(path).map_err(|error| whole(format!("cannot be read: {error}")))?;
     let mut problems = Vec::new();
     let table: Table = text.parse().map_err(|error| vec![syntax(&file, &error)])?;
-    let config = build(&file, Some((path, table, text)), overrides, &mut problems);
+    let config = build(&file, Some((Some(path), table, text)), overrides, &mut problems);
     config.filter(|_| problems.is_empty()).ok_or(problems)
 }
 
@@ -124,14 +134,49 @@ fn syntax(file: &str, error: &toml::de::Error) -> Problem {
     Problem { file: file.to_owned(), key: String::new(), what: format!("is not valid TOML: {what}") }
 }
 
+/// The configuration of `pulseboard demo`: every world that is simulated, this machine, and their boards.
+///
+/// # Errors
+/// Every problem there is with what was asked for.
+pub fn demo(demo: &Demo, overrides: &Overrides) -> Result<ServerConfig, Vec<Problem>> {
+    let Demo { seed, past, outage_every } = demo;
+    let text = format!(
+        r#"
+        timezone = "Europe/Berlin"
+        [server]
+        data_dir = "./pulseboard-demo"
+        [system]
+        record = "always"
+        [[sources]]
+        kind = "simulate"
+        scenario = "shop"
+        seed = {seed}
+        past = {past:?}
+        [[sources]]
+        kind = "simulate"
+        scenario = "trading"
+        timezone = "America/New_York"
+        seed = {seed}
+        past = {past:?}
+        outage_every = {outage_every:?}
+        [[sources]]
+        kind = "host"
+        "#
+    );
+    let table: Table = text.parse().map_err(|error| vec![syntax("demo", &error)])?;
+    let mut problems = Vec::new();
+    let config = build("demo", Some((None, table, text)), overrides, &mut problems);
+    config.filter(|_| problems.is_empty()).ok_or(problems)
+}
+
 fn build(
     file: &str,
-    given: Option<(&Path, Table, String)>,
+    given: Option<(Option<&Path>, Table, String)>,
     overrides: &Overrides,
     problems: &mut Vec<Problem>,
 ) -> Option<ServerConfig> {
     let is_default = given.is_none();
-    let (path, table, text) = given.map_or_else(Default::default, |(path, table, text)| (Some(path), table, text));
+    let (path, table, text) = given.unwrap_or_default();
     let dir = path.and_then(Path::parent).unwrap_or(Path::new("."));
     let mut root = Reader::new(file, "", table);
     let zone = root.read("timezone", problems, timezone).unwrap_or(Tz::UTC);
@@ -144,8 +189,9 @@ fn build(
         );
         problems.push(Problem { file: file.to_owned(), key: "server.listen".to_owned(), what });
     }
-    let host_source = sources(&mut root, problems) || is_default;
-    let (streams, mut retention) = read_streams(&mut root, host_source, problems);
+    let mut sources = read_sources(&mut root, zone, problems);
+    sources.host |= is_default;
+    let (streams, mut retention) = read_streams(&mut root, sources.host, problems);
     let references = read_references(&mut root, dir, &streams, problems);
     for reference in &references {
         // A row that is never changed is as old as its first load, and still part of the table.
@@ -168,13 +214,11 @@ fn build(
     root.finish(problems);
     let data_dir = overrides.data_dir.clone().or(data_dir).unwrap_or_else(|| PathBuf::from("./pulseboard-data"));
     let mut shipped = vec![(SYSTEM_ID, SYSTEM_BOARD, Origin::BuiltIn)];
-    if host_source {
-        shipped.push((INFRA_ID, INFRA_BOARD, Origin::Configured));
-    }
+    shipped.extend(sources.boards().map(|(id, text)| (id, text, Origin::Configured)));
     let places = Places {
         config: path.map(Path::to_owned),
         boards: boards.unwrap_or_else(|| data_dir.join("boards")),
-        views: if is_default { data_dir.join("views.d") } else { dir.join("views.d") },
+        views: if path.is_none() { data_dir.join("views.d") } else { dir.join("views.d") },
         timezone: zone,
         shipped,
     };
@@ -186,7 +230,8 @@ fn build(
         data_dir,
         timezone: zone,
         allowed_origins,
-        host_source,
+        host_source: sources.host,
+        simulators: sources.simulators,
         streams,
         retention,
         archive,
@@ -237,25 +282,6 @@ fn system(root: &mut Reader<'_>, file: &str, problems: &mut Vec<Problem>) -> Sys
     });
     system.finish(problems);
     record.unwrap_or_default()
-}
-
-fn sources(root: &mut Reader<'_>, problems: &mut Vec<Problem>) -> bool {
-    let known = SOURCE_KINDS.join(", ");
-    let mut host = false;
-    for mut source in root.tables("sources", problems) {
-        match source.required("kind", &format!(" (known: {known})"), problems).as_deref() {
-            Some("host") => host = true,
-            Some(other) => {
-                let what = format!("sources of kind `{other}` are not read by this version (known: {known})");
-                source.problem("kind", what, problems);
-                continue;
-            }
-            None => {}
-        }
-        let _name = source.text("name", problems);
-        source.finish(problems);
-    }
-    host
 }
 
 /// Reads `[views]`.

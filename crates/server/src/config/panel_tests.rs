@@ -117,3 +117,63 @@ fn the_guide_tells_every_type_and_every_option() {
         assert_eq!(of_kind, read, "options of `{kind}`: the guide's on the left, those that are read on the right");
     }
 }
+
+#[test]
+fn the_boards_of_simulated_worlds_are_right_and_come_with_them() {
+    let asked = Demo { seed: 1, past: "48h".to_owned(), outage_every: "10m".to_owned() };
+    let config = demo(&asked, &Overrides::default()).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let boards: Vec<&str> = config.assembled.definitions.boards.iter().map(|board| board.id.as_str()).collect();
+    assert_eq!(boards, ["infra", "shop", "system", "trading"]);
+    assert_eq!(config.data_dir, Path::new("./pulseboard-demo"));
+    let seeds: Vec<u64> = config.simulators.iter().map(|simulator| simulator.seed).collect();
+    assert_eq!((seeds.as_slice(), config.host_source), ([1, 1].as_slice(), true));
+    for board in &config.assembled.definitions.boards {
+        let mut cells = BTreeSet::new();
+        for panel in board.definition["panels"].as_array().unwrap() {
+            let [x, y, w, h] = ["x", "y", "w", "h"].map(|key| panel[key].as_i64().unwrap());
+            for (column, row) in (x..x + w).flat_map(|column| (y..y + h).map(move |row| (column, row))) {
+                assert!(column < 12, "{}.{} is wider than the grid", board.id, panel["id"]);
+                assert!(cells.insert((column, row)), "{}.{} lies on another panel", board.id, panel["id"]);
+            }
+        }
+    }
+    let wrong = Demo { past: "soon".to_owned(), outage_every: "1s".to_owned(), ..asked };
+    let problems = demo(&wrong, &Overrides::default()).unwrap_err();
+    assert!(problems.iter().any(|problem| problem.key == "sources[0].past"), "{problems:?}");
+    assert!(problems.iter().any(|problem| problem.key == "sources[1].outage_every"), "{problems:?}");
+}
+
+#[test]
+fn a_simulated_source_is_held_to_what_there_is() {
+    let text =
+        "[[sources]]\nkind = \"simulate\"\nscenario = \"shop\"\nseed = 3\npast = \"2h\"\ntimezone = \"Asia/Tokyo\"\n";
+    let read = |text: &str| {
+        let mut problems = Vec::new();
+        let config =
+            build("c.toml", Some((None, text.parse().unwrap(), text.to_owned())), &Overrides::default(), &mut problems);
+        (config.expect("it is made"), problems)
+    };
+    let (config, problems) = read(text);
+    assert_eq!(problems, []);
+    let [shop] = config.simulators.as_slice() else { panic!("{:?}", config.simulators) };
+    assert_eq!((shop.name.as_str(), shop.seed, shop.past_us, shop.zone), ("shop", 3, 7_200_000_000, Tz::Asia__Tokyo));
+    assert!(
+        ["shop", "infra"].map(|id| config.assembled.definitions.boards.iter().any(|board| board.id == id))
+            == [true, false]
+    );
+    for (rest, key, what) in [
+        ("kind = \"simulate\"", "sources[0].scenario", "use `shop` or `trading`"),
+        ("kind = \"simulate\"\nscenario = \"zoo\"", "sources[0].scenario", "`zoo` is not a scenario"),
+        ("kind = \"simulate\"\nscenario = \"shop\"\nspeed = 2", "sources[0].speed", "unknown key"),
+        ("kind = \"simulate\"\nscenario = \"shop\"\nseed = -1", "sources[0].seed", "from 0"),
+        ("kind = \"simulate\"\nscenario = \"shop\"\npast = \"60d\"", "sources[0].past", "at most `30d`"),
+        ("kind = \"simulate\"\nscenario = \"shop\"\nname = \"a b\"", "sources[0].name", "a b"),
+        ("kind = \"kafka\"", "sources[0].kind", "known: host, simulate"),
+    ] {
+        let (_, problems) = read(&format!("[[sources]]\n{rest}\n"));
+        let [problem] = problems.as_slice() else { panic!("{rest}: {problems:?}") };
+        assert!(problem.key == key && problem.what.contains(what), "{problem}");
+    }
+    let (_, problems) = read(&text.repeat(2));
+    assert!(problems.iter().any(|problem| problem.key == "sources[1].scenario"), "{problems:?}");
+}

@@ -14,6 +14,7 @@ mod checkpoints;
 mod cli;
 mod crash;
 mod crash_points;
+mod demo;
 mod docs;
 mod faults;
 mod figures;

@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray};
 use arrow::record_batch::RecordBatch;
-use pulseboard_model::{Cell, FieldType, StreamName, StreamSchema, TimeUs};
+use pulseboard_model::{Cell, StreamName, StreamSchema, TimeUs};
 
 use super::read::Readings;
 use super::streams::Stream;
 use crate::SourceBatch;
-
-const UTC: &str = pulseboard_model::schema::UTC;
+use crate::columns::{column, times};
 
 /// Names and schemas, made once.
 #[derive(Debug)]
@@ -45,33 +43,7 @@ fn batch(schema: &StreamSchema, rows: &[Vec<Cell>], second: TimeUs, asked_at: Ti
     let mut arrays = vec![constant(second), constant(asked_at)];
     for (index, field) in schema.fields.iter().enumerate() {
         let cells = rows.iter().map(|row| row.get(index).unwrap_or(&Cell::Null));
-        arrays.push(array(&field.field_type, cells));
+        arrays.push(column(&field.field_type, cells));
     }
     RecordBatch::try_new(schema.stored_schema(), arrays).expect("every field has an array of its type")
-}
-
-/// Cells of another type than the field's are null: a reading never invents a value.
-fn array<'a>(field_type: &FieldType, cells: impl Iterator<Item = &'a Cell>) -> ArrayRef {
-    match field_type {
-        FieldType::Float => Arc::new(Float64Array::from_iter(cells.map(|cell| match cell {
-            Cell::Float(value) => Some(*value),
-            _ => None,
-        }))),
-        FieldType::String => Arc::new(StringArray::from_iter(cells.map(|cell| match cell {
-            Cell::Str(text) => Some(text.as_ref()),
-            _ => None,
-        }))),
-        FieldType::Time => times(cells.map(|cell| match cell {
-            Cell::Time(us) => Some(*us),
-            _ => None,
-        })),
-        _ => Arc::new(Int64Array::from_iter(cells.map(|cell| match cell {
-            Cell::Int(value) => Some(*value),
-            _ => None,
-        }))),
-    }
-}
-
-fn times(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {
-    Arc::new(TimestampMicrosecondArray::from_iter(values).with_timezone(UTC))
 }

@@ -70,7 +70,8 @@ export function TimeseriesPanel({ panel, source, zone, span, legend, legends }: 
       const by = options.series ?? null;
       if (buffer === null || changes.replaced) {
         const others = table.columns.map(({ name }) => name).filter((name) => name !== time && name !== by);
-        const values = options.value === undefined ? others : [options.value];
+        const wanted = [options.value, options.comparison];
+        const values = options.value === undefined ? others : others.filter((name) => wanted.includes(name));
         buffer = new SeriesBuffer({ time, by, values });
         buffer.apply(table, { replaced: true, changed: new Map(), removed: new Set() });
       } else {

@@ -73,6 +73,11 @@ impl Home {
         self.started(command).await
     }
 
+    /// Starts what another command of the binary runs, and waits until it listens.
+    pub(crate) async fn start_command(&self, command: Command) -> Server {
+        self.started(command).await
+    }
+
     async fn started(&self, command: Command) -> Server {
         let started = self.try_start(command).await;
         started.unwrap_or_else(|status| panic!("the server ended with {status}; its log says: {}", self.said()))
