@@ -4,7 +4,7 @@
  * The cover is one button, so that the keyboard has one place per panel and the chart below gets no clicks.
  */
 
-import { type KeyboardEvent, memo } from 'react';
+import { type KeyboardEvent, memo, useEffect, useRef } from 'react';
 import { CopyIcon, EditIcon, TrashIcon } from '../shared/icons';
 import type { DraftPanel } from './draft';
 import { type Direction, describePlace } from './layout';
@@ -14,6 +14,8 @@ import { Picture, type Scene } from './picture';
 /** What can be done to a panel. */
 export interface TileActions {
   readonly select: (id: string | null) => void;
+  /** Whether the focus was to go to this panel as soon as it is drawn; says so once. */
+  readonly takeFocus: (id: string) => boolean;
   readonly open: (id: string) => void;
   readonly duplicate: (id: string) => void;
   readonly remove: (id: string) => void;
@@ -42,6 +44,14 @@ export const KEYS_HINT_ID = 'ed-keys';
 
 export const Tile = memo(function Tile({ panel, scene, selected, actions, stacked }: TileProps) {
   const { id, title } = panel;
+  const cover = useRef<HTMLButtonElement>(null);
+  // The grid draws its panels when it knows its width, later than the page.
+  useEffect(() => {
+    if (cover.current !== null && actions.takeFocus(id)) {
+      cover.current.focus();
+      cover.current.scrollIntoView({ block: 'nearest' });
+    }
+  });
   const onKey = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey) {
       return;
@@ -65,6 +75,7 @@ export const Tile = memo(function Tile({ panel, scene, selected, actions, stacke
         <Picture panel={panel} scene={scene} />
       </div>
       <button
+        ref={cover}
         type="button"
         className="ed-cover"
         data-panel={id}

@@ -25,17 +25,6 @@ export function usePanelActions(editor: Editor, first: string | null) {
   now.current = { editor, open };
   const focusNext = useRef<string | null>(null);
 
-  // The element is there only after the change was drawn.
-  useEffect(() => {
-    const id = focusNext.current;
-    const cover = id === null ? null : document.querySelector<HTMLElement>(`.ed-cover[data-panel="${CSS.escape(id)}"]`);
-    if (cover !== null) {
-      focusNext.current = null;
-      cover.focus();
-      cover.scrollIntoView({ block: 'nearest' });
-    }
-  });
-
   const setOpen = useCallback((id: string | null) => {
     if (id === null && now.current.open !== null) {
       focusNext.current = now.current.open;
@@ -87,6 +76,13 @@ export function usePanelActions(editor: Editor, first: string | null) {
   const actions = useMemo<TileActions>(
     () => ({
       select: setSelected,
+      takeFocus(id) {
+        const mine = focusNext.current === id;
+        if (mine) {
+          focusNext.current = null;
+        }
+        return mine;
+      },
       open: setOpenId,
       move: (id, direction) => step(id, direction, 'move'),
       resize: (id, direction) => step(id, direction, 'resize'),
