@@ -10,7 +10,7 @@ use chrono_tz::Tz;
 use parking_lot::RwLock;
 use pulseboard_hub::{ChannelSource, ChannelSpec, Keep};
 use pulseboard_journal::{Log, MetaStore};
-use pulseboard_live::{Engine, InstanceRef, Missing, Params, QuerySpec, User, normalise_sql};
+use pulseboard_live::{Engine, InstanceRef, Missing, Params, QuerySpec, User, normalise_sql, parameter_names};
 use pulseboard_model::{Cell, ViewName, system};
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::{Channel, InvalidChannel, Pace};
@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tracing::info;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::auth::Caller;
 use crate::error::query_error;
 use crate::names::{Definitions, Names};
 use crate::queries::AdHocQueries;
@@ -115,9 +116,30 @@ impl Catalog {
         self.0.version.subscribe()
     }
 
+    /// Whether a view takes all of these parameters.
+    pub(crate) fn takes(&self, view: &str, bound: &Params) -> bool {
+        self.names().view(view).is_ok_and(|held| takes(&held.view.spec, bound))
+    }
+
+    /// Whether a board that `is_wanted` shows the view.
+    pub(crate) fn shows(&self, view: &str, is_wanted: impl Fn(&str) -> bool) -> bool {
+        self.names()
+            .all_boards()
+            .any(|board| board.panels.iter().any(|panel| panel.view.as_str() == view) && is_wanted(&board.id))
+    }
+
     /// A view's question, with parameters and zone if they are asked otherwise.
-    pub(crate) fn view_spec(&self, name: &str, params: &Params, timezone: Option<Tz>) -> Result<QuerySpec, ApiError> {
-        spec_in(&self.names(), name, params, timezone)
+    ///
+    /// What is bound to the caller wins over what was asked for; a view that does not take all of it is refused, because it would
+    /// show rows of others.
+    pub(crate) fn view_spec(
+        &self,
+        caller: &Caller,
+        name: &str,
+        params: &Params,
+        timezone: Option<Tz>,
+    ) -> Result<QuerySpec, ApiError> {
+        spec_in(&self.names(), caller, (name, params), timezone)
     }
 
     /// The running instance that answers `spec`, on a user's account unless a name of the configuration holds it.
@@ -126,14 +148,21 @@ impl Catalog {
     }
 
     /// What a channel follows. May read the store: call it where blocking is allowed.
-    pub(crate) fn resolve(&self, user: &User, channel: &Channel, timezone: Option<Tz>) -> Result<Resolved, ApiError> {
+    pub(crate) fn resolve(
+        &self,
+        (caller, user): (&Caller, &User),
+        channel: &Channel,
+        timezone: Option<Tz>,
+    ) -> Result<Resolved, ApiError> {
         match channel {
             Channel::View { name, params } => {
                 let params = params.iter().map(|(name, value)| (name.clone(), text_cell(value))).collect();
-                let spec = self.view_spec(name.as_str(), &params, timezone)?;
+                let spec = self.view_spec(caller, name.as_str(), &params, timezone)?;
                 Ok(self.view_channel(user, channel.to_string(), &spec)?.into())
             }
-            Channel::Board { name, vars } => self.resolve_board(user, channel, (&self.names(), name), vars, timezone),
+            Channel::Board { name, vars } => {
+                self.resolve_board((caller, user), channel, (&self.names(), name), vars, timezone)
+            }
             Channel::Stream { name, .. } => {
                 if self.0.log.schema(name.as_str()).is_none() || self.0.log.is_removed(name.as_str()) {
                     let streams = self.0.log.streams();
@@ -162,7 +191,7 @@ impl Catalog {
     /// A board: itself, and the channel of each panel with the variables that its query takes.
     fn resolve_board(
         &self,
-        user: &User,
+        (caller, user): (&Caller, &User),
         channel: &Channel,
         (names, board): (&Names, &str),
         vars: &BTreeMap<String, String>,
@@ -179,7 +208,7 @@ impl Catalog {
             let taken = taken.filter(|(name, value)| own.get(*name) != Some(&text_cell(value)));
             let taken: BTreeMap<_, _> = taken.map(|(name, value)| (name.clone(), value.clone())).collect();
             let params = taken.iter().map(|(name, value)| (name.clone(), text_cell(value))).collect();
-            let spec = spec_in(names, panel.view.as_str(), &params, timezone)?;
+            let spec = spec_in(names, caller, (panel.view.as_str(), &params), timezone)?;
             let name = Channel::View { name: panel.view.clone(), params: taken }.to_string();
             panels.push((panel.id.clone(), name.clone()));
             // Two panels may show one view; it is followed once.
@@ -233,9 +262,29 @@ impl Catalog {
     }
 }
 
-fn spec_in(names: &Names, name: &str, params: &Params, timezone: Option<Tz>) -> Result<QuerySpec, ApiError> {
+fn takes(spec: &QuerySpec, bound: &Params) -> bool {
+    let taken = parameter_names(&spec.sql);
+    bound.keys().all(|name| taken.contains(name))
+}
+
+fn spec_in(
+    names: &Names,
+    caller: &Caller,
+    (name, params): (&str, &Params),
+    timezone: Option<Tz>,
+) -> Result<QuerySpec, ApiError> {
     let mut spec = names.view(name)?.view.spec.clone();
     spec.params.extend(params.clone());
+    let bound = caller.bound();
+    if !bound.is_empty() {
+        if !takes(&spec, bound) {
+            let message = format!("view `{name}` does not hold its rows to what the token is bound to");
+            return Err(ApiError::new(Code::Forbidden, message));
+        }
+        let is_bound = |name: &str| bound.keys().any(|own| own.eq_ignore_ascii_case(name.trim_start_matches('$')));
+        spec.params.retain(|name, _| !is_bound(name));
+        spec.params.extend(bound.clone());
+    }
     spec.timezone = timezone.unwrap_or(spec.timezone);
     Ok(spec)
 }

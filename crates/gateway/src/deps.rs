@@ -19,6 +19,7 @@ use pulseboard_runtime::{Clock, Tasks};
 use serde_json::Value;
 
 use crate::admission::ConnectionLimits;
+use crate::auth::Keyring;
 use crate::catalog::Catalog;
 use crate::definitions::DefinitionFiles;
 use crate::figures::Figures;
@@ -148,6 +149,8 @@ pub struct Deps {
     pub files: DefinitionFiles,
     /// What the sources say of themselves, as `GET /api/v1/sources` answers.
     pub sources: SourceList,
+    /// Who may come.
+    pub auth: Keyring,
     /// Counters since the start.
     pub figures: Arc<Figures>,
     /// What time it is.

@@ -7,19 +7,23 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use pulseboard_model::ViewName;
 use pulseboard_model::ids::check_name;
+use pulseboard_protocol::Channel;
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::etag::if_none_match;
 use pulseboard_protocol::http::{KeptAnswer, ProblemAnswer, ViewAnswer};
 use serde_json::{Map, Value, json};
 use tracing::error;
 
+use crate::auth::Caller;
 use crate::board::Board;
 use crate::catalog::NamedView;
 use crate::definitions::{Content, Expects, FileAction, FileChange, FileError, Kind, Saved, SavedAs};
 use crate::deps::Deps;
 use crate::error::HttpResult;
 use crate::names::Kept;
+use crate::views::problems_for;
 
 /// What a file's text is called.
 const TOML: &str = "application/toml";
@@ -27,19 +31,28 @@ const TOML: &str = "application/toml";
 const NOT_READ: [&str; 7] = ["id", "name", "channel", "editable", "read_only", "definition_hash", "problems"];
 
 /// `GET /api/v1/boards`.
-pub(crate) async fn get_boards(State(deps): State<Deps>) -> Json<Value> {
+pub(crate) async fn get_boards(State(deps): State<Deps>, caller: Caller) -> Json<Value> {
     let names = deps.catalog.names();
+    let covered = |(board, _): &&(Board, Kept)| caller.covers(&channel_of(Kind::Board, &board.id), &deps.catalog);
     let short = |(board, kept): &(Board, Kept)| {
         let title = board.definition.get("title").cloned().unwrap_or_else(|| board.id.clone().into());
         let mut answer = json!({"id": board.id, "title": title, "definition_hash": board.definition_hash()});
         tell_kept(&mut answer, &format!("board:{}", board.id), kept);
         answer
     };
-    Json(json!({ "boards": names.boards().map(short).collect::<Vec<_>>(), "problems": names.problems() }))
+    Json(
+        json!({ "boards": names.boards().filter(covered).map(short).collect::<Vec<_>>(), "problems": problems_for(&caller, &names) }),
+    )
 }
 
 /// `GET /api/v1/boards/{board}`.
-pub(crate) async fn get_board(State(deps): State<Deps>, Path(id): Path<String>, headers: HeaderMap) -> HttpResult {
+pub(crate) async fn get_board(
+    State(deps): State<Deps>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> HttpResult {
+    caller.may_follow(&channel_of(Kind::Board, &id), &deps.catalog)?;
     let names = deps.catalog.names();
     let (board, kept) = names.board(&id)?;
     let etag = kept.hash.as_ref().map(|hash| format!("\"{hash}\""));
@@ -57,33 +70,69 @@ pub(crate) async fn get_board(State(deps): State<Deps>, Path(id): Path<String>, 
 /// `PUT /api/v1/boards/{board}`.
 pub(crate) async fn put_board(
     State(deps): State<Deps>,
+    caller: Caller,
     Path(id): Path<String>,
     Query(query): Query<BTreeMap<String, String>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> HttpResult {
+    may_change(&deps, &caller, Kind::Board, &id)?;
+    if let Some(from) = query.get("rename_from") {
+        may_change(&deps, &caller, Kind::Board, from)?;
+    }
     put(&deps, Kind::Board, id, &query, &headers, &body).await
 }
 
 /// `DELETE /api/v1/boards/{board}`.
-pub(crate) async fn delete_board(State(deps): State<Deps>, Path(id): Path<String>, headers: HeaderMap) -> HttpResult {
+pub(crate) async fn delete_board(
+    State(deps): State<Deps>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> HttpResult {
+    may_change(&deps, &caller, Kind::Board, &id)?;
     delete(&deps, Kind::Board, id, &headers).await
 }
 
 /// `PUT /api/v1/views/{view}`.
 pub(crate) async fn put_view(
     State(deps): State<Deps>,
+    caller: Caller,
     Path(name): Path<String>,
     Query(query): Query<BTreeMap<String, String>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> HttpResult {
+    may_change(&deps, &caller, Kind::View, &name)?;
+    if let Some(from) = query.get("rename_from") {
+        may_change(&deps, &caller, Kind::View, from)?;
+    }
     put(&deps, Kind::View, name, &query, &headers, &body).await
 }
 
 /// `DELETE /api/v1/views/{view}`.
-pub(crate) async fn delete_view(State(deps): State<Deps>, Path(name): Path<String>, headers: HeaderMap) -> HttpResult {
+pub(crate) async fn delete_view(
+    State(deps): State<Deps>,
+    caller: Caller,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> HttpResult {
+    may_change(&deps, &caller, Kind::View, &name)?;
     delete(&deps, Kind::View, name, &headers).await
+}
+
+fn channel_of(kind: Kind, name: &str) -> Channel {
+    match (kind, ViewName::new(name)) {
+        (Kind::View, Ok(name)) => Channel::View { name, params: BTreeMap::new() },
+        // What is no name is refused as such, whoever asks.
+        _ => Channel::Board { name: name.to_owned(), vars: BTreeMap::new() },
+    }
+}
+
+/// Definitions hold queries, which may name every stream: only who may ask such may write them.
+fn may_change(deps: &Deps, caller: &Caller, kind: Kind, name: &str) -> Result<(), ApiError> {
+    caller.may_ask()?;
+    caller.may_follow(&channel_of(kind, name), &deps.catalog)
 }
 
 async fn put(

@@ -1,8 +1,9 @@
-//! Which pages may talk to this server: `Host` and `Origin` are checked against cross-site use of a loopback server.
+//! Which pages may talk to this server: `Host` and `Origin` are checked against cross-site use.
 //!
 //! Without tokens everything on this machine may ask, so a page from elsewhere that a browser on this machine shows must
-//! not: neither from its own origin, nor by a name of its own that resolves to loopback. Requests without `Origin` (curl,
-//! agents) pass.
+//! not: neither from its own origin, nor by a name of its own that resolves to this machine. Requests without `Origin` (curl,
+//! agents) pass. With tokens the server may be asked by any address, which no page can claim for itself; names are still
+//! those that were told to it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,7 +15,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use pulseboard_protocol::error::{ApiError, Code};
 
-use crate::deps::GatewayConfig;
+use crate::auth::Keyring;
+use crate::deps::{Deps, GatewayConfig};
 use crate::error::HttpError;
 
 /// Headers of every answer. Styles may be inline, because charts size themselves so.
@@ -32,20 +34,48 @@ fn host_of(text: &str) -> Option<String> {
     text.parse::<Authority>().ok().map(|authority| authority.host().to_owned())
 }
 
-fn is_allowed_host(config: &GatewayConfig, host: &str) -> bool {
+/// What the middleware looks at.
+#[derive(Debug, Clone)]
+pub(crate) struct Doorman {
+    config: Arc<GatewayConfig>,
+    auth: Keyring,
+}
+
+impl Doorman {
+    pub(crate) fn of(deps: &Deps) -> Self {
+        Self { config: Arc::clone(&deps.config), auth: deps.auth.clone() }
+    }
+}
+
+/// Whether something must be shown to be let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Door {
+    Open,
+    Locked,
+}
+
+fn is_allowed_host(config: &GatewayConfig, door: Door, host: &str) -> bool {
     let of_origin = |origin: &String| origin.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
     is_loopback(host)
+        || (door == Door::Locked && host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok())
         || host.trim_matches(['[', ']']) == config.listen.ip().to_string()
         || config.allowed_origins.iter().filter_map(of_origin).any(|allowed| allowed.eq_ignore_ascii_case(host))
 }
 
-fn is_allowed_origin(config: &GatewayConfig, origin: &str) -> bool {
-    config.allowed_origins.iter().any(|allowed| allowed.trim_end_matches('/').eq_ignore_ascii_case(origin))
+/// Whether pages of `origin` may ask: those that were allowed, this machine's, and the server's own.
+fn is_allowed_origin(config: &GatewayConfig, origin: &str, authority: Option<&str>) -> bool {
+    let own = |authority: &str| {
+        origin
+            .split_once("://")
+            .is_some_and(|(scheme, rest)| matches!(scheme, "http" | "https") && rest.eq_ignore_ascii_case(authority))
+    };
+    authority.is_some_and(own)
+        || config.allowed_origins.iter().any(|allowed| allowed.trim_end_matches('/').eq_ignore_ascii_case(origin))
         || origin.parse::<Uri>().ok().and_then(|uri| uri.host().map(is_loopback)).unwrap_or(false)
 }
 
 /// Checks a request's headers; gives the origin to answer to, if it names one.
-fn check(config: &GatewayConfig, uri: &Uri, headers: &HeaderMap) -> Result<Option<HeaderValue>, ApiError> {
+fn check(config: &GatewayConfig, door: Door, uri: &Uri, headers: &HeaderMap) -> Result<Option<HeaderValue>, ApiError> {
     let host = match headers.get(header::HOST) {
         Some(host) => {
             let read = host.to_str().ok().and_then(host_of);
@@ -54,7 +84,7 @@ fn check(config: &GatewayConfig, uri: &Uri, headers: &HeaderMap) -> Result<Optio
         None => uri.host().map(str::to_owned),
     };
     if let Some(host) = host
-        && !is_allowed_host(config, &host)
+        && !is_allowed_host(config, door, &host)
     {
         let message = format!(
             "host `{host}` is not this server's: use a loopback name, or add its origin to `server.allowed_origins`"
@@ -62,7 +92,8 @@ fn check(config: &GatewayConfig, uri: &Uri, headers: &HeaderMap) -> Result<Optio
         return Err(ApiError::new(Code::ForbiddenOrigin, message));
     }
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(None) };
-    if origin.to_str().is_ok_and(|text| is_allowed_origin(config, text)) {
+    let authority = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    if origin.to_str().is_ok_and(|text| is_allowed_origin(config, text, authority)) {
         Ok(Some(origin.clone()))
     } else {
         let shown = String::from_utf8_lossy(origin.as_bytes()).into_owned();
@@ -72,8 +103,9 @@ fn check(config: &GatewayConfig, uri: &Uri, headers: &HeaderMap) -> Result<Optio
 }
 
 /// The middleware around everything.
-pub(crate) async fn guard(State(config): State<Arc<GatewayConfig>>, request: Request, next: Next) -> Response {
-    let origin = match check(&config, request.uri(), request.headers()) {
+pub(crate) async fn guard(State(doorman): State<Doorman>, request: Request, next: Next) -> Response {
+    let door = if doorman.auth.is_locked() { Door::Locked } else { Door::Open };
+    let origin = match check(&doorman.config, door, request.uri(), request.headers()) {
         Ok(origin) => origin,
         Err(error) => return HttpError(error).into_response(),
     };
@@ -93,7 +125,7 @@ pub(crate) async fn guard(State(config): State<Arc<GatewayConfig>>, request: Req
         );
         if preflight {
             headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, PUT, DELETE"));
-            let allowed = "Content-Type, Content-Encoding, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID";
+            let allowed = "Authorization, Content-Type, Content-Encoding, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID";
             headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(allowed));
             headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
         }
@@ -105,7 +137,7 @@ pub(crate) async fn guard(State(config): State<Arc<GatewayConfig>>, request: Req
 mod tests {
     use super::*;
 
-    fn asked(host: &str, origin: Option<&str>) -> Result<Option<HeaderValue>, ApiError> {
+    fn asked(door: Door, host: &str, origin: Option<&str>) -> Result<Option<HeaderValue>, ApiError> {
         let mut config = GatewayConfig::new("127.0.0.1:8080".parse().expect("address"));
         config.allowed_origins = vec!["https://shop.example".to_owned()];
         let mut headers = HeaderMap::new();
@@ -113,7 +145,7 @@ mod tests {
         if let Some(origin) = origin {
             headers.insert(header::ORIGIN, origin.parse().expect("origin"));
         }
-        check(&config, &Uri::from_static("/"), &headers)
+        check(&config, door, &Uri::from_static("/"), &headers)
     }
 
     #[test]
@@ -124,7 +156,9 @@ mod tests {
             ("[::1]:8080", Some("http://127.0.0.1:3000")),
             ("shop.example", Some("https://shop.example")),
         ] {
-            assert!(asked(host, origin).is_ok(), "{host} {origin:?}");
+            for door in [Door::Open, Door::Locked] {
+                assert!(asked(door, host, origin).is_ok(), "{door:?} {host} {origin:?}");
+            }
         }
         for (host, origin) in [
             ("rebound.example:8080", None),
@@ -133,8 +167,30 @@ mod tests {
             ("127.0.0.1:8080", Some("http://localhost.evil.example")),
             ("127.0.0.1:8080", Some("http://shop.example")),
         ] {
-            let error = asked(host, origin).expect_err("refused");
-            assert_eq!(error.code, Code::ForbiddenOrigin, "{host} {origin:?}");
+            for door in [Door::Open, Door::Locked] {
+                let error = asked(door, host, origin).expect_err("refused");
+                assert_eq!(error.code, Code::ForbiddenOrigin, "{door:?} {host} {origin:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn with_tokens_the_server_is_asked_by_any_address_and_its_own_pages_may_ask() {
+        for (host, origin) in [
+            ("192.0.2.7:8080", None),
+            ("192.0.2.7:8080", Some("http://192.0.2.7:8080")),
+            ("[2001:db8::1]:8080", Some("https://[2001:db8::1]:8080")),
+        ] {
+            assert!(asked(Door::Locked, host, origin).is_ok(), "{host} {origin:?}");
+            assert!(asked(Door::Open, host, origin).is_err(), "{host} {origin:?}");
+        }
+        for (host, origin) in [
+            ("192.0.2.7:8080", Some("http://192.0.2.8:8080")),
+            ("192.0.2.7:8080", Some("http://192.0.2.7:9090")),
+            ("192.0.2.7:8080", Some("file://192.0.2.7:8080")),
+            ("192.0.2.7.evil.example", None),
+        ] {
+            assert!(asked(Door::Locked, host, origin).is_err(), "{host} {origin:?}");
         }
     }
 }

@@ -18,8 +18,10 @@ use pulseboard_protocol::http::ReadyAnswer;
 
 use pulseboard_runtime::Shutdown;
 
+use crate::auth::Caller;
 use crate::connections::Connections;
 use crate::deps::Deps;
+use crate::error::HttpError;
 
 /// How often metrics are brought together.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
@@ -133,7 +135,13 @@ fn log_note(health: LogHealth, incident: Option<LogIncident>) -> Option<String> 
 }
 
 /// `GET /metrics`.
-pub(crate) async fn get_metrics(State((deps, health, connections)): State<(Deps, Health, Connections)>) -> Response {
+pub(crate) async fn get_metrics(
+    State((deps, health, connections)): State<(Deps, Health, Connections)>,
+    caller: Caller,
+) -> Response {
+    if let Err(error) = caller.may_see_system(&deps.catalog) {
+        return HttpError(error).into_response();
+    }
     connections.figures().tell(&connections.limits(), &deps.hub);
     for info in deps.log.streams() {
         let stream = info.name.to_string();

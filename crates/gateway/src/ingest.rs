@@ -25,6 +25,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use self::body::Room;
 use self::rejects::RejectBudget;
+use crate::auth::Caller;
 use crate::deps::Deps;
 use crate::error::{HttpResult, append_error};
 
@@ -53,16 +54,18 @@ impl Decodes {
 /// The handler.
 pub(crate) async fn post_events(
     State((deps, decodes)): State<(Deps, Decodes)>,
+    caller: Caller,
     Path(stream): Path<String>,
     headers: HeaderMap,
     body: Body,
 ) -> HttpResult {
     let stream = sendable(&deps, &stream)?;
+    caller.may_send(&stream)?;
     let read = body::read(&headers, body, deps.config.ingest.body_bytes_max, &decodes.room);
     let (body, _share) = tokio::time::timeout(deps.config.body_timeout, read)
         .await
         .map_err(|_| ApiError::new(Code::RequestTimeout, "the body took too long to arrive"))??;
-    let key = idempotency_key(&headers, &stream, &body)?;
+    let key = idempotency_key(&headers, caller.key_space(), &stream, &body)?;
     let format = format_of(&headers);
     let appended = append(&deps, &decodes, (&stream, "http"), body, format, key).await?;
     deps.figures.accepted(if appended.replayed { 0 } else { appended.accepted });
@@ -221,17 +224,31 @@ fn format_of(headers: &HeaderMap) -> BodyFormat {
     }
 }
 
-fn idempotency_key(headers: &HeaderMap, stream: &StreamName, body: &[u8]) -> HttpResult<Option<IdempotencyKey>> {
+fn idempotency_key(
+    headers: &HeaderMap,
+    token: &str,
+    stream: &StreamName,
+    body: &[u8],
+) -> HttpResult<Option<IdempotencyKey>> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     if value.is_empty() || value.len() > KEY_BYTES_MAX {
         let message = format!("`Idempotency-Key` must have 1 to {KEY_BYTES_MAX} bytes");
         return Err(ApiError::new(Code::BadRequest, message).into());
     }
+    Ok(Some(key_of(token, stream, value.as_bytes(), body)))
+}
+
+/// A key counts for the stream and the token it came with.
+pub(crate) fn key_of(token: &str, stream: &StreamName, key: &[u8], body: &[u8]) -> IdempotencyKey {
     let mut hasher = Xxh3::new();
+    if !token.is_empty() {
+        hasher.update(token.as_bytes());
+        hasher.update(&[0]);
+    }
     hasher.update(stream.as_str().as_bytes());
     hasher.update(&[0]);
-    hasher.update(value.as_bytes());
-    Ok(Some(IdempotencyKey { key: hasher.digest128(), body: xxh3_128(body) }))
+    hasher.update(key);
+    IdempotencyKey { key: hasher.digest128(), body: xxh3_128(body) }
 }
 
 #[cfg(test)]

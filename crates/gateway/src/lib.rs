@@ -4,6 +4,7 @@
 //! connections. What it says on the wire is written in `pulseboard-protocol`.
 
 mod admission;
+mod auth;
 mod board;
 mod catalog;
 mod connections;
@@ -30,6 +31,10 @@ mod views;
 mod web;
 
 pub use admission::ConnectionLimits;
+pub use auth::{
+    Access, AuthConfig, ENDPOINTS, Endpoint, JwtConfig, JwtKeys, KeySet, Keyring, LocalKey, SECRET_BYTES_MIN,
+    create_token, list_tokens, revoke_token,
+};
 pub use board::{Board, BoardPanel, BoardVariable};
 pub use catalog::{Catalog, NamedView, Origin, text_cell};
 pub use definitions::{

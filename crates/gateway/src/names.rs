@@ -88,6 +88,11 @@ impl Names {
         self.boards.values().filter(|(board, _)| board.origin == Origin::Configured)
     }
 
+    /// All boards, the server's own too.
+    pub(crate) fn all_boards(&self) -> impl Iterator<Item = &Board> {
+        self.boards.values().map(|(board, _)| board)
+    }
+
     /// All that is wrong with any file.
     pub(crate) fn problems(&self) -> &[ProblemAnswer] {
         &self.problems

@@ -18,6 +18,7 @@ use pulseboard_protocol::change::{write_columns, write_row, write_state};
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::http::{ExplainAnswer, ExplainFigures, QueryRequest, param_cells};
 
+use crate::auth::Caller;
 use crate::deps::Deps;
 use crate::error::{HttpResult, query_error};
 
@@ -116,9 +117,11 @@ pub(crate) async fn reach(deps: &Deps, position: &Position, wait: Option<Duratio
 /// `POST /api/v1/query`.
 pub(crate) async fn post_query(
     State(deps): State<Deps>,
+    caller: Caller,
     headers: HeaderMap,
     Json(request): Json<QueryRequest>,
 ) -> HttpResult {
+    caller.may_ask()?;
     let spec = spec_of(&request, deps.config.timezone)?;
     let wait = wait_of(request.wait.as_deref())?;
     if let Some(text) = &request.min_position {
@@ -219,8 +222,10 @@ fn arrow(answer: &QueryAnswer) -> HttpResult {
 /// `POST /api/v1/explain`.
 pub(crate) async fn post_explain(
     State(deps): State<Deps>,
+    caller: Caller,
     Json(request): Json<QueryRequest>,
 ) -> HttpResult<Json<ExplainAnswer>> {
+    caller.may_ask()?;
     let spec = spec_of(&request, deps.config.timezone)?;
     // The figures of a running instance come from the engine's thread.
     let explained = tokio::task::spawn_blocking(move || deps.engine.explain(&spec)).await.map_err(|error| {

@@ -12,17 +12,27 @@ use pulseboard_protocol::http::param_cells;
 use pulseboard_protocol::range::{POINTS_DEFAULT, RangeDownsample, RangeHead, RangeRequest, moment_cell};
 use serde_json::Value;
 
+use crate::auth::Caller;
 use crate::deps::Deps;
 use crate::error::{HttpResult, query_error};
 use crate::live::timezone_of;
 use crate::query::{known_position, reach, wait_of};
+use crate::views::may_read;
 
 /// The parameters that a range fills in.
 const RESERVED: [&str; 3] = ["from", "to", "bucket"];
 
 /// The handler.
-pub(crate) async fn post_range(State(deps): State<Deps>, Json(request): Json<RangeRequest>) -> HttpResult {
-    let spec = spec_of(&deps, &request)?;
+pub(crate) async fn post_range(
+    State(deps): State<Deps>,
+    caller: Caller,
+    Json(request): Json<RangeRequest>,
+) -> HttpResult {
+    match &request.view {
+        Some(view) => may_read(&deps, &caller, view)?,
+        None => caller.may_ask()?,
+    }
+    let spec = spec_of(&deps, &caller, &request)?;
     let wait = wait_of(request.wait.as_deref())?;
     if let Some(text) = &request.min_position {
         let position = known_position(&deps, text)?;
@@ -49,11 +59,11 @@ pub(crate) async fn post_range(State(deps): State<Deps>, Json(request): Json<Ran
     Ok(response)
 }
 
-fn spec_of(deps: &Deps, request: &RangeRequest) -> Result<RangeSpec, ApiError> {
+fn spec_of(deps: &Deps, caller: &Caller, request: &RangeRequest) -> Result<RangeSpec, ApiError> {
     let params = param_cells(&request.params)?;
     let timezone = timezone_of(request.timezone.as_deref())?;
     let query = match (&request.view, &request.sql) {
-        (Some(view), None) => deps.catalog.view_spec(view, &params, timezone)?,
+        (Some(view), None) => deps.catalog.view_spec(caller, view, &params, timezone)?,
         (None, Some(sql)) => QuerySpec { sql: sql.clone(), timezone: timezone.unwrap_or(deps.config.timezone), params },
         _ => return Err(ApiError::new(Code::BadRequest, "a range is of a `view` or of `sql`: give one of them")),
     };

@@ -1,20 +1,19 @@
 //! All routes, and what stands around them.
 
-use std::sync::Arc;
-
 use axum::extract::{DefaultBodyLimit, FromRef, Request};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{any, delete, get, post};
 use axum::{Router, middleware::Next};
 use pulseboard_protocol::error::{ApiError, Code};
 
+use crate::auth::{check, delete_token, get_audit, get_me, get_tokens, post_ticket, post_token};
 use crate::connections::Connections;
 use crate::deps::Deps;
 use crate::editing::{delete_board, delete_view, get_board, get_boards, put_board, put_view};
 use crate::error::HttpError;
-use crate::guard::guard;
+use crate::guard::{Doorman, guard};
 use crate::health::{Health, get_live, get_metrics, get_ready, measure};
 use crate::ingest::{Decodes, post_events};
 use crate::live::{LiveDeps, get_poll, get_sse, get_websocket};
@@ -101,13 +100,17 @@ pub(crate) fn router(gateway: &Gateway) -> Router {
         .route("/alerts", any(not_yet))
         .route("/alerts/{*rest}", any(not_yet))
         .route("/live/poll", get(get_poll))
+        .route("/me", get(get_me))
+        .route("/tokens", get(get_tokens).post(post_token))
+        .route("/tokens/{token}", delete(delete_token))
+        .route("/tickets", post(post_ticket))
+        .route("/audit", get(get_audit))
         .route("/openapi.json", get(get_openapi))
         .layer(from_fn_with_state(gateway.deps.clone(), measure));
     // Connections that live for hours are not requests to be measured.
     let live = Router::new().route("/live", get(get_websocket)).route("/live/sse", get(get_sse));
     Router::new()
         .nest("/api/v1", api.merge(live))
-        .route("/api/{*rest}", any(nothing_here))
         .route("/socket.io/", get(not_yet).post(not_yet))
         .route("/health/live", get(get_live))
         .route("/health/ready", get(get_ready))
@@ -115,16 +118,9 @@ pub(crate) fn router(gateway: &Gateway) -> Router {
         .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
         .fallback(get_web)
         .with_state(gateway.clone())
+        .layer(from_fn_with_state(gateway.deps.auth.clone(), check))
         .layer(from_fn(plain_errors))
-        .layer(from_fn_with_state(Arc::clone(&gateway.deps.config), guard))
-}
-
-async fn nothing_here(method: Method, request: Request) -> HttpError {
-    let path = request.uri().path().to_owned();
-    HttpError(ApiError::new(
-        Code::NotFound,
-        format!("nothing answers {method} {path}; see /api/v1/ in docs/protocol.md"),
-    ))
+        .layer(from_fn_with_state(Doorman::of(&gateway.deps), guard))
 }
 
 /// What axum refuses before a handler sees it (a body that is not JSON, a wrong method) is said in our shape.

@@ -7,18 +7,24 @@ use pulseboard_journal::{RemoveError, StreamInfo};
 use pulseboard_model::rejects::REJECTED;
 use pulseboard_model::system::SYSTEM;
 use pulseboard_model::{Position, StreamName};
+use pulseboard_protocol::Channel;
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::http::{FieldAnswer, SchemaAnswer, StreamAnswer, StreamsAnswer};
 
+use crate::auth::{Caller, note};
 use crate::catalog::nearest;
 use crate::deps::Deps;
 use crate::error::{HttpResult, append_error};
 use crate::query::WAIT_DEFAULT;
 
 /// `GET /api/v1/streams`.
-pub(crate) async fn get_streams(State(deps): State<Deps>) -> HttpResult<Json<StreamsAnswer>> {
+pub(crate) async fn get_streams(State(deps): State<Deps>, caller: Caller) -> HttpResult<Json<StreamsAnswer>> {
     let live = *deps.engine.watch_position().borrow();
-    let mut streams: Vec<_> = deps.log.streams().iter().map(|info| answer(info, &live)).collect();
+    let covered = |info: &&StreamInfo| {
+        let tail = Channel::Stream { name: info.name.clone(), last: None };
+        caller.covers(&tail, &deps.catalog)
+    };
+    let mut streams: Vec<_> = deps.log.streams().iter().filter(covered).map(|info| answer(info, &live)).collect();
     // The server's own come last, and only when there is something in them.
     streams.retain(|stream| !stream.system || stream.events > 0);
     streams.sort_by_key(|stream| stream.system);
@@ -26,7 +32,14 @@ pub(crate) async fn get_streams(State(deps): State<Deps>) -> HttpResult<Json<Str
 }
 
 /// `GET /api/v1/streams/{stream}`.
-pub(crate) async fn get_stream(State(deps): State<Deps>, Path(name): Path<String>) -> HttpResult<Json<StreamAnswer>> {
+pub(crate) async fn get_stream(
+    State(deps): State<Deps>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> HttpResult<Json<StreamAnswer>> {
+    if let Ok(name) = StreamName::new(&name) {
+        caller.may_follow(&Channel::Stream { name, last: None }, &deps.catalog)?;
+    }
     let live = *deps.engine.watch_position().borrow();
     let streams = deps.log.streams();
     match streams.iter().find(|info| info.name.as_str() == name) {
@@ -39,7 +52,11 @@ pub(crate) async fn get_stream(State(deps): State<Deps>, Path(name): Path<String
 }
 
 /// `DELETE /api/v1/streams/{stream}`: its events and its fields, for good. A configured stream stays, empty.
-pub(crate) async fn delete_stream(State(deps): State<Deps>, Path(name): Path<String>) -> HttpResult<StatusCode> {
+pub(crate) async fn delete_stream(
+    State(deps): State<Deps>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> HttpResult<StatusCode> {
     let unknown = || {
         let streams = deps.log.streams();
         let nearest = nearest(&name, streams.iter().map(|info| info.name.as_str()));
@@ -54,6 +71,7 @@ pub(crate) async fn delete_stream(State(deps): State<Deps>, Path(name): Path<Str
         RemoveError::Unknown => unknown(),
         RemoveError::Append(error) => append_error(&error),
     })?;
+    note(&deps, &caller, "stream_removed", stream.as_str()).await;
     // The live answers take in first what was accepted before.
     let through = Position { offset: removal.through, ..deps.log.head() };
     if !deps.hub.reach(&through, WAIT_DEFAULT).await {

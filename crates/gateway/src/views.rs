@@ -10,30 +10,51 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use pulseboard_hub::ViewRead;
 use pulseboard_live::{InstanceRef, Missing, Params, PastView, QuerySpec, User};
-use pulseboard_model::{InstanceId, Position, Status};
+use pulseboard_model::{InstanceId, Position, Status, ViewName};
+use pulseboard_protocol::Channel;
 use pulseboard_protocol::change::{write_snapshot_members, write_state};
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::etag::{if_none_match, weak_etag};
-use pulseboard_protocol::http::{LiveQueryAnswer, QueryRequest};
+use pulseboard_protocol::http::{LiveQueryAnswer, ProblemAnswer, QueryRequest};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::auth::Caller;
 use crate::catalog::{spec_hash, text_cell};
 use crate::connections::Connections;
 use crate::deps::Deps;
 use crate::editing::view_answer;
 use crate::error::{HttpResult, query_error};
-use crate::live::{timezone_of, user_of};
+use crate::live::timezone_of;
+use crate::names::{Held, Names};
 use crate::query::{WAIT_DEFAULT, known_position, moment, spec_of, wait_of};
 
 /// How long a view that was not running yet may take before it is answered without rows.
 const FIRST_ANSWER_MAX: Duration = Duration::from_secs(1);
 
 /// `GET /api/v1/views`.
-pub(crate) async fn get_views(State(deps): State<Deps>) -> Json<Value> {
+pub(crate) async fn get_views(State(deps): State<Deps>, caller: Caller) -> Json<Value> {
     let names = deps.catalog.names();
-    let views: Vec<_> = names.views().map(|held| view_answer(&held.view, &held.kept)).collect();
-    Json(json!({ "views": views, "problems": names.problems() }))
+    let covered = |held: &&Held| caller.covers(&view_channel(&held.view.name), &deps.catalog);
+    let views: Vec<_> = names.views().filter(covered).map(|held| view_answer(&held.view, &held.kept)).collect();
+    Json(json!({ "views": views, "problems": problems_for(&caller, &names) }))
+}
+
+/// What is wrong with any file, for who may mend it.
+pub(crate) fn problems_for<'a>(caller: &Caller, names: &'a Names) -> &'a [ProblemAnswer] {
+    if caller.role().edits() { names.problems() } else { &[] }
+}
+
+fn view_channel(name: &ViewName) -> Channel {
+    Channel::View { name: name.clone(), params: BTreeMap::new() }
+}
+
+/// Whether the view of that name may be read. What is no name is no view, which is said where it is looked for.
+pub(crate) fn may_read(deps: &Deps, caller: &Caller, name: &str) -> Result<(), ApiError> {
+    match ViewName::new(name) {
+        Ok(name) => caller.may_follow(&view_channel(&name), &deps.catalog),
+        Err(_) => Ok(()),
+    }
 }
 
 /// `GET /api/v1/views/{view}`.
@@ -41,15 +62,17 @@ pub(crate) async fn get_view(
     State(deps): State<Deps>,
     State(connections): State<Connections>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    caller: Caller,
     Path(name): Path<String>,
     Query(query): Query<BTreeMap<String, String>>,
     headers: HeaderMap,
 ) -> HttpResult {
+    may_read(&deps, &caller, &name)?;
     let params: Params =
         query.iter().filter_map(|(key, value)| Some((key.strip_prefix("p.")?.to_owned(), text_cell(value)))).collect();
     let timezone = timezone_of(query.get("timezone").map(String::as_str))?;
     let mut definitions = deps.catalog.watch();
-    let spec = deps.catalog.view_spec(&name, &params, timezone)?;
+    let spec = deps.catalog.view_spec(&caller, &name, &params, timezone)?;
     let wait = wait_of(query.get("wait").map(String::as_str))?;
     let mut wanted = None;
     if let Some(text) = query.get("min_position") {
@@ -62,7 +85,7 @@ pub(crate) async fn get_view(
     }
 
     let mut hash = spec_hash(&spec);
-    let mut instance = acquire(&deps, user_of(peer), spec).await?;
+    let mut instance = acquire(&deps, caller.user(peer), spec).await?;
     let mut read = match &wanted {
         Some(position) => included(&deps, instance.id(), position, wait.unwrap_or(WAIT_DEFAULT)).await?,
         None => first_answer(&deps, instance.id()).await,
@@ -82,10 +105,10 @@ pub(crate) async fn get_view(
                 () = changed => {}
                 Ok(()) = definitions.changed() => {
                     // The name may stand for something else now.
-                    let spec = deps.catalog.view_spec(&name, &params, timezone)?;
+                    let spec = deps.catalog.view_spec(&caller, &name, &params, timezone)?;
                     if spec_hash(&spec) != hash {
                         hash = spec_hash(&spec);
-                        instance = acquire(&deps, user_of(peer), spec).await?;
+                        instance = acquire(&deps, caller.user(peer), spec).await?;
                         read = first_answer(&deps, instance.id()).await;
                         etag = weak_etag(&read.changed.0, read.changed.1, hash);
                         continue;
@@ -192,10 +215,12 @@ fn past(view: &PastView) -> Response {
 pub(crate) async fn post_live_query(
     State(deps): State<Deps>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    caller: Caller,
     Json(request): Json<QueryRequest>,
 ) -> HttpResult<Json<LiveQueryAnswer>> {
+    caller.may_ask()?;
     let spec = spec_of(&request, deps.config.timezone)?;
-    let user = user_of(peer);
+    let user = caller.user(peer);
     let register = move || deps.catalog.register_query(&user, spec, &request.params);
     let registered = tokio::task::spawn_blocking(register).await;
     let hash = registered.map_err(|error| {
@@ -206,8 +231,9 @@ pub(crate) async fn post_live_query(
 }
 
 /// `GET /api/v1/sources`.
-pub(crate) async fn get_sources(State(deps): State<Deps>) -> Json<Value> {
-    Json(json!({ "sources": deps.sources.all() }))
+pub(crate) async fn get_sources(State(deps): State<Deps>, caller: Caller) -> HttpResult<Json<Value>> {
+    caller.may_see_system(&deps.catalog)?;
+    Ok(Json(json!({ "sources": deps.sources.all() })))
 }
 
 /// `GET /api/v1/connections`.

@@ -12,8 +12,8 @@ pub mod testsuite;
 
 pub use at::{AtError, position_of};
 pub use embedded::{
-    Archived, CommitMark, EmbeddedConfig, EmbeddedLog, HeldStream, Keep, LiveQuery, MetaStore, Owner, ReadOnlyLog,
-    Retention, SealedSegment, read_owner,
+    Archived, AuditEntry, CommitMark, Credential, EmbeddedConfig, EmbeddedLog, HeldStream, Keep, LiveQuery, MetaStore,
+    OfflineStore, Owner, ReadOnlyLog, Retention, SealedSegment, has_credentials, read_owner,
 };
 pub use log::{
     AppendError, AppendRequest, Appended, DeclareError, IdempotencyKey, Log, LogError, LogHealth, LogIncident,

@@ -1,4 +1,4 @@
-//! What a client sends over WebSocket: subscribe, unsubscribe, publish, ping.
+//! What a client sends over WebSocket: subscribe, unsubscribe, publish, auth, ping.
 //!
 //! Reading never fails silently: a message that is not understood is an [`ApiError`] with the client's `id`, if one could
 //! be read. Fields that are not known are ignored, so that newer clients can talk to older servers.
@@ -8,6 +8,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::auth::Secret;
 use crate::channel::LAST_ROWS_MAX;
 use crate::error::{ApiError, Code};
 
@@ -88,6 +89,11 @@ pub enum ClientMessage {
         /// Makes a retry safe.
         key: Option<String>,
     },
+    /// Goes on with another token.
+    Auth {
+        /// The token.
+        token: Secret,
+    },
     /// Asks for a `pong`.
     Ping,
 }
@@ -118,6 +124,7 @@ struct Wire<'a> {
     #[serde(borrow)]
     events: Option<&'a RawValue>,
     key: Option<String>,
+    token: Option<Secret>,
 }
 
 #[derive(Deserialize)]
@@ -195,11 +202,15 @@ fn read_body(wire: Wire<'_>) -> Result<ClientMessage, ApiError> {
             _ => Err(bad("`publish` needs `stream` (its name) and `events` (an object or an array of objects)")),
         },
         Some("ping") => Ok(ClientMessage::Ping),
+        Some("auth") => match wire.token {
+            Some(token) => Ok(ClientMessage::Auth { token }),
+            None => Err(bad("`auth` needs `token` (a text)")),
+        },
         Some(other) => {
             let other: String = other.chars().take(40).collect();
-            Err(bad(&format!("`{other}` is not a message: use subscribe, unsubscribe, publish or ping")))
+            Err(bad(&format!("`{other}` is not a message: use subscribe, unsubscribe, publish, auth or ping")))
         }
-        None => Err(bad("a message has a `type`: subscribe, unsubscribe, publish or ping")),
+        None => Err(bad("a message has a `type`: subscribe, unsubscribe, publish, auth or ping")),
     }
 }
 
@@ -236,6 +247,7 @@ mod tests {
                 ClientMessage::Subscribe(_) => "subscribe",
                 ClientMessage::Unsubscribe { .. } => "unsubscribe",
                 ClientMessage::Publish { .. } => "publish",
+                ClientMessage::Auth { .. } => "auth",
                 ClientMessage::Ping => "ping",
             };
             assert_eq!(kind, good.kind, "{}", good.text);

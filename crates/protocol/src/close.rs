@@ -13,12 +13,16 @@ pub enum Close {
     Overloaded,
     /// The server failed.
     Internal,
+    /// The token has ended: come back with another one.
+    Expired,
     /// The client keeps sending what is not a message.
     BadMessage,
     /// A message was larger than allowed.
     TooLarge,
     /// This encoding is not spoken.
     Unsupported,
+    /// The token was taken back.
+    Revoked,
 }
 
 /// The first code that is final.
@@ -29,15 +33,17 @@ pub const FINAL_TO: u16 = 4_999;
 
 impl Close {
     /// Every reason there is.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Restart,
         Self::Slow,
         Self::Idle,
         Self::Overloaded,
         Self::Internal,
+        Self::Expired,
         Self::BadMessage,
         Self::TooLarge,
         Self::Unsupported,
+        Self::Revoked,
     ];
 
     /// The number on the wire.
@@ -49,9 +55,11 @@ impl Close {
             Self::Idle => 4_002,
             Self::Overloaded => 4_003,
             Self::Internal => 4_004,
+            Self::Expired => 4_005,
             Self::BadMessage => 4_500,
             Self::TooLarge => 4_501,
             Self::Unsupported => 4_502,
+            Self::Revoked => 4_503,
         }
     }
 
@@ -64,9 +72,11 @@ impl Close {
             Self::Idle => "idle",
             Self::Overloaded => "overloaded",
             Self::Internal => "internal",
+            Self::Expired => "expired",
             Self::BadMessage => "bad_message",
             Self::TooLarge => "too_large",
             Self::Unsupported => "unsupported",
+            Self::Revoked => "revoked",
         }
     }
 

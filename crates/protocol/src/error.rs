@@ -28,8 +28,16 @@ pub enum Code {
     UnknownColumn,
     /// A board or view is not as its file may be; `details.problems` names each key.
     BadDefinition,
+    /// No token, or none that is known here.
+    Unauthorized,
+    /// The token has ended: ask again with another one.
+    TokenExpired,
+    /// The token was taken back.
+    TokenRevoked,
     /// The page or host asking is not allowed to.
     ForbiddenOrigin,
+    /// The token is not for this.
+    Forbidden,
     /// It is not kept where it could be changed.
     ReadOnly,
     /// Nothing is here.
@@ -84,7 +92,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the fixture.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 39] = [
         Self::BadRequest,
         Self::BadJson,
         Self::BadSql,
@@ -94,7 +102,11 @@ impl Code {
         Self::BadTimezone,
         Self::UnknownColumn,
         Self::BadDefinition,
+        Self::Unauthorized,
+        Self::TokenExpired,
+        Self::TokenRevoked,
         Self::ForbiddenOrigin,
+        Self::Forbidden,
         Self::ReadOnly,
         Self::NotFound,
         Self::UnknownStream,
@@ -135,7 +147,8 @@ impl Code {
             | Self::BadTimezone
             | Self::UnknownColumn
             | Self::BadDefinition => 400,
-            Self::ForbiddenOrigin | Self::ReadOnly => 403,
+            Self::Unauthorized | Self::TokenExpired | Self::TokenRevoked => 401,
+            Self::ForbiddenOrigin | Self::Forbidden | Self::ReadOnly => 403,
             Self::NotFound
             | Self::UnknownStream
             | Self::UnknownView

@@ -3,6 +3,7 @@
 //! Written for the hub and the gateway, out of `pulseboard-model` types; `docs/protocol.md` tells the same to people, and
 //! `fixtures/` to the tests here and in the TypeScript client. Nothing here does I/O.
 
+pub mod auth;
 pub mod change;
 pub mod channel;
 pub mod client;
@@ -19,6 +20,7 @@ pub mod rows;
 pub mod server;
 pub mod value;
 
+pub use auth::{Pattern, Role, Secret};
 pub use change::Reset;
 pub use channel::{Channel, InvalidChannel};
 pub use client::{ClientMessage, Pace, Subscribe, Tagged, read_client_message};

@@ -1,4 +1,4 @@
-//! What the server answers over WebSocket besides frames: `subscribed`, `ack`, `error`, `pong`.
+//! What the server says over WebSocket besides frames: `subscribed`, `ack`, `authenticated`, `error`, `pong`, `expired`.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -46,6 +46,19 @@ pub enum ServerMessage {
         channel: Option<String>,
         /// What.
         error: ApiError,
+    },
+    /// The new token holds for this connection.
+    Authenticated {
+        /// The client's id.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<Value>,
+        /// When it ends, µs UTC; null if it does not.
+        expires: Option<i64>,
+    },
+    /// The connection's token has ended: without another one by `auth` it is closed after `grace_ms`.
+    Expired {
+        /// How long is left.
+        grace_ms: u64,
     },
     /// The answer to a `ping`.
     Pong {
@@ -109,6 +122,8 @@ mod tests {
                 channel: Some("view:ordrs".to_owned()),
                 error: ApiError::unknown(Code::UnknownView, "view", "ordrs", vec!["orders".to_owned()]),
             },
+            ServerMessage::Authenticated { id: Some(4.into()), expires: Some(1_700_000_900_000_000) },
+            ServerMessage::Expired { grace_ms: 30_000 },
             ServerMessage::Pong { id: None, time: 1_700_000_000_123_456 },
         ];
         let fixture: Vec<Value> =

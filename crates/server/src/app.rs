@@ -7,9 +7,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pulseboard_gateway::{Catalog, DefinitionFiles, Deps, Figures, Gateway, GatewayConfig, SourceList};
+use pulseboard_gateway::{
+    AuthConfig, Catalog, DefinitionFiles, Deps, Figures, Gateway, GatewayConfig, Keyring, LocalKey, SourceList,
+};
 use pulseboard_hub::{Hub, HubConfig};
-use pulseboard_journal::{Archived, EmbeddedConfig, EmbeddedLog, Log};
+use pulseboard_journal::{Archived, EmbeddedConfig, EmbeddedLog, Log, has_credentials};
 use pulseboard_live::{Checkpoints, Engine, EngineConfig};
 use pulseboard_model::StepOutput;
 use pulseboard_model::rejects::{self, REJECTED};
@@ -21,12 +23,12 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{error, warn};
 
 use crate::checkpoint_files::CheckpointFiles;
-use crate::config::ServerConfig;
+use crate::config::{AuthSettings, ServerConfig};
 use crate::definitions::{self, Keeper};
 use crate::feeder::{self, Feeder};
 use crate::log_history::LogHistory;
 use crate::rollups::Wanted;
-use crate::{archive, references, rollups, simulators, source_sink, web};
+use crate::{archive, jwks, local_key, references, rollups, simulators, source_sink, web};
 
 /// How long the whole end may take. Who waits for us (systemd, a container) kills after ten seconds.
 const STOP_MAX: Duration = Duration::from_millis(9_500);
@@ -75,6 +77,7 @@ impl App {
     /// # Errors
     /// [`StartError`]: a busy port, a locked or damaged directory, declared types that the log contradicts.
     pub async fn start(config: ServerConfig, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        refuse_unlocked(&config)?;
         let listener = TcpListener::bind(config.listen).await.map_err(|error| match error.kind() {
             std::io::ErrorKind::AddrInUse => {
                 StartError::one(format!("{} is in use by another program: choose another with --listen", config.listen))
@@ -100,6 +103,11 @@ impl App {
         let embedded = opened
             .map_err(|error| StartError::one(format!("opening the log: {error}")))?
             .map_err(|error| StartError::one(error.to_string()))?;
+        let local = LocalKey::make();
+        // Commands on this machine read it as soon as they find the URL. Without a token they need none.
+        local_key::write(&config.data_dir, &local).map_err(|error| {
+            StartError::one(format!("writing the command line's key in `{}`: {error}", config.data_dir.display()))
+        })?;
         embedded.set_url(&format!("http://{address}")).map_err(|error| StartError::one(error.to_string()))?;
         let embedded = Arc::new(embedded);
         let archived = archive::open(&config, embedded.clone(), clock.clone(), &tasks).await?;
@@ -162,6 +170,9 @@ impl App {
             .map_err(|error| StartError::one(error.to_string()))?;
 
         let meta = embedded.meta_store();
+        let auth = auth_config(config.auth, &tasks);
+        let auth = Keyring::open(meta.clone(), clock.clone(), auth, &local)
+            .map_err(|error| StartError::one(format!("reading the tokens: {error}")))?;
         let assembled = config.assembled;
         let definitions = assembled.definitions.clone();
         let catalog = Catalog::start(definitions, engine.clone(), log.clone(), meta.clone(), clock.clone());
@@ -196,6 +207,7 @@ impl App {
             catalog,
             files,
             sources,
+            auth,
             figures: Arc::new(Figures::default()),
             clock,
             tasks: tasks.clone(),
@@ -242,6 +254,35 @@ impl App {
             None => Ok(served?),
         }
     }
+}
+
+/// Others can reach the address, and nothing would keep them out.
+fn refuse_unlocked(config: &ServerConfig) -> Result<(), StartError> {
+    let ServerConfig { listen, data_dir, .. } = config;
+    if listen.ip().is_loopback() || config.auth.jwt.is_some() {
+        return Ok(());
+    }
+    match has_credentials(data_dir) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(StartError::one(format!(
+            "`{listen}` is reachable from other machines, and there is no token to lock it: make one first \
+             (`pulseboard token create --role admin --data-dir {}`), or use a loopback address such as 127.0.0.1:8080",
+            data_dir.display()
+        ))),
+        Err(error) => Err(StartError::one(error.to_string())),
+    }
+}
+
+/// The door as the gateway knows it; keys that are fetched are fetched from now on.
+fn auth_config(settings: AuthSettings, tasks: &Tasks) -> AuthConfig {
+    let jwt = settings.jwt.map(|settings| {
+        let (config, keys) = (settings.config.clone(), jwks::first_keys(&settings));
+        if let Some(url) = settings.jwks.clone() {
+            tasks.spawn("jwks", jwks::run(settings, url, keys.clone(), tasks.shutdown()));
+        }
+        (config, keys)
+    });
+    AuthConfig { jwt, grace: settings.grace, open_on_loopback: settings.open_on_loopback }
 }
 
 /// Ends the parts, then the log, by `deadline` whatever they do. Says whether all ended.

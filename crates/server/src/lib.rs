@@ -9,6 +9,8 @@ pub mod cli;
 pub mod config;
 mod definitions;
 mod feeder;
+mod jwks;
+mod local_key;
 mod log_history;
 mod references;
 mod rollups;

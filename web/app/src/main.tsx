@@ -6,7 +6,7 @@ import '@pulseboard/react/styles.css';
 import './app.css';
 import { BoardPage } from './board';
 import { applySettings } from './shared/settings';
-import { Help, NO_QUERY, Rail, type Route, TopBar, useRoute, useShortcuts } from './shell';
+import { Door, Help, NO_QUERY, Rail, type Route, TopBar, useRoute, useShortcuts } from './shell';
 
 // What a visit may never open is only fetched when it does.
 const HomePage = lazy(async () => ({ default: (await import('./home')).HomePage }));
@@ -65,7 +65,9 @@ const root = document.getElementById('root');
 if (root !== null) {
   createRoot(root).render(
     <StrictMode>
-      <App />
+      <Door>
+        <App />
+      </Door>
     </StrictMode>,
   );
 }

@@ -13,10 +13,10 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use pulseboard_hub::ChannelSpec;
 use pulseboard_journal::PositionCheck;
-use pulseboard_live::User;
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::{Channel, Cursor, Frame, Pace};
 
+use crate::auth::Caller;
 use crate::catalog::{Resolved, read_channel};
 use crate::connections::{Connections, Place};
 use crate::deps::Deps;
@@ -90,11 +90,6 @@ pub(crate) fn timezone_of(text: Option<&str>) -> Result<Option<Tz>, ApiError> {
     })
 }
 
-/// On whose account the live queries of a client are: its address, as long as there are no tokens.
-pub(crate) fn user_of(peer: SocketAddr) -> User {
-    User::new(&peer.ip().to_string())
-}
-
 /// Reads a cursor.
 pub(crate) fn cursor_of(text: Option<&str>) -> Result<Option<Cursor>, ApiError> {
     let Some(text) = text else { return Ok(None) };
@@ -113,24 +108,26 @@ pub(crate) async fn reach_cursor(deps: &Deps, since: Option<&Cursor>) {
     }
 }
 
-/// Resolves names; each bad one gives its error, the others proceed. Reads the store, so it runs on the blocking pool.
+/// Resolves names that the caller may follow; each bad one gives its error, the others proceed. Reads the store, so it runs on
+/// the blocking pool.
 pub(crate) async fn resolve(
     deps: &Deps,
-    user: User,
+    (caller, peer): (&Caller, SocketAddr),
     names: Vec<String>,
     last: Option<u32>,
     timezone: Option<Tz>,
 ) -> (Channels, Vec<(String, ApiError)>) {
-    let catalog = deps.catalog.clone();
+    let (catalog, caller, user) = (deps.catalog.clone(), caller.clone(), caller.user(peer));
     let work = move || {
         let (mut channels, mut refused) = (Channels::default(), Vec::new());
         for name in names {
             let resolved = read_channel(&name).and_then(|channel| {
+                caller.may_follow(&channel, &catalog)?;
                 let own_last = match &channel {
                     Channel::Stream { last, .. } => *last,
                     _ => None,
                 };
-                Ok((catalog.resolve(&user, &channel, timezone)?, own_last.or(last).unwrap_or(0)))
+                Ok((catalog.resolve((&caller, &user), &channel, timezone)?, own_last.or(last).unwrap_or(0)))
             });
             match resolved {
                 Ok((resolved, last)) => channels.add(resolved, last),

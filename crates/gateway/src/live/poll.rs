@@ -16,7 +16,8 @@ use rand::Rng;
 use tokio::time::{Instant, sleep_until};
 
 use super::asked::read_query;
-use super::{COME_BACK_MS, LiveDeps, cursor_of, reach_cursor, resolve, timezone_of, user_of};
+use super::{COME_BACK_MS, LiveDeps, cursor_of, reach_cursor, resolve, timezone_of};
+use crate::auth::Caller;
 use crate::connections::Arrival;
 use crate::error::HttpResult;
 use crate::live_figures::Transport;
@@ -28,6 +29,7 @@ const WAIT_MAX: Duration = Duration::from_secs(55);
 pub(crate) async fn get_poll(
     State(live): State<LiveDeps>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    caller: Caller,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> HttpResult {
@@ -39,7 +41,7 @@ pub(crate) async fn get_poll(
     let known = if since.is_none() { known_cursor(&headers) } else { None };
     let stands = since.or(known);
     reach_cursor(&live.deps, stands.as_ref()).await;
-    let (channels, mut refused) = resolve(&live.deps, user_of(peer), asked.channels, asked.last, timezone).await;
+    let (channels, mut refused) = resolve(&live.deps, (&caller, peer), asked.channels, asked.last, timezone).await;
     if let Some((channel, error)) = refused.pop() {
         return Err(error.with("channel", channel).into());
     }

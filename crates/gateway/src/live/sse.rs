@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::IntoResponse;
 use bytes::{Bytes, BytesMut};
 use pulseboard_hub::{Bell, Due, SubscribeOptions, Subscription};
+use pulseboard_protocol::error::ErrorBody;
 use pulseboard_protocol::frame::sse_event;
 use pulseboard_protocol::{Channel, Frame};
 use pulseboard_runtime::Shutdown;
@@ -23,7 +24,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::again::Asking;
 use super::asked::read_query;
-use super::{DRAIN_SPREAD_MS, LiveDeps, cursor_of, reach_cursor, resolve, timezone_of, user_of};
+use super::{DRAIN_SPREAD_MS, LiveDeps, cursor_of, reach_cursor, resolve, timezone_of};
+use crate::auth::{Caller, Ending};
 use crate::connections::{Arrival, Place};
 use crate::error::HttpResult;
 use crate::live_figures::Transport;
@@ -44,6 +46,7 @@ fn retry_ms(load: f64) -> u64 {
 pub(crate) async fn get_sse(
     State(live): State<LiveDeps>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    caller: Caller,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> HttpResult {
@@ -56,9 +59,9 @@ pub(crate) async fn get_sse(
     };
     reach_cursor(&live.deps, since.as_ref()).await;
     let definitions = live.deps.catalog.watch();
-    let asking = Asking { user: user_of(peer), names: asked.channels, timezone, pace: asked.pace };
+    let asking = Asking { caller: caller.clone(), peer, names: asked.channels, timezone, pace: asked.pace };
     let (channels, mut refused) =
-        resolve(&live.deps, asking.user.clone(), asking.names.clone(), asked.last, timezone).await;
+        resolve(&live.deps, (&caller, peer), asking.names.clone(), asked.last, timezone).await;
     if let Some((channel, error)) = refused.pop() {
         return Err(error.with("channel", channel).into());
     }
@@ -77,6 +80,7 @@ pub(crate) async fn get_sse(
         draining: live.connections.draining(),
         named: asked.named,
         stage: Stage::Init,
+        ending: caller.ending(&live.deps.auth, live.deps.auth.grace()),
         beat_at: Instant::now() + HEARTBEAT,
         live,
     };
@@ -107,6 +111,8 @@ struct Stream {
     draining: Shutdown,
     named: bool,
     stage: Stage,
+    /// Resolves when the reader's right has ended.
+    ending: Ending,
     beat_at: Instant,
     live: LiveDeps,
 }
@@ -149,6 +155,12 @@ impl Stream {
                     if self.asking.again(&self.live.deps, &mut self.subscription).await {
                         self.place.follows(vec![self.subscription.standing()]);
                     }
+                }
+                ended = &mut self.ending => {
+                    self.stage = Stage::Ended;
+                    let error = ended.error();
+                    let data = serde_json::to_vec(&ErrorBody { error }).unwrap_or_default();
+                    return Some((Ok(sse_event("closed", None, &data)), self));
                 }
                 () = self.draining.wait() => {
                     let wait_ms = rand::rng().random_range(0..DRAIN_SPREAD_MS);

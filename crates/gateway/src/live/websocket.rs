@@ -12,8 +12,6 @@ use axum::extract::{ConnectInfo, State};
 use axum::response::Response;
 use bytes::Bytes;
 use pulseboard_hub::{Bell, Due, SubscribeOptions, Subscription};
-use pulseboard_journal::IdempotencyKey;
-use pulseboard_live::User;
 use pulseboard_model::decode::BodyFormat;
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::http::RowError;
@@ -25,13 +23,14 @@ use pulseboard_protocol::{
 use rand::Rng;
 use serde_json::Value;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::again::Asking;
-use super::{COME_BACK_MS, DRAIN_SPREAD_MS, LiveDeps, cursor_of, reach_cursor, resolve, timezone_of, user_of};
+use super::{COME_BACK_MS, DRAIN_SPREAD_MS, LiveDeps, cursor_of, reach_cursor, resolve, timezone_of};
+use crate::auth::{Caller, Ended, Ending};
+use crate::catalog::read_channel;
 use crate::connections::{Arrival, Place};
 use crate::error::HttpResult;
-use crate::ingest::{append, sendable};
+use crate::ingest::{append, key_of, sendable};
 use crate::live_figures::Transport;
 
 /// The longest message of a client.
@@ -52,6 +51,7 @@ const FAREWELL_MAX: Duration = Duration::from_secs(1);
 pub(crate) async fn get_websocket(
     State(live): State<LiveDeps>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    caller: Caller,
     upgrade: WebSocketUpgrade,
 ) -> HttpResult {
     let place = live.connections.enter(Transport::WebSocket, peer, live.deps.clock.now_us(), Arrival::New)?;
@@ -63,8 +63,11 @@ pub(crate) async fn get_websocket(
         .protocols([SUBPROTOCOL_MSGPACK, SUBPROTOCOL_JSON]);
     let response: Response = upgrade.on_upgrade(move |socket| async move {
         let connection = Connection {
+            ending: caller.ending(&live.deps.auth, Duration::ZERO),
             live,
-            user: user_of(peer),
+            caller,
+            peer,
+            warned: false,
             place,
             encoding: Encoding::of(&socket),
             socket,
@@ -81,7 +84,11 @@ pub(crate) async fn get_websocket(
 
 struct Connection {
     live: LiveDeps,
-    user: User,
+    caller: Caller,
+    peer: SocketAddr,
+    ending: Ending,
+    /// Whether the client knows that its token has ended.
+    warned: bool,
     place: Place,
     encoding: Encoding,
     socket: WebSocket,
@@ -136,6 +143,7 @@ impl Connection {
                 }
             };
             tokio::select! {
+                ended = &mut self.ending => if let Err(end) = self.end_right(ended).await { break end },
                 message = self.socket.recv() => match message {
                     Some(Ok(message)) => if let Err(end) = self.hear(message).await { break end },
                     Some(Err(error)) => break closing(&error),
@@ -210,6 +218,21 @@ impl Connection {
         self.send(message).await?;
         self.live.delivered(&self.place, frame, bytes);
         Ok(())
+    }
+
+    /// The client's right has ended: it is told, and may go on for a while, unless its token was taken back.
+    async fn end_right(&mut self, ended: Ended) -> Result<(), End> {
+        let grace = self.live.deps.auth.grace();
+        match ended {
+            Ended::Revoked => Err(End::Close(Close::Revoked, None)),
+            Ended::Expired if self.warned || grace.is_zero() => Err(End::Close(Close::Expired, None)),
+            Ended::Expired => {
+                self.warned = true;
+                self.ending = self.caller.ending(&self.live.deps.auth, grace);
+                let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+                self.answer(&ServerMessage::Expired { grace_ms }).await
+            }
+        }
     }
 
     async fn answer(&mut self, message: &ServerMessage) -> Result<(), End> {
@@ -290,8 +313,15 @@ impl Connection {
                 self.answer(&answer).await
             }
             ClientMessage::Publish { stream, events, key } => {
-                let answer = match publish(&self.live, &stream, events.get(), key).await {
+                let answer = match publish(&self.live, &self.caller, &stream, events.get(), key).await {
                     Ok(published) => ServerMessage::Ack { id, sub: None, published: Some(published) },
+                    Err(error) => ServerMessage::Error { id, channel: None, error },
+                };
+                self.answer(&answer).await
+            }
+            ClientMessage::Auth { token } => {
+                let answer = match self.go_on_with(token.reveal()).await {
+                    Ok(()) => ServerMessage::Authenticated { id, expires: self.caller.expires_us() },
                     Err(error) => ServerMessage::Error { id, channel: None, error },
                 };
                 self.answer(&answer).await
@@ -301,6 +331,23 @@ impl Connection {
                 self.answer(&ServerMessage::Pong { id, time }).await
             }
         }
+    }
+
+    /// Takes another token, if what is followed is covered by it, too.
+    async fn go_on_with(&mut self, token: &str) -> Result<(), ApiError> {
+        let caller = self.live.deps.auth.admit(token).await?;
+        if caller.bound() != self.caller.bound() {
+            return Err(caller.refuse("go on with other rows: its `params` differ"));
+        }
+        for name in self.subscriptions.iter().flat_map(|(_, asking)| &asking.names) {
+            caller.may_follow(&read_channel(name)?, &self.live.deps.catalog)?;
+        }
+        for (_, asking) in &mut self.subscriptions {
+            asking.caller = caller.clone();
+        }
+        self.ending = caller.ending(&self.live.deps.auth, Duration::ZERO);
+        (self.caller, self.warned) = (caller, false);
+        Ok(())
     }
 
     async fn subscribe(&mut self, id: Option<Value>, subscribe: Subscribe) -> Result<(), End> {
@@ -317,7 +364,7 @@ impl Connection {
         reach_cursor(&self.live.deps, since.as_ref()).await;
         let mut names = subscribe.channels;
         let (channels, refused) =
-            resolve(&self.live.deps, self.user.clone(), names.clone(), subscribe.last, timezone).await;
+            resolve(&self.live.deps, (&self.caller, self.peer), names.clone(), subscribe.last, timezone).await;
         names.retain(|name| !refused.iter().any(|(refused, _)| refused == name));
         for (channel, error) in refused {
             self.answer(&ServerMessage::Error { id: id.clone(), channel: Some(channel), error }).await?;
@@ -338,8 +385,10 @@ impl Connection {
             cursor: frame.cursor.to_string(),
             resumed: subscription.is_continued(),
         };
-        self.subscriptions
-            .push((subscription, Asking { user: self.user.clone(), names, timezone, pace: subscribe.pace }));
+        self.subscriptions.push((
+            subscription,
+            Asking { caller: self.caller.clone(), peer: self.peer, names, timezone, pace: subscribe.pace },
+        ));
         self.list_channels();
         self.answer(&subscribed).await?;
         self.send_frame(&frame).await
@@ -362,13 +411,17 @@ impl Connection {
 }
 
 /// Makes events durable that came as a message.
-async fn publish(live: &LiveDeps, stream: &str, events: &str, key: Option<String>) -> Result<Published, ApiError> {
+async fn publish(
+    live: &LiveDeps,
+    caller: &Caller,
+    stream: &str,
+    events: &str,
+    key: Option<String>,
+) -> Result<Published, ApiError> {
     let stream = sendable(&live.deps, stream)?;
+    caller.may_send(&stream)?;
     let body = Bytes::copy_from_slice(events.as_bytes());
-    let key = key.map(|key| {
-        let text = format!("{stream}\0{key}");
-        IdempotencyKey { key: xxh3_128(text.as_bytes()), body: xxh3_128(&body) }
-    });
+    let key = key.map(|key| key_of(caller.key_space(), &stream, key.as_bytes(), &body));
     let appended = append(&live.deps, &live.decodes, (&stream, "websocket"), body, BodyFormat::Json, key).await;
     let appended = appended.map_err(|error| error.0)?;
     live.deps.figures.accepted(if appended.replayed { 0 } else { appended.accepted });

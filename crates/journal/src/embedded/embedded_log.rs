@@ -201,7 +201,7 @@ impl Drop for Ending {
     }
 }
 
-fn make_dirs(dir: &Path) -> Result<(), LogError> {
+pub(super) fn make_dirs(dir: &Path) -> Result<(), LogError> {
     let segments = segments_dir(dir);
     // Each directory that is new is an entry of the one above it.
     let new: Vec<&Path> = segments.ancestors().take_while(|dir| !dir.exists()).collect();

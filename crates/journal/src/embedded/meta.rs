@@ -46,6 +46,14 @@ const TABLES: &str = "
         hash TEXT PRIMARY KEY, sql TEXT NOT NULL, timezone TEXT NOT NULL, params TEXT NOT NULL,
         last_used_us INTEGER NOT NULL
     ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS credentials (
+        id TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, role TEXT NOT NULL, channels TEXT NOT NULL,
+        hash BLOB NOT NULL, created_us INTEGER NOT NULL, expires_us INTEGER, revoked_us INTEGER
+    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS audit (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, at_us INTEGER NOT NULL, who TEXT NOT NULL, action TEXT NOT NULL,
+        what TEXT NOT NULL
+    );
 ";
 
 /// What is kept of a stream beside its events.

@@ -1,4 +1,5 @@
-//! What other parts keep in the log's metadata: the ad-hoc live queries, so that their channels outlive a restart.
+//! What other parts keep in the log's metadata: the ad-hoc live queries, so that their channels outlive a restart; and
+//! credentials, in `credentials`.
 //!
 //! Calls block for a commit at most (a millisecond or so).
 
@@ -48,6 +49,11 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<LiveQuery> {
 }
 
 impl MetaStore {
+    /// Over metadata that nobody else has.
+    pub(super) fn of(meta: MetaDb) -> Self {
+        Self { meta: Arc::new(Mutex::new(meta)) }
+    }
+
     /// Keeps a query, or notes that it was used again.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 //! ```text
 //! lock                       {"pid":…,"url":…}, locked (flock) by the server that owns the directory
 //! meta.sqlite                format, epoch, high-water mark, schemas, reject counters, what sealed segments hold,
-//!                            which were dropped, ad-hoc live queries; see `meta`
+//!                            which were dropped, ad-hoc live queries, credentials, audit log; see `meta`
 //! segments/00000001.sqlite   events; the one with the highest number is written to
 //! ```
 //! # A segment (SQLite, WAL, `synchronous=FULL`, 64 KB pages)
@@ -41,6 +41,7 @@ mod active;
 mod body;
 mod catalog;
 mod config;
+mod credentials;
 mod declare;
 mod disk_tail;
 mod embedded_log;
@@ -72,6 +73,7 @@ mod times;
 mod writer;
 
 pub use config::{Archived, EmbeddedConfig, Keep, Retention};
+pub use credentials::{AuditEntry, Credential, OfflineStore, has_credentials};
 pub use embedded_log::EmbeddedLog;
 pub use lock::{Owner, read_owner};
 pub use meta_store::{LiveQuery, MetaStore};

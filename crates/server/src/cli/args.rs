@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use pulseboard_protocol::{Pattern, Role};
 
 use super::table::RowFormat;
 
@@ -54,8 +56,9 @@ pub enum Command {
     /// Measure this machine: load tools and the suite behind `make bench`.
     #[command(after_help = BENCH_HELP)]
     Bench(pulseboard_bench::BenchArgs),
-    /// Coming, not in this version yet: `token create` for clients of other machines.
-    Token(NotYetArgs),
+    /// Make, list and take back the tokens that clients show.
+    #[command(after_help = TOKEN_HELP)]
+    Token(TokenArgs),
     /// Coming, not in this version yet: try an alert rule on the events of the past.
     Backtest(NotYetArgs),
 }
@@ -116,6 +119,18 @@ const INGEST_HELP: &str = "Examples:
 It sends parts of about 1 MiB; after a cut connection it sends a part again and nothing counts twice.
 Running it again sends all events again. Exit code 1 if a row was refused: the others are durable.";
 
+const TOKEN_HELP: &str = "Examples:
+  pulseboard token create --role ingest --channels stream:orders --name 'the shop'
+  pulseboard token create --role viewer --channels 'view:shop.*' --channels board:shop --expires 30d
+  pulseboard token create --role admin --expires 1h
+  pulseboard token list
+  pulseboard token revoke 4f1c09aa31d2
+
+Roles: ingest sends events and reads nothing; viewer reads; editor changes boards, views and alerts too;
+admin does everything. Only what is covered by --channels is sent or read; queries of one's own need sql:*
+or * (the default). The token is printed once; its hash is kept. The first one locks the door for whoever
+has none, on this machine too. It works while a server runs, at once, and without one.";
+
 const BENCH_HELP: &str = "Examples:
   pulseboard bench                           everything, each against a server of its own
   pulseboard bench --only latency,fanout";
@@ -161,14 +176,14 @@ pub struct CheckArgs {
     pub config: PathBuf,
 }
 
-/// Which server, or which data directory.
+/// Which server, or which data directory. A server elsewhere gets the token in the environment variable PULSEBOARD_TOKEN.
 #[derive(Debug, Clone, Args)]
 pub struct Target {
     /// The server's URL [default: the server that holds the data directory].
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", global = true)]
     pub url: Option<String>,
     /// The data directory, to find its server or, without one, to read it.
-    #[arg(long, value_name = "DIR", default_value = "./pulseboard-data")]
+    #[arg(long, value_name = "DIR", default_value = "./pulseboard-data", global = true)]
     pub data_dir: PathBuf,
 }
 
@@ -257,6 +272,81 @@ pub struct IngestArgs {
     pub target: Target,
 }
 
+/// `token`.
+#[derive(Debug, Clone, Args)]
+pub struct TokenArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: TokenCommand,
+    #[command(flatten)]
+    /// Whom to ask.
+    pub target: Target,
+}
+
+/// What `token` does.
+#[derive(Debug, Clone, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token and print it.
+    Create(TokenCreateArgs),
+    /// List all tokens, those that ended included.
+    List(TokenListArgs),
+    /// Take a token back: from now on it is refused, and what is open by it is closed.
+    Revoke(TokenRevokeArgs),
+}
+
+/// `token create`.
+#[derive(Debug, Clone, Args)]
+pub struct TokenCreateArgs {
+    /// What it may do: ingest, viewer, editor or admin.
+    #[arg(long)]
+    pub role: Role,
+    /// Which channels, such as view:shop.*, board:shop, stream:orders, sql:*; give it again for more [default: *].
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
+    pub channels: Vec<Pattern>,
+    /// How long it is good, such as 12h or 30d [default: until it is taken back].
+    #[arg(long, value_name = "SPAN", value_parser = crate::config::span)]
+    pub expires: Option<Duration>,
+    /// What it is for.
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub name: String,
+}
+
+/// `token list`.
+#[derive(Debug, Clone, Args)]
+pub struct TokenListArgs {
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: TextFormat,
+}
+
+/// How a list is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TextFormat {
+    /// Aligned columns.
+    Table,
+    /// One JSON object a line.
+    Json,
+    /// Comma-separated values with a header.
+    Csv,
+}
+
+impl From<TextFormat> for RowFormat {
+    fn from(format: TextFormat) -> Self {
+        match format {
+            TextFormat::Table => Self::Table,
+            TextFormat::Json => Self::Json,
+            TextFormat::Csv => Self::Csv,
+        }
+    }
+}
+
+/// `token revoke`.
+#[derive(Debug, Clone, Args)]
+pub struct TokenRevokeArgs {
+    /// Its id, as `token list` shows it.
+    pub id: String,
+}
+
 /// A command of a later version: whatever follows it, it says so.
 #[derive(Debug, Clone, Args)]
 pub struct NotYetArgs {
@@ -275,7 +365,7 @@ mod tests {
     fn every_command_teaches_with_an_example_that_it_accepts() {
         let cli = Cli::command();
         cli.clone().debug_assert();
-        for command in cli.get_subcommands().filter(|c| !matches!(c.get_name(), "token" | "backtest" | "help")) {
+        for command in cli.get_subcommands().filter(|c| !matches!(c.get_name(), "backtest" | "help")) {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             let start = format!("  pulseboard {}", command.get_name());
             let examples = help.lines().filter(|line| line.starts_with(&start)).count();
@@ -285,10 +375,22 @@ mod tests {
 
     #[test]
     fn promised_commands_are_known_however_they_are_called() {
-        for words in [&["token", "create", "--name", "x"][..], &["backtest", "r"]] {
+        for words in [&["backtest"][..], &["backtest", "r"]] {
             let parsed = Cli::try_parse_from(std::iter::once(&"pulseboard").chain(words)).unwrap();
-            let name = matches!(parsed.command, Command::Token(_) | Command::Backtest(_));
+            let name = matches!(parsed.command, Command::Backtest(_));
             assert!(name, "{words:?}");
+        }
+        for (words, good) in [
+            (&["create", "--role", "viewer", "--channels", "view:shop.*,board:shop", "--expires", "30d"][..], true),
+            (&["create", "--role", "root"], false),
+            (&["create", "--role", "viewer", "--channels", "shop"], false),
+            (&["create", "--role", "viewer", "--expires", "soon"], false),
+            (&["create"], false),
+            (&["list", "--data-dir", "x"], true),
+            (&["revoke", "a1"], true),
+        ] {
+            let parsed = Cli::try_parse_from(["pulseboard", "token"].iter().chain(words));
+            assert_eq!(parsed.is_ok(), good, "{words:?}");
         }
         assert!(Cli::try_parse_from(["pulseboard", "query", "--live", "--at", "x", "SELECT 1"]).is_err());
     }

@@ -6,13 +6,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pulseboard_journal::read_owner;
-use reqwest::header::ACCEPT;
-use reqwest::{Client, Response, StatusCode, Url};
+use pulseboard_protocol::Secret;
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
 
 use super::Failure;
 use super::args::Target;
+use crate::local_key;
 use crate::sql_text::sentence;
+
+/// The environment variable with the token for a server elsewhere.
+const TOKEN_VARIABLE: &str = "PULSEBOARD_TOKEN";
 
 /// A server, by its URL.
 #[derive(Debug, Clone)]
@@ -34,11 +39,8 @@ pub(super) enum Place {
 /// # Errors
 /// When there is neither.
 pub(super) fn find(target: &Target) -> Result<Place, Failure> {
-    if let Some(url) = &target.url {
-        return Ok(Place::Server(server(url)?));
-    }
-    match owner_url(&target.data_dir) {
-        Some(url) => Ok(Place::Server(server(&url)?)),
+    match find_running(target)? {
+        Some(server) => Ok(Place::Server(server)),
         None if target.data_dir.is_dir() => Ok(Place::Directory),
         None => Err(Failure::setup(format!(
             "there is no data directory `{}`: start `pulseboard serve` there, or name a server with --url",
@@ -61,11 +63,24 @@ pub(super) fn find_server(target: &Target) -> Result<Server, Failure> {
     }
 }
 
+/// The server of `target`, if one runs or is named.
+///
+/// # Errors
+/// When what is named is no URL.
+pub(super) fn find_running(target: &Target) -> Result<Option<Server>, Failure> {
+    let given = std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty()).map(Secret::new);
+    if let Some(url) = &target.url {
+        return server(url, given).map(Some);
+    }
+    let Some(url) = owner_url(&target.data_dir) else { return Ok(None) };
+    server(&url, given.or_else(|| local_key::read(&target.data_dir))).map(Some)
+}
+
 fn owner_url(dir: &Path) -> Option<String> {
     read_owner(dir).and_then(|owner| owner.url)
 }
 
-fn server(url: &str) -> Result<Server, Failure> {
+fn server(url: &str, token: Option<Secret>) -> Result<Server, Failure> {
     let parsed = Url::parse(url).ok().filter(|parsed| parsed.has_host());
     let parsed = parsed.ok_or_else(|| {
         Failure::setup(format!("`{url}` is not a server's URL: use one such as http://127.0.0.1:8080"))
@@ -74,6 +89,12 @@ fn server(url: &str) -> Result<Server, Failure> {
     if is_loopback(&parsed) {
         // A proxy of the environment stands for what is elsewhere; it cannot reach this machine's loopback.
         client = client.no_proxy();
+    }
+    if let Some(token) = token {
+        let header = HeaderValue::from_str(&format!("Bearer {}", token.reveal()));
+        let mut header = header.map_err(|_| Failure::setup(format!("`{TOKEN_VARIABLE}` holds no token")))?;
+        header.set_sensitive(true);
+        client = client.default_headers(HeaderMap::from_iter([(AUTHORIZATION, header)]));
     }
     let client = client.build().map_err(|error| Failure::setup(format!("cannot speak HTTP: {error}")))?;
     Ok(Server { url: url.trim_end_matches('/').to_owned(), client })
@@ -106,11 +127,24 @@ impl Server {
         response.bytes().await.map_err(|error| self.unreachable(&error))
     }
 
-    /// Posts JSON and reads the JSON answer.
-    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        let request = self.client.post(format!("{}{path}", self.url)).json(body);
+    /// Gets a JSON answer.
+    pub(super) async fn get(&self, path: &str) -> Result<Value, Failure> {
+        self.asked(self.client.get(format!("{}{path}", self.url))).await
+    }
+
+    /// Deletes something and reads the JSON answer.
+    pub(super) async fn delete(&self, path: &str) -> Result<Value, Failure> {
+        self.asked(self.client.delete(format!("{}{path}", self.url))).await
+    }
+
+    async fn asked(&self, request: RequestBuilder) -> Result<Value, Failure> {
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
         self.read(response).await
+    }
+
+    /// Posts JSON and reads the JSON answer.
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.asked(self.client.post(format!("{}{path}", self.url)).json(body)).await
     }
 
     /// Reads a JSON answer, or the error that it carries.
@@ -154,7 +188,7 @@ mod tests {
             assert_eq!(is_loopback(&Url::parse(url).unwrap()), expected, "{url}");
         }
         for bad in ["", "127.0.0.1:8080", "mailto:x"] {
-            let failure = server(bad).unwrap_err();
+            let failure = server(bad, None).unwrap_err();
             assert!(failure.code == 2 && failure.lines[0].contains("not a server's URL"), "{failure:?}");
         }
     }

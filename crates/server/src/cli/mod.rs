@@ -17,6 +17,7 @@ mod serve;
 mod sse;
 mod table;
 mod tail;
+mod token;
 
 use std::process::ExitCode;
 
@@ -70,7 +71,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Tail(args) => tail::run(&args).await,
             Command::Ingest(args) => ingest::run(&args).await,
             Command::Demo(args) => serve::demo(args).await,
-            Command::Token(_) => Err(not_yet("token", "the server listens on loopback only and asks for none")),
+            Command::Token(args) => token::run(&args).await,
             Command::Backtest(_) => Err(not_yet("backtest", "alerts come first")),
             Command::Bench(args) => {
                 pulseboard_bench::run(args).await.map_err(|error| Failure::refused(error.to_string()))

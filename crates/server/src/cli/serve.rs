@@ -6,11 +6,15 @@ use pulseboard_runtime::{Shutdown, SystemClock, fault};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
+use tracing_subscriber::EnvFilter;
 
 use super::Failure;
 use super::args::{DemoArgs, ServeArgs};
 use crate::app::App;
 use crate::config::{self, Demo, Overrides, Problem, ServerConfig, load};
+
+/// Libraries that log messages and headers at `trace` or `debug`.
+const WORDY: [&str; 4] = ["tungstenite", "tokio_tungstenite", "hyper", "h2"];
 
 pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
     let overrides = Overrides { listen: args.listen, data_dir: args.data_dir };
@@ -28,10 +32,7 @@ async fn serve(config: impl FnOnce() -> Result<ServerConfig, Vec<Problem>>) -> R
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("PULSEBOARD_LOG")
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
-        )
+        .with_env_filter(log_filter())
         .init();
     fault::check().map_err(|error| Failure::setup(error.to_string()))?;
     let config =
@@ -56,6 +57,14 @@ async fn serve(config: impl FnOnce() -> Result<ServerConfig, Vec<Problem>>) -> R
         _ = int.recv() => { stop.trigger(); running.await }
     };
     served.map_err(|error| Failure::refused(error.to_string()))
+}
+
+/// What is logged. Libraries that write down what clients say word for word are kept from it, whatever is asked for: tokens are
+/// among those words.
+fn log_filter() -> EnvFilter {
+    let asked = EnvFilter::try_from_env("PULSEBOARD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let quiet = WORDY.iter().filter_map(|name| format!("{name}=info").parse().ok());
+    quiet.fold(asked, EnvFilter::add_directive)
 }
 
 /// Each connection is a descriptor: take as many as the system allows.

@@ -4,6 +4,7 @@
 //! are refused. Without a file the server shows this machine and takes whatever is sent.
 
 mod archive;
+mod auth;
 mod board;
 mod board_variables;
 mod checkpoints;
@@ -21,6 +22,7 @@ mod values;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use chrono_tz::Tz;
 use pulseboard_gateway::{NamedView, Origin, StreamConfigs, SystemRecord};
@@ -32,6 +34,7 @@ use pulseboard_sources::simulate::SimulateConfig;
 use toml::Table;
 
 pub use archive::ArchiveSettings;
+pub use auth::{AuthSettings, JwtSettings, Secret as JwtSecret};
 pub use checkpoints::CheckpointConfig;
 pub use definitions::{Assembled, DefinitionSet, Places};
 pub use limits::Limits;
@@ -39,6 +42,7 @@ pub use reader::Problem;
 
 use crate::sql_text::sentence;
 use archive::read_archive;
+use auth::read_auth;
 use checkpoints::read_checkpoints;
 use limits::read_limits;
 use reader::Reader;
@@ -63,6 +67,8 @@ pub struct ServerConfig {
     pub timezone: Tz,
     /// Origins that pages may come from beside loopback ones.
     pub allowed_origins: Vec<String>,
+    /// How the door is set up.
+    pub auth: AuthSettings,
     /// Whether this machine is measured.
     pub host_source: bool,
     /// Which worlds are simulated.
@@ -182,13 +188,7 @@ fn build(
     let zone = root.read("timezone", problems, timezone).unwrap_or(Tz::UTC);
     let (listen, data_dir, allowed_origins) = server(&mut root, file, problems);
     let listen = overrides.listen.or(listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
-    if !listen.ip().is_loopback() {
-        let what = format!(
-            "`{listen}` is reachable from other machines, and there are no tokens yet to lock it: use a loopback address such as \
-             127.0.0.1:8080, with a proxy before it if others need it"
-        );
-        problems.push(Problem { file: file.to_owned(), key: "server.listen".to_owned(), what });
-    }
+    let auth = read_auth(&mut root, problems);
     let mut sources = read_sources(&mut root, zone, problems);
     sources.host |= is_default;
     let (streams, mut retention) = read_streams(&mut root, sources.host, problems);
@@ -230,6 +230,7 @@ fn build(
         data_dir,
         timezone: zone,
         allowed_origins,
+        auth,
         host_source: sources.host,
         simulators: sources.simulators,
         streams,
@@ -243,6 +244,11 @@ fn build(
         assembled,
         references,
     })
+}
+
+/// Reads a span such as `90s` or `30d`, as the command line gives one.
+pub(crate) fn span(text: &str) -> Result<Duration, String> {
+    values::span_us(&toml::Value::from(text)).map(|us| Duration::from_micros(us.unsigned_abs()))
 }
 
 fn server(

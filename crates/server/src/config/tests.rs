@@ -59,8 +59,13 @@ fn every_problem_is_found_at_once() {
         timezone = "Mars/Base"
         colour = "red"
         [server]
-        listen = "0.0.0.0:80"
         listne = "x"
+        [auth]
+        grace = "2h"
+        loopback = "maybe"
+        [auth.jwt]
+        secret = "short"
+        jwks = "http://id.example/keys"
         [streams.orders]
         keep = "soon"
         fields = { total = "money" }
@@ -71,8 +76,12 @@ fn every_problem_is_found_at_once() {
         &[
             ("timezone", "not a time zone"),
             ("colour", "unknown key"),
-            ("server.listen", "reachable from other machines"),
             ("server.listne", "did you mean `listen`?"),
+            ("auth.grace", "must be at most `1h`"),
+            ("auth.jwt.secret", "at least 32 bytes"),
+            ("auth.jwt.jwks", "must be an `https` URL"),
+            ("auth.jwt", "needs `secret`"),
+            ("auth.loopback", "must be `locked` or `open`"),
             ("streams.orders.keep", "not a span"),
             ("streams.orders.fields.total", "not a field type"),
             ("sources[0].kind", "not read by this version"),

@@ -5,6 +5,7 @@
  */
 
 import { API_URL, ApiError, type Board, request } from '../shared/api';
+import { withToken } from '../shared/pass';
 import { type Draft, toDefinition, toDraft } from './draft';
 
 const TOML = 'application/toml';
@@ -101,7 +102,7 @@ export const files = {
             headers: { ...headers(null), accept: TOML },
             body: JSON.stringify(toDefinition(draft)),
           };
-    const response = await fetch(new URL(`${path(id)}${draft === null ? '' : '?dry_run=1'}`, API_URL), init);
+    const response = await fetch(new URL(`${path(id)}${draft === null ? '' : '?dry_run=1'}`, API_URL), withToken(init));
     if (!response.ok) {
       // The same request without the wish for a file says why in the usual words.
       await request(`${path(id)}${draft === null ? '' : '?dry_run=1'}`, { ...init, headers: headers(null) });

@@ -6,6 +6,7 @@
 
 import type { Cell, Column, ViewState } from '@pulseboard/client';
 import { ApiError } from './apiError';
+import { withToken } from './pass';
 
 /** The absolute URL of `/api/v1/`, wherever the page itself is mounted. */
 export const API_URL = new URL('api/v1/', document.baseURI).href;
@@ -197,7 +198,7 @@ export { ApiError, type Column };
 export async function request<T>(path: string, init: RequestInit = {}): Promise<T> {
   let response: Response;
   try {
-    response = await fetch(new URL(path, API_URL), init);
+    response = await fetch(new URL(path, API_URL), withToken(init));
   } catch (cause) {
     if (init.signal?.aborted) {
       throw cause;

@@ -3,6 +3,7 @@
 import { type Channel, type ConnectionState, PulseClient, type Subscription, TRANSPORTS } from '@pulseboard/client';
 import { useCallback, useEffect, useState, useSyncExternalStore } from 'react';
 import { API_URL } from './api';
+import { token } from './pass';
 
 /** The client's options that a page may be opened with, for support and tests: `?transport=sse`. */
 const asked = TRANSPORTS.find((kind) => kind === new URLSearchParams(location.search).get('transport'));
@@ -12,6 +13,7 @@ export const client = new PulseClient({
   linger_ms: Number.POSITIVE_INFINITY,
   persist: true,
   ...(asked === undefined ? {} : { transport: asked }),
+  ...(token() === null ? {} : { token }),
 });
 client.connect();
 

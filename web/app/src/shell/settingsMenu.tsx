@@ -3,6 +3,7 @@
 import { SettingsIcon } from '../shared/icons';
 import { Popover } from '../shared/popover';
 import { CHOICES, changeSettings, type Settings, useSettings } from '../shared/settings';
+import { Leave } from './door';
 
 const NAMES: { readonly [Name in keyof Settings]: string } = {
   theme: 'Theme',
@@ -21,7 +22,12 @@ export function SettingsMenu() {
       surfaceClass="settings"
       button={<SettingsIcon size={17} />}
     >
-      {() => <Choices />}
+      {() => (
+        <>
+          <Choices />
+          <Leave />
+        </>
+      )}
     </Popover>
   );
 }

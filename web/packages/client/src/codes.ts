@@ -27,8 +27,12 @@ const SERVER_REASONS = [
   'too_large',
   /** Final: a kind of message that the server does not take. */
   'unsupported',
-  /** The token was refused or has ended. */
+  /** The token was refused. */
   'unauthorized',
+  /** The token has ended: another one is asked for. */
+  'expired',
+  /** The token was taken back. */
+  'revoked',
 ] as const;
 
 /** Why a connection is not there. The server's own reasons and what is seen from here. */

@@ -129,6 +129,7 @@ export class DirectLink implements Link {
       case 'open':
         this.#drop();
         this.#withCredentials(
+          effect.transport === 'websocket',
           (credentials) => this.#open(effect.transport, credentials),
           (why) => this.#step({ type: 'lost', loss: why }),
         );
@@ -149,6 +150,7 @@ export class DirectLink implements Link {
         break;
       case 'climb':
         this.#withCredentials(
+          effect.transports.includes('websocket'),
           (credentials) => this.#climb(effect.transports, credentials),
           () => this.#step({ type: 'climb_failed' }),
         );
@@ -177,8 +179,8 @@ export class DirectLink implements Link {
   }
 
   /** Runs at once where no hook has a say, so that a page's first connection waits for nothing. */
-  #withCredentials(run: (credentials: Credentials) => void, fail: (why: Loss) => void): void {
-    const credentials = this.#options.credentials.get();
+  #withCredentials(forSocket: boolean, run: (credentials: Credentials) => void, fail: (why: Loss) => void): void {
+    const credentials = this.#options.credentials.get(forSocket);
     if (!(credentials instanceof Promise)) {
       run(credentials);
       return;
@@ -268,9 +270,9 @@ export class DirectLink implements Link {
   }
 
   /** A refused token is no reason to stay away while another one may be had. */
-  #judge(why: Loss, { token }: Credentials): Loss {
-    return why.reason === 'unauthorized'
-      ? loss(why.reason, why.detail, why.after_ms, this.#options.credentials.refuse(token) ? 'retry' : 'final')
+  #judge(why: Loss, { current }: Credentials): Loss {
+    return why.reason === 'unauthorized' || why.reason === 'expired' || why.reason === 'revoked'
+      ? loss(why.reason, why.detail, why.after_ms, this.#options.credentials.refuse(current()) ? 'retry' : 'final')
       : why;
   }
 }

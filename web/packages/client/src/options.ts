@@ -46,7 +46,7 @@ export interface ClientOptions {
   readonly persist?: StateStore | boolean;
   /** Gives the token, and another one when the server refused it. Sent as `Authorization: Bearer`. */
   readonly token?: TokenHook;
-  /** Gives the URL to open a WebSocket with: a browser's carries no headers. */
+  /** Gives the URL to open a WebSocket with: a browser's carries no headers. Default: with a ticket for the token. */
   readonly socketUrl?: SocketUrlHook;
   /** The bounds of what waits to be published, and what happens at them. */
   readonly outbox?: Partial<OutboxOptions>;
@@ -86,7 +86,7 @@ export function settle(options: ClientOptions): Settings {
       environment,
       transports,
       memory: options.memory === undefined ? environment.memory : options.memory,
-      credentials: new CredentialSource(base, options.token ?? null, options.socketUrl ?? null),
+      credentials: new CredentialSource(base, environment, options.token ?? null, options.socketUrl ?? null),
       backoff: { ...DEFAULT_BACKOFF, ...options.backoff },
       poll: { ...DEFAULT_POLL, ...options.poll },
       climb: { ...DEFAULT_CLIMB, ...options.climb },

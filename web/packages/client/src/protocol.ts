@@ -127,9 +127,12 @@ export type ServerMessage =
   | ErrorMessage
   /** `time` is the server's wall clock, µs UTC. */
   | { readonly type: 'pong'; readonly id?: number | string; readonly time: number }
+  | { readonly type: 'authenticated'; readonly id?: number | string; readonly expires: number | null }
+  /** Without another token the connection is closed after `grace_ms`. */
+  | { readonly type: 'expired'; readonly grace_ms: number }
   | { readonly type: 'ack'; readonly id?: number | string; readonly sub?: number; readonly position?: string };
 
-const KNOWN_TYPES = new Set(['frame', 'subscribed', 'error', 'pong', 'ack']);
+const KNOWN_TYPES = new Set(['frame', 'subscribed', 'error', 'pong', 'ack', 'authenticated', 'expired']);
 
 /** Reads one message. Unknown types are null, so that a newer server may say more; broken text throws. */
 export function parseMessage(text: string): ServerMessage | null {

@@ -48,6 +48,8 @@ export interface TransportContext {
   readonly base: URL;
   readonly environment: Environment;
   readonly token: string | null;
+  /** Another token for a connection whose own has ended. */
+  readonly renew: () => Promise<string>;
   readonly poll: PollOptions;
   /** Whether nobody looks: then polls are rare. */
   readonly hidden: () => boolean;

@@ -24,6 +24,7 @@ class WebSocketTransport implements Transport {
   readonly kind = 'websocket';
   readonly #environment: Environment;
   readonly #events: TransportEvents;
+  readonly #renew: () => Promise<string>;
   readonly #socket: SocketLike | null;
   /** Server's number of a subscription → ours. */
   readonly #ids = new Map<number, number>();
@@ -38,9 +39,10 @@ class WebSocketTransport implements Transport {
   #heardSincePing = true;
   #over = false;
 
-  constructor({ environment, socketUrl }: TransportContext, events: TransportEvents) {
+  constructor({ environment, socketUrl, renew }: TransportContext, events: TransportEvents) {
     this.#environment = environment;
     this.#events = events;
+    this.#renew = renew;
     this.#cancelTimer = environment.after(OPEN_MS_MAX, () => this.#lose(loss('no_answer')));
     this.#socket = this.#connect(socketUrl);
   }
@@ -142,7 +144,15 @@ class WebSocketTransport implements Transport {
           this.#pingSentAt_ms = null;
         }
         break;
+      case 'expired':
+        // Without another token the server closes, and the way over a new connection says what is wrong.
+        this.#renew().then(
+          (token) => this.#send({ type: 'auth', token }),
+          () => {},
+        );
+        break;
       case 'ack':
+      case 'authenticated':
         break;
     }
   }

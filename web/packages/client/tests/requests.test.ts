@@ -261,6 +261,38 @@ describe('a token', () => {
     expect(world.socket.url).toBe('ws://pulse.test/api/v1/live?ticket=of-t1');
   });
 
+  it('is exchanged for a ticket, which alone stands in the URL of a WebSocket', async () => {
+    const server = shopServer();
+    server.tokens = new Set(['t1']);
+    const world = new FakeWorld({ server });
+    const client = clientIn(world, { token: () => 't1' });
+    client.subscribe({ channels: ['view:a'] });
+    await world.advance(10);
+    const [exchange] = world.requests;
+    expect([exchange?.method, exchange?.url.pathname]).toEqual(['POST', '/api/v1/tickets']);
+    expect(exchange?.headers.get('authorization')).toBe('Bearer t1');
+    expect(world.socket.url).toBe('ws://pulse.test/api/v1/live?ticket=ticket-1');
+    expect(client.connection).toEqual({ status: 'open', transport: 'websocket' });
+  });
+
+  it('that has ended is replaced on the open connection, and that was taken back by a new one', async () => {
+    const world = new FakeWorld({ server: shopServer() });
+    const tokens = ['t1', 't2', 't3'];
+    const client = clientIn(world, { token: () => tokens.shift() ?? null });
+    client.subscribe({ channels: ['view:a'] });
+    await world.advance(10);
+    const first = world.socket;
+    first.say({ type: 'expired', grace_ms: 30_000 });
+    await world.advance(10);
+    expect(first.of('auth')).toEqual([{ type: 'auth', token: 't2' }]);
+    expect(client.connection.status).toBe('open');
+    first.cut(4_503, '{"reason":"revoked"}');
+    await world.advance(2_000);
+    expect(client.connection.status).toBe('open');
+    expect(world.requests.at(-1)?.headers.get('authorization')).toBe('Bearer t3');
+    expect(world.sockets).toHaveLength(2);
+  });
+
   it('that comes after the client was closed opens nothing', async () => {
     const world = new FakeWorld({ server: shopServer() });
     const client = clientIn(world, { token: async () => 't1' });

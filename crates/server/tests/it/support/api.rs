@@ -15,6 +15,7 @@ use super::until::{PATIENCE, until};
 pub(crate) struct Api {
     client: Client,
     acknowledged: Arc<Mutex<Option<String>>>,
+    token: Option<String>,
     pub(crate) url: String,
 }
 
@@ -37,12 +38,21 @@ pub(crate) struct Refusal {
 impl Api {
     pub(crate) fn new(url: &str) -> Self {
         let client = Client::builder().timeout(PATIENCE).build().unwrap();
-        Self { client, acknowledged: Arc::default(), url: url.to_owned() }
+        Self { client, acknowledged: Arc::default(), token: None, url: url.to_owned() }
+    }
+
+    /// The same server asked with a token.
+    pub(crate) fn with_token(&self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self.clone() }
     }
 
     /// A request to be filled in.
     pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
-        self.client.request(method.parse().unwrap(), format!("{}{path}", self.url))
+        let request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.url));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

@@ -9,6 +9,7 @@ use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::until::within;
@@ -51,6 +52,11 @@ pub(crate) struct Events {
 }
 
 impl Events {
+    /// Reads an answer that is a stream of events.
+    pub(crate) fn of(response: Response) -> Self {
+        Self { response, unread: Vec::new() }
+    }
+
     /// Asks `path` of a server; `Err` if the connection breaks, a panic if the server refuses.
     pub(crate) async fn open(address: SocketAddr, query: &str, last_event_id: Option<&str>) -> Result<Self, Broken> {
         // A client of its own: nothing is kept alive between connections.
@@ -117,10 +123,34 @@ impl Socket {
         Self::over(socket.connect(address).await.map_err(|_| Broken)?, address).await
     }
 
+    /// One that shows a token.
+    pub(crate) async fn open_with(address: SocketAddr, token: &str) -> Result<Self, Broken> {
+        let mut request = format!("ws://{address}/api/v1/live").into_client_request().unwrap();
+        request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        let stream = TcpStream::connect(address).await.map_err(|_| Broken)?;
+        let (socket, _response) = client_async(request, stream).await.map_err(|_| Broken)?;
+        Ok(Self(socket))
+    }
+
+    /// One at another URL.
+    pub(crate) async fn open_at(address: SocketAddr, path: &str) -> Result<Self, Broken> {
+        let stream = TcpStream::connect(address).await.map_err(|_| Broken)?;
+        let opened = client_async(format!("ws://{address}{path}"), stream).await;
+        Ok(Self(opened.map_err(|_| Broken)?.0))
+    }
+
     async fn over(stream: TcpStream, address: SocketAddr) -> Result<Self, Broken> {
         let (socket, _response) =
             client_async(format!("ws://{address}/api/v1/live"), stream).await.map_err(|_| Broken)?;
         Ok(Self(socket))
+    }
+
+    /// Subscribes and takes the first frame; gives it.
+    pub(crate) async fn follow(&mut self, channel: &str) -> Result<Value, Broken> {
+        self.send(&json!({"type": "subscribe", "channel": channel})).await?;
+        let subscribed = self.next().await?;
+        assert_eq!(subscribed["type"], "subscribed", "{subscribed}");
+        self.next().await
     }
 
     pub(crate) async fn send(&mut self, message: &Value) -> Result<(), Broken> {

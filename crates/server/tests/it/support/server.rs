@@ -12,6 +12,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 
 use super::api::Api;
+use super::cli::{Said, pulseboard};
 use super::until::within;
 
 /// The program under test.
@@ -52,8 +53,12 @@ impl Home {
 
     /// `pulseboard serve` on a free port.
     pub(crate) fn serve_command(&self) -> Command {
+        self.serve_command_at("127.0.0.1:0")
+    }
+
+    fn serve_command_at(&self, listen: &str) -> Command {
         let mut command = Command::new(BINARY);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(self.data_dir());
+        command.args(["serve", "--listen", listen, "--data-dir"]).arg(self.data_dir());
         if self.has_config {
             command.arg("--config").arg(self.file("pulseboard.toml"));
         }
@@ -64,6 +69,11 @@ impl Home {
     /// Starts a server and waits until it listens.
     pub(crate) async fn start(&self) -> Server {
         self.started(self.serve_command()).await
+    }
+
+    /// The same for another address than this machine's own.
+    pub(crate) async fn start_at(&self, listen: &str) -> Server {
+        self.started(self.serve_command_at(listen)).await
     }
 
     /// The same with a variable of the environment.
@@ -104,6 +114,24 @@ impl Home {
         let address = url.strip_prefix("http://").and_then(|address| address.parse().ok());
         let address = address.unwrap_or_else(|| panic!("no URL but `{line}`; the log says: {}", self.said()));
         Ok(Server { child, _stdout: stdout, api: Api::new(&url), address, log })
+    }
+
+    /// `pulseboard token` on this directory, with a server or without one.
+    pub(crate) async fn token(&self, args: &[&str]) -> Said {
+        let data_dir = self.data_dir();
+        let target = ["--data-dir".as_ref(), data_dir.as_os_str()];
+        pulseboard(["token".as_ref()].into_iter().chain(args.iter().map(OsStr::new)).chain(target)).await
+    }
+
+    /// A new token.
+    pub(crate) async fn new_token(&self, args: &[&str]) -> String {
+        let args = ["create"].iter().chain(args).copied().collect::<Vec<_>>();
+        self.token(&args).await.ok().trim().to_owned()
+    }
+
+    /// Everything the servers here logged.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.file("stderr")).unwrap_or_default()).into_owned()
     }
 
     /// The end of what the servers here logged.

@@ -26,6 +26,7 @@ export class FakeServer implements FakePeer {
   readonly published: Published[] = [];
   /** The tokens that are let in; null lets everybody in. */
   tokens: ReadonlySet<string> | null = null;
+  #tickets = 0;
   /** How many publishes to answer with 503 before taking one. */
   failPublishes = 0;
   readonly #data: FakeData;
@@ -196,6 +197,11 @@ export class FakeServer implements FakePeer {
   }
 
   #answerSingle(request: FakeRequest, path: string): void {
+    if (path === 'tickets') {
+      this.#tickets += 1;
+      request.json({ ticket: `ticket-${this.#tickets}`, expires_in_ms: 30_000 }, 201);
+      return;
+    }
     const stream = /^streams\/([^/]+)\/events$/.exec(path)?.[1];
     if (stream === undefined) {
       const body = this.#answers.get(path) ?? {};

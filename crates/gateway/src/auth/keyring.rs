@@ -1,0 +1,273 @@
+//! All that can be shown to be let in, in memory as it is on disk.
+//!
+//! From the first token on nobody comes without one, also when all of them have ended since: taking the last one back must not
+//! open the door. Reading the store again is never needed: whoever changes it while a server runs asks that server.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::RwLock;
+use pulseboard_journal::{Credential, LogError, MetaStore};
+use pulseboard_live::Params;
+use pulseboard_protocol::Pattern;
+use pulseboard_protocol::auth::{NewTokenAnswer, TicketAnswer, TokenAnswer, TokenRequest};
+use pulseboard_protocol::error::{ApiError, Code};
+use pulseboard_runtime::{Clock, Shutdown};
+use tracing::warn;
+
+use super::caller::{Caller, Who};
+use super::jwt::{self, JwtConfig, Refused};
+use super::jwt_keys::JwtKeys;
+use super::secret::{self, Hash, LocalKey};
+use super::tickets::Tickets;
+use super::tokens::{KEY, create_token, list_tokens, revoke_token};
+
+/// How the door is set up.
+#[derive(Debug, Clone, Default)]
+pub struct AuthConfig {
+    /// Whose JSON Web Tokens are taken, and the keys that sign them.
+    pub jwt: Option<(JwtConfig, JwtKeys)>,
+    /// How long an open connection may go on with a token that has ended.
+    pub grace: Duration,
+    /// Whether this machine needs no token although there are some.
+    pub open_on_loopback: bool,
+}
+
+#[derive(Debug)]
+struct Held {
+    hash: Vec<u8>,
+    who: Arc<Who>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: MetaStore,
+    clock: Arc<dyn Clock>,
+    config: AuthConfig,
+    local: Hash,
+    held: RwLock<HashMap<String, Held>>,
+    tickets: Tickets,
+}
+
+/// All that can be shown. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Keyring(Arc<Inner>);
+
+/// What a credential allows; `None` if this version does not understand it, which lets nobody in.
+fn who_of(credential: &Credential) -> Option<Who> {
+    let channels: Vec<Pattern> = serde_json::from_str(&credential.channels).ok()?;
+    let revoked = Shutdown::default();
+    if credential.revoked_us.is_some() {
+        revoked.trigger();
+    }
+    (credential.kind == KEY).then_some(Who {
+        id: Some(credential.id.clone()),
+        name: credential.name.clone(),
+        role: credential.role.parse().ok()?,
+        channels,
+        bound: Params::new(),
+        expires_us: credential.expires_us,
+        revoked,
+    })
+}
+
+fn unauthorized(message: &str) -> ApiError {
+    ApiError::new(Code::Unauthorized, message)
+}
+
+impl Keyring {
+    /// Reads what is kept in `store`. `local` is what commands on this machine show.
+    ///
+    /// # Errors
+    /// [`LogError`] when the store cannot be read.
+    pub fn open(
+        store: MetaStore,
+        clock: Arc<dyn Clock>,
+        config: AuthConfig,
+        local: &LocalKey,
+    ) -> Result<Self, LogError> {
+        let mut held = HashMap::new();
+        for credential in store.credentials()? {
+            match who_of(&credential) {
+                Some(who) => {
+                    held.insert(credential.id, Held { hash: credential.hash, who: Arc::new(who) });
+                }
+                None => warn!(id = credential.id, "a token is not understood by this version, and lets nobody in"),
+            }
+        }
+        let (local, held) = (local.hash, RwLock::new(held));
+        Ok(Self(Arc::new(Inner { store, clock, config, local, held, tickets: Tickets::default() })))
+    }
+
+    /// Whether something must be shown.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.0.config.jwt.is_some() || !self.0.held.read().is_empty()
+    }
+
+    /// How long an open connection may go on with a token that has ended.
+    pub(crate) fn grace(&self) -> Duration {
+        self.0.config.grace
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        self.0.clock.as_ref()
+    }
+
+    /// Who shows `token`, of ours or of somebody else's making. Waits a moment for newer keys where they may be missing.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub(crate) async fn admit(&self, token: &str) -> Result<Caller, ApiError> {
+        let Some((config, keys)) = self.0.config.jwt.as_ref().filter(|_| jwt::looks_like_one(token)) else {
+            return self.check(token);
+        };
+        let read = || jwt::read(config, &keys.set(), token, self.0.clock.now_us());
+        let mut who = read();
+        if who.as_ref().is_err_and(|refused| *refused == Refused::UnknownKey) {
+            keys.newer().await;
+            who = read();
+        }
+        match who {
+            Ok(who) => Ok(Caller::new(Arc::new(who))),
+            Err(Refused::UnknownKey) => Err(unauthorized("the token is signed with a key that is not known here")),
+            Err(Refused::No(error)) => Err(error),
+        }
+    }
+
+    /// Who shows a token of ours.
+    ///
+    /// # Errors
+    /// [`Code::Unauthorized`], [`Code::TokenExpired`] or [`Code::TokenRevoked`].
+    pub(crate) fn check(&self, token: &str) -> Result<Caller, ApiError> {
+        let unknown = || unauthorized("the token is not known here");
+        let id = secret::id_of(token).ok_or_else(unknown)?;
+        let shown = secret::hash(token);
+        if LocalKey::is_its_id(id) {
+            let is_ours = secret::is_same(&self.0.local, &shown);
+            return is_ours.then(|| Caller::trusted("the command line")).ok_or_else(unknown);
+        }
+        let who = {
+            let held = self.0.held.read();
+            let held = held.get(id).filter(|held| secret::is_same(&held.hash, &shown)).ok_or_else(unknown)?;
+            held.who.clone()
+        };
+        let caller = Caller::new(who);
+        match caller.ended(self.0.clock.now_us()) {
+            None => Ok(caller),
+            Some(ended) => Err(ended.error()),
+        }
+    }
+
+    /// Who shows nothing: this machine, as long as there is nothing to be shown.
+    ///
+    /// # Errors
+    /// [`Code::Unauthorized`].
+    pub(crate) fn unknown(&self, from: IpAddr) -> Result<Caller, ApiError> {
+        if from.to_canonical().is_loopback() && (self.0.config.open_on_loopback || !self.is_locked()) {
+            Ok(Caller::trusted("this machine"))
+        } else {
+            Err(unauthorized("this needs a token: `Authorization: Bearer …`"))
+        }
+    }
+
+    /// A ticket for one connection of the caller.
+    pub(crate) fn give_ticket(&self, caller: &Caller) -> Result<TicketAnswer, ApiError> {
+        self.0.tickets.give(caller, self.0.clock.now_us())
+    }
+
+    /// Who shows a ticket, which is then used up.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub(crate) fn take_ticket(&self, ticket: &str) -> Result<Caller, ApiError> {
+        self.0.tickets.take(ticket, self.0.clock.now_us())
+    }
+
+    /// Makes a token. Writes to the store: call it where blocking is allowed.
+    pub(crate) fn create(&self, request: TokenRequest, by: &Caller) -> Result<NewTokenAnswer, ApiError> {
+        let (answer, credential) = create_token(&self.0.store, request, self.0.clock.now_us(), &by.named())?;
+        if let Some(who) = who_of(&credential) {
+            let held = Held { hash: credential.hash, who: Arc::new(who) };
+            self.0.held.write().insert(credential.id, held);
+        }
+        Ok(answer)
+    }
+
+    /// Takes a token back, with all that is open by it. Writes to the store.
+    pub(crate) fn revoke(&self, id: &str, by: &Caller) -> Result<TokenAnswer, ApiError> {
+        let answer = revoke_token(&self.0.store, id, self.0.clock.now_us(), &by.named())?;
+        if let Some(held) = self.0.held.read().get(id) {
+            held.who.revoked.trigger();
+        }
+        Ok(answer)
+    }
+
+    /// All tokens. Reads the store.
+    pub(crate) fn list(&self) -> Result<Vec<TokenAnswer>, ApiError> {
+        list_tokens(&self.0.store)
+    }
+
+    pub(crate) fn store(&self) -> &MetaStore {
+        &self.0.store
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pulseboard_journal::OfflineStore;
+    use pulseboard_protocol::Role;
+    use pulseboard_runtime::ManualClock;
+
+    use super::*;
+
+    const NOW_US: i64 = 1_780_000_000_000_000;
+    const ELSEWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    fn request(role: Role, expires_in_s: Option<u64>) -> TokenRequest {
+        TokenRequest { role, name: "t".to_owned(), channels: None, expires_in_s }
+    }
+
+    #[test]
+    fn the_door_is_open_here_until_there_is_a_token_and_never_again_after() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let offline = OfflineStore::open(dir.path()).expect("a store");
+        let clock = ManualClock::at(NOW_US);
+        let local = LocalKey::make();
+        let open =
+            || Keyring::open(offline.store().clone(), clock.clone(), AuthConfig::default(), &local).expect("a keyring");
+        let keyring = open();
+        let here = keyring.unknown(HERE).expect("nothing to show");
+        assert_eq!(here.role(), Role::Admin);
+        assert!(keyring.unknown(ELSEWHERE).is_err());
+
+        let made = keyring.create(request(Role::Viewer, Some(60)), &here).expect("a token");
+        let code = |result: Result<Caller, ApiError>| result.expect_err("refused").code;
+        assert_eq!(code(keyring.unknown(HERE)), Code::Unauthorized);
+        assert_eq!(keyring.check(&made.token).expect("good").role(), Role::Viewer);
+        assert_eq!(keyring.check(local.text().reveal()).expect("good").role(), Role::Admin);
+        let forged = format!("{}x", made.token);
+        let other_local = LocalKey::make();
+        for bad in [forged.as_str(), "", "pb_x_y", other_local.text().reveal()] {
+            assert_eq!(code(keyring.check(bad)), Code::Unauthorized, "{bad}");
+        }
+        clock.advance(60_000_000);
+        assert_eq!(code(keyring.check(&made.token)), Code::TokenExpired);
+
+        let lasting = keyring.create(request(Role::Ingest, None), &here).expect("a token");
+        let caller = keyring.check(&lasting.token).expect("good");
+        keyring.revoke(&lasting.about.id, &here).expect("known");
+        assert!(caller.ended(NOW_US).is_some(), "who is in already goes, too");
+        for keyring in [keyring, open()] {
+            assert_eq!(code(keyring.check(&lasting.token)), Code::TokenRevoked);
+            assert_eq!(code(keyring.check(&made.token)), Code::TokenExpired);
+            assert_eq!(code(keyring.unknown(HERE)), Code::Unauthorized, "no token is good any more");
+        }
+        let config = AuthConfig { open_on_loopback: true, ..AuthConfig::default() };
+        let keyring = Keyring::open(offline.store().clone(), clock.clone(), config, &local).expect("a keyring");
+        assert!(keyring.unknown(HERE).is_ok() && keyring.unknown(ELSEWHERE).is_err());
+    }
+}

@@ -1,0 +1,20 @@
+import { describe, expect, it } from 'vitest';
+import { token, withToken } from './pass';
+
+describe('the token of a tab', () => {
+  it('goes with a request as a header beside its others, and changes nothing where there is none', () => {
+    const init = { method: 'PUT', headers: { 'if-match': '"a"' } };
+    expect(withToken(init, null)).toBe(init);
+    const sent = withToken(init, 'pb_a_b');
+    expect(sent.method).toBe('PUT');
+    expect(Object.fromEntries(new Headers(sent.headers))).toEqual({
+      'if-match': '"a"',
+      authorization: 'Bearer pb_a_b',
+    });
+    expect(init.headers).toEqual({ 'if-match': '"a"' });
+  });
+
+  it('is none where nothing is kept', () => {
+    expect(token()).toBeNull();
+  });
+});
