@@ -90,7 +90,7 @@ export function BoardView({ id, board, boards, query }: BoardViewProps) {
           handle={openPicker}
         />
         <a
-          className="icon-button"
+          className="icon-button edit-button"
           href={routeHref({ page: 'edit', board: id })}
           aria-label="Edit the board"
           title="Edit (e)"

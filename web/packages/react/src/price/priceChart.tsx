@@ -121,7 +121,8 @@ export function PriceChart(props: PriceChartProps) {
       </PriceHead>
       <div className="pb-price-place" style={{ height }}>
         <HonestBody live={live} notice={notice} hasData={hasData}>
-          <div ref={host} className="pb-price-host" role="img" aria-label={`${symbol ?? 'prices'} over time`} />
+          {/* biome-ignore lint/a11y/useSemanticElements: a picture with the library's credit in it, which is a link */}
+          <div ref={host} className="pb-price-host" role="group" aria-label={`${symbol ?? 'prices'} over time`} />
         </HonestBody>
       </div>
     </figure>
