@@ -165,6 +165,8 @@ impl LiveFigures {
         let of_hub = hub.figures();
         metrics::counter!("pulseboard_resumes_total").absolute(of_hub.resumes);
         metrics::counter!("pulseboard_conflated_total").absolute(of_hub.conflated);
+        metrics::counter!("pulseboard_snapshots_written_total").absolute(of_hub.snapshots);
+        metrics::counter!("pulseboard_tail_log_reads_total").absolute(of_hub.log_reads);
         for (reason, count) in of_hub.resets {
             metrics::counter!("pulseboard_resets_total", "reason" => reason.as_str()).absolute(count);
         }

@@ -14,6 +14,7 @@ use pulseboard_protocol::rows::tail_columns;
 use pulseboard_protocol::{Cursor, Frame, FrameBuilder, FrameHead, Reset};
 use tokio::time::Instant;
 
+use crate::figures::Counters;
 use crate::hub::Hub;
 use crate::instance::{Base, Instance, ViewPart};
 use crate::mark::Mark;
@@ -114,7 +115,7 @@ async fn read_past(hub: &Hub, tail: &Arc<Tail>, reader: &Reader, owed: Option<Ow
         (None, None) if tail.floor().step <= reader.sent => return,
         (None, None) => Wanted::After(reader.position.offset),
     };
-    let (upto, read) = tail.past(wanted, hub.now(), &hub.inner.log, bytes_max).await;
+    let (upto, read) = tail.past(wanted, hub.now(), (&hub.inner.log, &hub.inner.counters), bytes_max).await;
     let held =
         past.get_or_insert(PastRows { schema: None, rows: Vec::new(), count: 0, upto, outcome: Outcome::Complete });
     held.upto = upto;
@@ -201,7 +202,7 @@ impl Assembly<'_> {
                 continue;
             };
             instance.fold(base, mark.step, Instant::now(), &self.hub.inner.config);
-            let (members, ready) = whole_members(base, reset);
+            let (members, ready) = whole_members(base, reset, &self.hub.inner.counters);
             parts[index] = Some(members);
             owed[index] = match reset {
                 Some(reset) if !ready => Some(Owed::WhenReady(reset)),
@@ -406,9 +407,9 @@ enum Gathered {
 }
 
 /// The members of a whole answer, and whether there was one.
-fn whole_members(base: &mut Base, reset: Option<Reset>) -> (Bytes, bool) {
+fn whole_members(base: &mut Base, reset: Option<Reset>, counters: &Counters) -> (Bytes, bool) {
     let mut out = Vec::new();
-    let snapshot = base.encoded_members();
+    let snapshot = base.encoded_members(counters);
     let ready = snapshot.is_some();
     if let Some(members) = snapshot {
         out.reserve(members.len() + 256);

@@ -1,4 +1,5 @@
-//! What the hub counts since its start: resumes, resets by reason, changes that were merged away.
+//! What the hub counts since its start: resumes, resets by reason, changes that were merged away,
+//! and what was made for readers.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,6 +20,8 @@ const REASONS: [ResetReason; 6] = [
 pub(crate) struct Counters {
     resumes: AtomicU64,
     conflated: AtomicU64,
+    snapshots: AtomicU64,
+    log_reads: AtomicU64,
     resets: [AtomicU64; REASONS.len()],
 }
 
@@ -29,6 +32,10 @@ pub struct HubFigures {
     pub resumes: u64,
     /// Changes that readers got together with a later one of the same channel, instead of by themselves.
     pub conflated: u64,
+    /// Whole answers of views that were written out. Readers that need the same one share it.
+    pub snapshots: u64,
+    /// Stretches of tails that were read from the log. Readers that need the same one share it.
+    pub log_reads: u64,
     /// Channels that began again, by reason.
     pub resets: Vec<(ResetReason, u64)>,
 }
@@ -44,6 +51,14 @@ impl Counters {
         }
     }
 
+    pub(crate) fn snapshot(&self) {
+        self.snapshots.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn log_read(&self) {
+        self.log_reads.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn reset(&self, reason: ResetReason) {
         if let Some(index) = REASONS.iter().position(|known| *known == reason) {
             self.resets[index].fetch_add(1, Ordering::Relaxed);
@@ -55,6 +70,8 @@ impl Counters {
         HubFigures {
             resumes: count(&self.resumes),
             conflated: count(&self.conflated),
+            snapshots: count(&self.snapshots),
+            log_reads: count(&self.log_reads),
             resets: REASONS.into_iter().zip(&self.resets).map(|(reason, counter)| (reason, count(counter))).collect(),
         }
     }

@@ -239,7 +239,7 @@ impl Hub {
             newest: now.newest.map(|(_, at)| at),
             changed: (base.changed().position, base.changed().round),
             state: Arc::clone(base.state()),
-            members: base.encoded_members(),
+            members: base.encoded_members(&self.inner.counters),
         }
     }
 

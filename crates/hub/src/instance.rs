@@ -19,6 +19,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::cache::Recent;
 use crate::config::HubConfig;
+use crate::figures::Counters;
 use crate::mark::Mark;
 use crate::set::Followers;
 
@@ -331,11 +332,12 @@ impl Base {
 
     /// The members of the whole answer (`"columns":…,"keys":…,"rows":…`), encoded once per change of the rows. `None` while
     /// there is no answer.
-    pub(crate) fn encoded_members(&mut self) -> Option<Bytes> {
+    pub(crate) fn encoded_members(&mut self, counters: &Counters) -> Option<Bytes> {
         let snapshot = self.snapshot.as_ref()?;
         match &self.encoded {
             Some((version, bytes)) if *version == self.rows_version => Some(bytes.clone()),
             _ => {
+                counters.snapshot();
                 let mut out = Vec::with_capacity(256 + snapshot.rows.len() * 64);
                 write_snapshot_members(&mut out, snapshot);
                 let bytes = Bytes::from(out);

@@ -18,6 +18,7 @@ use tracing::warn;
 
 use crate::cache::Recent;
 use crate::config::HubConfig;
+use crate::figures::Counters;
 use crate::mark::Mark;
 use crate::set::Followers;
 use crate::tail_log::{TailBatches, TailLog};
@@ -204,12 +205,13 @@ impl Tail {
         self: &Arc<Self>,
         wanted: Wanted,
         now: Mark,
-        log: &Arc<dyn TailLog>,
+        (log, counters): (&Arc<dyn TailLog>, &Counters),
         bytes_max: usize,
     ) -> (Mark, Arc<Past>) {
         let stretch = self.stretch(wanted, now);
         let upto = stretch.upto;
         let read = || async {
+            counters.log_read();
             let (tail, log) = (Arc::clone(self), Arc::clone(log));
             let read = tokio::task::spawn_blocking(move || tail.read(wanted, upto.position.offset, &*log, bytes_max));
             Arc::new(read.await.unwrap_or(Past::Unreadable))

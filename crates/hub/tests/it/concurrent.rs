@@ -103,3 +103,34 @@ async fn no_frame_mixes_two_instants() {
         assert_eq!(offsets.last(), Some(&world.position.offset.to_u64()), "after {cuts} cuts");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn what_many_ask_for_at_once_is_made_once() {
+    let mut world = World::new(1, HubConfig { tail_ring_bytes_max: 0, ..HubConfig::default() });
+    for value in 0..50 {
+        world.step(2, false, &[(0, Change::Rows(vec![(0, Some(value))]))]);
+    }
+    let specs = vec![world.view_spec(0), World::tail_spec()];
+    let before = world.hub.figures();
+    let readers: Vec<_> = (0..200)
+        .map(|_| {
+            let (hub, specs) = (world.hub.clone(), specs.clone());
+            let work = async move {
+                let options = SubscribeOptions { sub: 1, last: vec![0, 20], ..SubscribeOptions::default() };
+                let frame = hub.subscribe(&specs, &options, &Bell::new()).pull().await.expect("the first frame");
+                String::from_utf8(frame.json.to_vec()).expect("JSON is UTF-8")
+            };
+            #[expect(clippy::disallowed_methods, reason = "a test's own tasks")]
+            tokio::spawn(work)
+        })
+        .collect();
+    let mut frames = Vec::new();
+    for reader in readers {
+        frames.push(reader.await.expect("a reader"));
+    }
+    assert!(frames.iter().all(|frame| *frame == frames[0]), "all are told the same");
+    assert!(frames[0].contains("\"snapshot\"") && frames[0].matches("\"rows\"").count() == 2, "{}", frames[0]);
+    let after = world.hub.figures();
+    assert_eq!(after.snapshots - before.snapshots, 1, "the view's answer was written once for 200 readers");
+    assert_eq!(after.log_reads - before.log_reads, 1, "the log was read once for 200 readers");
+}
