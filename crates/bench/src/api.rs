@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, body: &'static str) -> Answer {
-        Answer { status, retry_after_s: None, body: Bytes::from_static(body.as_bytes()) }
+        Answer { status, retry_after_s: None, etag: None, body: Bytes::from_static(body.as_bytes()) }
     }
 
     #[test]

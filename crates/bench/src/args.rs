@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::error::BenchError;
-use crate::scenario::{engine, fanout, history, idle, ingest_batch, ingest_single, latency, memory, queries, restart};
+use crate::scenario::{
+    connections, engine, fanout, history, idle, ingest_batch, ingest_single, latency, memory, polling, queries,
+    readers, restart, slow, storm,
+};
 use crate::target::Target;
 
 /// Measures a server. Without a scenario: all of them, each against a server of its own, as one table.
@@ -56,6 +59,16 @@ pub enum Scenario {
     Groups,
     /// A thousand readers of one channel.
     Fanout,
+    /// Ten thousand readers of one channel.
+    Readers,
+    /// The memory of ten thousand idle connections, WebSocket and SSE.
+    Connections,
+    /// Push against polling.
+    Polling,
+    /// Five thousand readers that come back at once.
+    Storm,
+    /// Slow readers beside others.
+    Slow,
     /// The queries of Nexmark.
     Nexmark,
     /// The Yahoo streaming benchmark's campaign count.
@@ -83,6 +96,17 @@ pub enum ScenarioArgs {
     Latency(Against<latency::Options>),
     /// One stream or view, a thousand WebSocket readers.
     Fanout(Against<fanout::Options>),
+    /// Any number of readers over any transport, of a channel of the bench's own or one that is there: what reaches them,
+    /// how late, and whether all end with what the server says.
+    Readers(Against<readers::Options>),
+    /// The memory of idle connections.
+    Connections(Against<connections::Options>),
+    /// The same channel over each transport: requests, bytes, the server's CPU.
+    Polling(Against<polling::Options>),
+    /// Readers that are cut off and come back all at once.
+    Storm(Against<storm::Options>),
+    /// Slow readers beside others, in pairs of runs with and without.
+    Slow(Against<slow::Options>),
     /// The queries of Nexmark in this process; no server needed.
     Nexmark(queries::Options),
     /// The Yahoo streaming benchmark's campaign count in this process; no server needed.
@@ -115,6 +139,9 @@ pub struct TargetArgs {
     /// The server's URL.
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     pub url: String,
+    /// A token of the server, if it wants one.
+    #[arg(long, value_name = "TOKEN", env = "PULSEBOARD_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
     /// The server's process, to read its CPU time and memory.
     #[arg(long, value_name = "PID")]
     pub server_pid: Option<u32>,
@@ -129,7 +156,8 @@ impl TargetArgs {
     /// # Errors
     /// As [`Target::resolve`].
     pub async fn resolve(&self) -> Result<Target, BenchError> {
-        Target::resolve(&self.url, self.i_own_this_server, self.server_pid).await
+        let target = Target::resolve(&self.url, self.i_own_this_server, self.server_pid).await?;
+        Ok(target.with_token(self.token.clone()))
     }
 }
 

@@ -104,6 +104,12 @@ pub enum BenchError {
         /// What there is.
         free_mb: u64,
     },
+    /// There is no place for another connection now.
+    #[error("the server is full and asks to come back after {after_ms} ms")]
+    Full {
+        /// When to come back.
+        after_ms: u64,
+    },
     /// A thread of the generator ended without an answer.
     #[error("the load generator ended early")]
     GeneratorEnded,
@@ -113,6 +119,11 @@ impl BenchError {
     /// For `map_err`: an I/O error with what was being done.
     pub(crate) fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Io { what, source }
+    }
+
+    /// The server has no place for another connection.
+    pub(crate) fn full(after_s: Option<u64>) -> Self {
+        Self::Full { after_ms: after_s.unwrap_or(1).min(10) * 1_000 }
     }
 
     /// For `map_err`: a WebSocket error with what was being done.

@@ -24,6 +24,8 @@ const ANSWER_BYTES_MAX: usize = 16 << 20;
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) retry_after_s: Option<u64>,
+    /// What stands between the quotes of its `ETag`.
+    pub(crate) etag: Option<String>,
     pub(crate) body: Bytes,
 }
 
@@ -40,16 +42,16 @@ impl Answer {
 
 /// The bytes of a POST.
 pub(crate) fn post(target: &Target, path: &str, content_type: &str, body: &[u8]) -> Bytes {
-    let (host, length) = (&target.authority, body.len());
+    let (host, length, token) = (&target.authority, body.len(), target.authorization());
     let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n"
+        "POST {path} HTTP/1.1\r\nHost: {host}\r\n{token}Content-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n"
     );
     [head.as_bytes(), body].concat().into()
 }
 
 /// The bytes of a GET.
 pub(crate) fn get(target: &Target, path: &str) -> Bytes {
-    format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", target.authority).into()
+    format!("GET {path} HTTP/1.1\r\nHost: {}\r\n{}\r\n", target.authority, target.authorization()).into()
 }
 
 /// A keep-alive connection.
@@ -105,16 +107,20 @@ fn read_answer(bytes: &[u8]) -> Result<Option<(Answer, usize)>, BenchError> {
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(error) => return Err(BenchError::BadAnswer(error.to_string())),
     };
-    let number = |name: &str| {
+    let text = |name: &str| {
         let header = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
-        std::str::from_utf8(header.value).ok()?.trim().parse::<u64>().ok()
+        std::str::from_utf8(header.value).ok()
     };
-    let length = number("content-length").and_then(|length| usize::try_from(length).ok());
+    let number = |name: &str| text(name)?.trim().parse::<u64>().ok();
+    // An answer without news has no body and need not say so.
+    let without = (response.code == Some(304)).then_some(0);
+    let length = without.or_else(|| number("content-length")).and_then(|length| usize::try_from(length).ok());
     let length = length.ok_or_else(|| BenchError::BadAnswer("it has no Content-Length".to_owned()))?;
     let Some(body) = bytes.get(head..head.saturating_add(length)) else { return Ok(None) };
     let status = response.code.unwrap_or_default();
     let body = Bytes::copy_from_slice(body);
-    Ok(Some((Answer { status, retry_after_s: number("retry-after"), body }, head + length)))
+    let etag = text("etag").and_then(|tag| tag.split('"').nth(1)).map(str::to_owned);
+    Ok(Some((Answer { status, retry_after_s: number("retry-after"), etag, body }, head + length)))
 }
 
 #[cfg(test)]
@@ -122,7 +128,12 @@ mod tests {
     use super::*;
 
     fn target() -> Target {
-        Target { address: ([127, 0, 0, 1], 1).into(), authority: "127.0.0.1:1".to_owned(), server_pid: None }
+        Target {
+            address: ([127, 0, 0, 1], 1).into(),
+            authority: "127.0.0.1:1".to_owned(),
+            token: None,
+            server_pid: None,
+        }
     }
 
     #[test]
@@ -146,8 +157,14 @@ mod tests {
         }
         let (answer, length) = read_answer(text).expect("an answer").expect("whole");
         assert_eq!(length, text.len() - 4);
-        assert_eq!(answer, Answer { status: 429, retry_after_s: Some(2), body: Bytes::from_static(b"{ }") });
+        assert_eq!(
+            answer,
+            Answer { status: 429, retry_after_s: Some(2), etag: None, body: Bytes::from_static(b"{ }") }
+        );
         assert!(answer.json::<serde_json::Value>("a question").is_err());
         assert!(read_answer(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
+        let quiet =
+            read_answer(b"HTTP/1.1 304 Not Modified\r\nETag: W/\"c\"\r\n\r\n").expect("an answer").expect("whole");
+        assert_eq!((quiet.0.status, quiet.0.etag.as_deref(), quiet.0.body.len()), (304, Some("c"), 0));
     }
 }

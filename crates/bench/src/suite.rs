@@ -9,12 +9,16 @@ use crate::error::BenchError;
 use crate::generator::cores;
 use crate::machine;
 use crate::measured::{Measured, render};
-use crate::scenario::{engine, fanout, history, idle, ingest_batch, ingest_single, latency, memory, queries, restart};
+use crate::reader::Transport;
+use crate::scenario::{
+    connections, engine, fanout, history, idle, ingest_batch, ingest_single, latency, memory, polling, queries,
+    readers, restart, slow, storm,
+};
 use crate::server::{Server, Setup};
 use crate::target::Target;
 
 /// In the order of the table.
-const ALL: [Scenario; 13] = [
+const ALL: [Scenario; 18] = [
     Scenario::Batch,
     Scenario::Single,
     Scenario::Engine,
@@ -24,6 +28,11 @@ const ALL: [Scenario; 13] = [
     Scenario::Views,
     Scenario::Groups,
     Scenario::Fanout,
+    Scenario::Readers,
+    Scenario::Connections,
+    Scenario::Polling,
+    Scenario::Storm,
+    Scenario::Slow,
     Scenario::Idle,
     Scenario::Restart,
     Scenario::Memory,
@@ -63,6 +72,11 @@ async fn one(scenario: &ScenarioArgs) -> Result<Measured, BenchError> {
         ScenarioArgs::Batch(args) => ingest_batch::run(&args.target.resolve().await?, &args.options).await,
         ScenarioArgs::Latency(args) => latency::run(&args.target.resolve().await?, &args.options).await,
         ScenarioArgs::Fanout(args) => fanout::run(&args.target.resolve().await?, &args.options).await,
+        ScenarioArgs::Readers(args) => readers::run(&args.target.resolve().await?, &args.options).await,
+        ScenarioArgs::Connections(args) => connections::run(&args.target.resolve().await?, &args.options).await,
+        ScenarioArgs::Polling(args) => polling::run(&args.target.resolve().await?, &args.options).await,
+        ScenarioArgs::Storm(args) => storm::run(&args.target.resolve().await?, &args.options).await,
+        ScenarioArgs::Slow(args) => slow::run(&args.target.resolve().await?, &args.options).await,
     }
 }
 
@@ -152,6 +166,32 @@ async fn measure(scenario: Scenario, args: &SuiteArgs, binary: &Path, parent: &P
             let server = bare(apart.then_some(0)).await?;
             against(server, async |target| fanout::run(target, &options).await).await
         }
+        Scenario::Readers => {
+            let options: readers::Options = defaults();
+            let duration_s = seconds.unwrap_or(options.duration_s);
+            let options = readers::Options { readers: 10_000, rate: 1, duration_s, ..options };
+            against(bare(None).await?, async |target| readers::run(target, &options).await).await
+        }
+        Scenario::Connections => {
+            let mut both = Measured::default();
+            for transport in [Transport::Ws, Transport::Sse] {
+                let options = connections::Options { transport, ..defaults() };
+                let one = against(bare(None).await?, async |target| connections::run(target, &options).await).await?;
+                both.figures.extend(one.figures);
+            }
+            Ok(both)
+        }
+        Scenario::Polling => {
+            let mut options: polling::Options = defaults();
+            options.duration_s = seconds.unwrap_or(options.duration_s);
+            against(bare(None).await?, async |target| polling::run(target, &options).await).await
+        }
+        Scenario::Storm => against(bare(None).await?, async |target| storm::run(target, &defaults()).await).await,
+        Scenario::Slow => {
+            let mut options: slow::Options = defaults();
+            options.duration_s = seconds.unwrap_or(options.duration_s);
+            against(bare(None).await?, async |target| slow::run(target, &options).await).await
+        }
     }
 }
 
@@ -203,12 +243,17 @@ mod tests {
         assert_eq!(defaults::<ingest_batch::Options>().rows, 1_000);
         assert_eq!(defaults::<latency::Options>().readers, 200);
         assert_eq!(defaults::<fanout::Options>().readers, 1_000);
+        assert_eq!(defaults::<readers::Options>().readers, 1_000);
+        assert_eq!(defaults::<connections::Options>().connections, 10_000);
+        assert_eq!(defaults::<polling::Options>().readers, 1_000);
+        assert_eq!(defaults::<storm::Options>().readers, 5_000);
+        assert_eq!(defaults::<slow::Options>().slow, 50);
         assert_eq!(defaults::<history::Options>().rows, 100_000_000);
     }
 
     #[test]
     fn what_takes_gigabytes_runs_only_if_it_is_named() {
         let asked = |only: &[Scenario]| ALL.into_iter().filter(|scenario| is_asked(*scenario, only)).count();
-        assert_eq!((asked(&[]), asked(&[Scenario::History, Scenario::Idle])), (12, 2));
+        assert_eq!((asked(&[]), asked(&[Scenario::History, Scenario::Idle])), (17, 2));
     }
 }

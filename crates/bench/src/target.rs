@@ -13,6 +13,8 @@ pub struct Target {
     pub address: SocketAddr,
     /// What goes into `Host:`.
     pub authority: String,
+    /// The token that requests carry.
+    pub token: Option<String>,
     /// Its process, if it runs on this machine and its CPU time is to be read.
     pub server_pid: Option<u32>,
 }
@@ -40,7 +42,18 @@ impl Target {
             return Err(BenchError::NotLoopback { url: url.to_owned(), address: *address });
         }
         let address = *addresses.first().ok_or_else(|| bad("its host has no address".to_owned()))?;
-        Ok(Self { address, authority, server_pid })
+        Ok(Self { address, authority, token: None, server_pid })
+    }
+
+    /// Asks with a token.
+    #[must_use]
+    pub fn with_token(self, token: Option<String>) -> Self {
+        Self { token, ..self }
+    }
+
+    /// The header's line, if there is a token.
+    pub(crate) fn authorization(&self) -> String {
+        self.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default()
     }
 }
 

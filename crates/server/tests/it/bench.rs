@@ -1,7 +1,10 @@
 //! Benches that start servers of their own, at a size that says nothing of speed: that they come to their end, that every
 //! line of their table is there, and that they notice a wrong answer.
 
+use serde_json::json;
+
 use crate::support::cli::bench;
+use crate::support::server::Home;
 
 const SMALL: [&str; 10] = ["--rows", "20000", "--days", "3", "--series", "10", "--runs", "2", "--scans", "1"];
 
@@ -50,4 +53,50 @@ async fn a_long_past_is_written_asked_and_found_again() {
     std::fs::write(&marker, moved).unwrap();
     let said = bench(history(dir.path())).await.failed(1);
     assert!(said.join("\n").contains("answer is wrong"), "{said:?}");
+}
+
+/// The measured value of a line.
+fn value<'a>(lines: &'a [Vec<String>], what: &str) -> &'a str {
+    let line = lines.iter().find(|line| line[0].ends_with(what));
+    &line.unwrap_or_else(|| panic!("no `{what}` in {lines:?}"))[1]
+}
+
+#[tokio::test]
+async fn readers_over_every_transport_get_all_in_the_end() {
+    let home = Home::new("[views.totals]\nsql = \"SELECT count(*) AS n FROM events\"\n");
+    let mut server = home.start().await;
+    let url = format!("http://{}", server.address);
+    server.api.accepted("events", &json!({"n": 1})).await;
+    for transport in ["ws", "sse", "long-poll", "poll"] {
+        let args = ["readers", "--url", &url, "--transport", transport, "--readers", "20", "--duration-s", "1"];
+        let slow: &[&str] = if transport == "ws" { &["--slow", "3", "--slow-bytes-per-s", "500"] } else { &[] };
+        let args = args.into_iter().chain(slow.iter().copied()).chain(["--poll-every-ms", "50", "--rate", "50"]);
+        let lines = lines(&bench(args).await.ok());
+        assert!(value(&lines, "end with what the server says").contains("20 of 20"), "{transport}: {lines:?}");
+        assert!(!value(&lines, "frames read").starts_with("0 "), "{transport}: {lines:?}");
+    }
+    // A channel that is there, and nothing new on it.
+    let args = ["readers", "--url", &url, "--channel", "view:totals", "--readers", "5", "--duration-s", "1"];
+    let lines = lines(&bench(args).await.ok());
+    assert!(value(&lines, "end with what the server says").contains("5 of 5"), "{lines:?}");
+    server.assert_well().await;
+}
+
+#[tokio::test]
+async fn storms_slow_readers_polling_and_idle_connections_have_their_lines() {
+    let home = Home::new("");
+    let mut server = home.start().await;
+    let (url, pid) = (format!("http://{}", server.address), server.pid().to_string());
+    let runs: [(&[&str], &[&str]); 4] = [
+        (&["storm", "--readers", "30"], &["the last"]),
+        (&["slow", "--readers", "12", "--slow", "3", "--pairs", "1", "--duration-s", "1"], &["against none slow"]),
+        (&["polling", "--readers", "10", "--duration-s", "1", "--poll-every-ms", "100"], &["as a share of polling"]),
+        (&["connections", "--connections", "50", "--transport", "sse"], &["50 of them"]),
+    ];
+    for (args, due) in runs {
+        let args = args.iter().copied().chain(["--url", &url, "--server-pid", &pid]);
+        let lines = lines(&bench(args).await.ok());
+        due.iter().for_each(|what| drop(value(&lines, what).to_owned()));
+    }
+    server.assert_well().await;
 }
