@@ -33,7 +33,7 @@ pub struct Patience {
     pub ping_every: Duration,
     /// Silence for so long ends the connection. Looked at with each ping.
     pub silence_max: Duration,
-    /// A reader that takes nothing for so long is closed.
+    /// A reader that takes nothing for so long is closed; over other transports after half as long again.
     pub unread_max: Duration,
 }
 
@@ -57,6 +57,8 @@ pub struct GatewayConfig {
     pub ingest: IngestLimits,
     /// The most bodies that are decoded at once; others wait.
     pub decodes_max: usize,
+    /// How long a request's head may take to arrive, and how long a socket may stay open without a request.
+    pub head_timeout: Duration,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
     /// How long a WebSocket may be silent or take nothing.
@@ -81,6 +83,7 @@ impl GatewayConfig {
             timezone: Tz::UTC,
             ingest: IngestLimits::default(),
             decodes_max: 4,
+            head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             patience: Patience::default(),
             connections: ConnectionLimits::default(),

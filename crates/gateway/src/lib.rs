@@ -25,6 +25,7 @@ mod query;
 mod range;
 mod router;
 mod serve;
+mod sockets;
 mod streams;
 mod system;
 mod views;

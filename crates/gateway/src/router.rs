@@ -1,16 +1,20 @@
 //! All routes, and what stands around them.
 
-use axum::extract::{DefaultBodyLimit, FromRef, Request};
+use std::sync::Arc;
+
+use axum::body::{Body, HttpBody};
+use axum::extract::{DefaultBodyLimit, FromRef, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, delete, get, post};
 use axum::{Router, middleware::Next};
 use pulseboard_protocol::error::{ApiError, Code};
+use tokio::time::timeout;
 
 use crate::auth::{check, delete_token, get_audit, get_me, get_tokens, post_ticket, post_token};
 use crate::connections::Connections;
-use crate::deps::Deps;
+use crate::deps::{Deps, GatewayConfig};
 use crate::editing::{delete_board, delete_view, get_board, get_boards, put_board, put_view};
 use crate::error::HttpError;
 use crate::guard::{Doorman, guard};
@@ -84,7 +88,6 @@ impl Gateway {
 /// The whole HTTP surface.
 pub(crate) fn router(gateway: &Gateway) -> Router {
     let api = Router::new()
-        .route("/streams/{stream}/events", post(post_events).layer(DefaultBodyLimit::disable()))
         .route("/streams", get(get_streams))
         .route("/streams/{stream}", get(get_stream).delete(delete_stream))
         .route("/views", get(get_views))
@@ -106,6 +109,9 @@ pub(crate) fn router(gateway: &Gateway) -> Router {
         .route("/tickets", post(post_ticket))
         .route("/audit", get(get_audit))
         .route("/openapi.json", get(get_openapi))
+        .layer(from_fn_with_state(Arc::clone(&gateway.deps.config), read_whole))
+        // Reads its body itself: it may be large.
+        .route("/streams/{stream}/events", post(post_events).layer(DefaultBodyLimit::disable()))
         .layer(from_fn_with_state(gateway.deps.clone(), measure));
     // Connections that live for hours are not requests to be measured.
     let live = Router::new().route("/live", get(get_websocket)).route("/live/sse", get(get_sse));
@@ -121,6 +127,23 @@ pub(crate) fn router(gateway: &Gateway) -> Router {
         .layer(from_fn_with_state(gateway.deps.auth.clone(), check))
         .layer(from_fn(plain_errors))
         .layer(from_fn_with_state(Doorman::of(&gateway.deps), guard))
+}
+
+/// A small body is read before its handler runs, in the time there is for it: nobody holds a handler by sending slowly.
+async fn read_whole(State(config): State<Arc<GatewayConfig>>, request: Request, next: Next) -> Response {
+    if request.body().is_end_stream() {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    let error = match timeout(config.body_timeout, axum::body::to_bytes(body, JSON_BYTES_MAX)).await {
+        Ok(Ok(bytes)) => return next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        Ok(Err(error)) if error.to_string().contains("length limit") => {
+            ApiError::new(Code::TooLarge, format!("the body is larger than {} KiB", JSON_BYTES_MAX >> 10))
+        }
+        Ok(Err(_)) => ApiError::new(Code::BadRequest, "the body did not arrive whole"),
+        Err(_) => ApiError::new(Code::RequestTimeout, "the body took too long to arrive"),
+    };
+    HttpError(error).into_response()
 }
 
 /// What axum refuses before a handler sees it (a body that is not JSON, a wrong method) is said in our shape.

@@ -192,6 +192,8 @@ impl App {
             timezone: config.timezone,
             ingest: limits.ingest,
             patience: limits.patience,
+            head_timeout: limits.head_timeout,
+            body_timeout: limits.body_timeout,
             pace: limits.pace,
             connections: limits.connections,
             system: config.system,

@@ -42,6 +42,8 @@ const READ_BYTES_MAX: usize = 4 << 20;
 const SUBSCRIPTIONS_MAX: usize = 64;
 /// So many messages in a row that are none end the connection.
 const BAD_MESSAGES_MAX: u32 = 100;
+/// So many pings and pongs between two pings of ours end it too: no client has a use for more.
+const PINGS_MAX: u32 = 1_000;
 /// A socket's read buffer. tungstenite's default of 128 KiB would be the memory of an idle connection.
 const READ_BUFFER_BYTES: usize = 4 << 10;
 /// How long saying goodbye may take.
@@ -76,6 +78,7 @@ pub(crate) async fn get_websocket(
             next_sub: 1,
             heard: Instant::now(),
             bad: 0,
+            pings: 0,
         };
         connection.run().await;
     });
@@ -97,6 +100,8 @@ struct Connection {
     next_sub: u32,
     heard: Instant,
     bad: u32,
+    /// Pings and pongs since our last ping.
+    pings: u32,
 }
 
 /// How messages are written, by the subprotocol that was chosen.
@@ -156,6 +161,7 @@ impl Connection {
                     if self.heard.elapsed() > patience.silence_max {
                         break End::Close(Close::Idle, None);
                     }
+                    self.pings = 0;
                     if let Err(end) = self.send(Message::Ping(Bytes::new())).await { break end }
                 }
                 () = &mut drained => {
@@ -259,7 +265,10 @@ impl Connection {
                 return Err(End::Close(Close::TooLarge, None));
             }
             Message::Binary(bytes) => to_json(&bytes).map(Utf8Bytes::from),
-            Message::Ping(_) | Message::Pong(_) => return Ok(()),
+            Message::Ping(_) | Message::Pong(_) => {
+                self.pings += 1;
+                return if self.pings > PINGS_MAX { Err(End::Close(Close::BadMessage, None)) } else { Ok(()) };
+            }
             Message::Close(_) => return Err(End::Gone),
         };
         let read = match &text {

@@ -21,7 +21,7 @@ const QUERY_KIB: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 30;
 const AHEAD_US_MAX: i64 = 3_650 * 86_400_000_000;
 /// The longest that frames may be held back for everybody, µs.
 const FRAME_FLOOR_US_MAX: i64 = 10_000_000;
-/// The longest that a WebSocket may be left alone, µs: an hour.
+/// The longest that anybody may be waited for, µs: an hour.
 const PATIENCE_US_MAX: i64 = 3_600_000_000;
 /// The most connections that can be allowed.
 const CONNECTIONS_MAX: usize = 1_000_000;
@@ -43,6 +43,10 @@ pub struct Limits {
     pub frame_floor: Duration,
     /// How long a WebSocket may be silent or take nothing.
     pub patience: Patience,
+    /// How long a request's head may take to arrive, and how long a socket may stay open without a request.
+    pub head_timeout: Duration,
+    /// How long a request's body may take to arrive.
+    pub body_timeout: Duration,
     /// How often frames leave at most, whatever a subscription asks for.
     pub pace: Pace,
     /// How many connections may follow channels.
@@ -58,6 +62,8 @@ impl Default for Limits {
             queries: QueryLimits::default(),
             frame_floor: HubConfig::default().floor,
             patience: Patience::default(),
+            head_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(30),
             // A hertz for each ms, and nothing collected: what `frame_floor` is slower than anyway.
             pace: Pace { max_hz: Some(1_000.0), batch_ms: Some(0) },
             connections: ConnectionLimits::default(),
@@ -90,13 +96,15 @@ pub(super) fn read_limits(root: &mut Reader<'_>, file: &str, problems: &mut Vec<
             ("silence", &mut patience.silence_max),
             ("unread", &mut patience.unread_max),
         ] {
-            let span = sockets.read(name, problems, |value| match span_to(value, PATIENCE_US_MAX, "1h")? {
-                Duration::ZERO => Err("must be more than nothing".to_owned()),
-                span => Ok(span),
-            });
-            set(limit, span);
+            set(limit, sockets.read(name, problems, patience_of));
         }
         sockets.finish(problems);
+    }
+    if let Some(table) = reader.table("requests", problems) {
+        let mut requests = Reader::new(file, "limits.requests", table);
+        set(&mut limits.head_timeout, requests.read("head", problems, patience_of));
+        set(&mut limits.body_timeout, requests.read("body", problems, patience_of));
+        requests.finish(problems);
     }
     let pace = read_pace(&mut reader, problems);
     limits.pace = Pace { max_hz: pace.max_hz.or(limits.pace.max_hz), batch_ms: pace.batch_ms.or(limits.pace.batch_ms) };
@@ -149,6 +157,14 @@ pub(super) fn read_limits(root: &mut Reader<'_>, file: &str, problems: &mut Vec<
 fn set<T>(limit: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *limit = value;
+    }
+}
+
+/// How long somebody is waited for.
+fn patience_of(value: &toml::Value) -> Result<Duration, String> {
+    match span_to(value, PATIENCE_US_MAX, "1h")? {
+        Duration::ZERO => Err("must be more than nothing".to_owned()),
+        span => Ok(span),
     }
 }
 

@@ -232,6 +232,9 @@ fn limits_are_set_one_by_one() {
         [limits.users]
         live_queries = 7
         cpu_percent = 20
+        [limits.requests]
+        head = "5s"
+        body = "7s"
         [limits.queries]
         time = "1500ms"
         memory = "1GiB"
@@ -247,6 +250,8 @@ fn limits_are_set_one_by_one() {
     expected.live.state_bytes_max = 3 << 30;
     expected.live.user.queries_max = 7;
     expected.live.user.cpu_percent_max = 20;
+    expected.head_timeout = std::time::Duration::from_secs(5);
+    expected.body_timeout = std::time::Duration::from_secs(7);
     expected.queries.time_ms_max = 1_500;
     expected.queries.memory_bytes_max = 1 << 30;
     assert_eq!(config.limits, expected);

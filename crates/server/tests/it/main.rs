@@ -18,6 +18,7 @@ mod demo;
 mod docs;
 mod faults;
 mod figures;
+mod floods;
 mod fsync;
 mod http;
 mod jwt;

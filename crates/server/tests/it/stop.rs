@@ -54,6 +54,40 @@ async fn sigterm_tells_open_connections_when_to_come_back_and_exits_with_0() {
 }
 
 #[tokio::test]
+async fn while_it_drains_it_is_not_ready_and_readers_leave_one_by_one() {
+    let home = Home::new("[views.totals]\nsql = \"SELECT count(*) AS n FROM events\"\n");
+    let server = home.start().await;
+    let api = server.api.clone();
+    api.accepted("events", &json!({"n": 1})).await;
+    let mut sockets = Vec::new();
+    for _ in 0..60 {
+        sockets.push(Socket::open(server.address).await.expect("connected"));
+    }
+    server.terminate();
+    let started = Instant::now();
+    let asked = async {
+        let drains = until("it is not ready", async || {
+            let answer = api.get("/health/ready").await;
+            (answer.status == 503).then(|| answer.json())
+        })
+        .await;
+        assert_eq!(drains["status"], "draining", "{drains}");
+        let refused = api.get("/api/v1/live/poll?channel=view:totals").await.refused(503, "shutting_down");
+        assert!(refused.details["retry_after_ms"].as_u64().is_some(), "{refused:?}");
+    };
+    let closes = futures::future::join_all(sockets.iter_mut().map(async |socket| {
+        assert_eq!(socket.close_code().await, 4_000);
+        started.elapsed()
+    }));
+    let ((), closed, status) = tokio::join!(asked, closes, server.ended(DRAIN_MAX));
+    assert!(status.success(), "{status}: {}", home.said());
+    let (first, last) = (closed.iter().min().unwrap(), closed.iter().max().unwrap());
+    println!("the first left after {first:?}, the last after {last:?}");
+    // Of 60 moments within two seconds, all within half a second would be a wonder.
+    assert!(*last - *first > Duration::from_millis(500), "all left at once: {closed:?}");
+}
+
+#[tokio::test]
 async fn a_reader_that_takes_nothing_does_not_hold_up_the_end() {
     let home = Home::new("");
     let server = home.start().await;
