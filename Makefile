@@ -17,7 +17,7 @@ APP_SOURCES := $(shell find web/app/src web/app/public web/packages/*/src web/pa
 NODE_MODULES := web/node_modules/.package-lock.json
 APP := web/app/dist/index.html
 
-.PHONY: help run demo build test e2e nightly check bench dev need-build need-test
+.PHONY: help run demo build test e2e nightly fuzz check bench dev need-build need-test
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -68,6 +68,12 @@ nightly: need-test ## 10,000 new cases of live against batch, 50 crashes at each
 	$(call section,Crashes at each stage)
 	@PULSEBOARD_CRASH_ROUNDS=$(or $(ROUNDS),50) cargo test --workspace --test it crash_points::
 	@PULSEBOARD_ARCHIVE_ROUNDS=$(or $(ROUNDS),50) cargo test --workspace --test it what_was_acknowledged
+
+# CASES says how many of each, SEED which.
+fuzz: need-test $(NODE_MODULES) ## 20,000 bodies, queries, messages, cursors and packets by chance, against the built server
+	$(call section,Whatever is sent)
+	@PULSEBOARD_FUZZ_CASES=$(or $(CASES),20000) PULSEBOARD_TEST_SEED=$(or $(SEED),$$RANDOM$$RANDOM) \
+		cargo test --workspace --test it properties:: -- --nocapture
 
 check: need-test $(APP) ## the fast part of test
 	$(call section,Formatting and house rules)

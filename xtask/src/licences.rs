@@ -67,11 +67,20 @@ fn packages(modules: &Path, problems: &mut Vec<String>) {
         let manifest = fs::read_to_string(path.join("package.json")).ok();
         let Some(manifest) = manifest.and_then(|text| serde_json::from_str::<Value>(&text).ok()) else { continue };
         let own = manifest["name"].as_str().is_some_and(|name| name.starts_with("@pulseboard/"));
-        let licence = manifest["license"].as_str().unwrap_or("");
-        if !own && !is_permitted(licence, &BUILD_ONLY) {
+        let licence = licence_of(&manifest);
+        if !own && !is_permitted(&licence, &BUILD_ONLY) {
             problems.push(format!("package {name}: licence `{licence}` is not on the list in xtask/src/licences.rs"));
         }
     }
+}
+
+/// What a manifest says; old ones have a list of alternatives.
+fn licence_of(manifest: &Value) -> String {
+    if let Some(licence) = manifest["license"].as_str() {
+        return licence.to_owned();
+    }
+    let listed = manifest["licenses"].as_array().into_iter().flatten();
+    listed.filter_map(|licence| licence["type"].as_str()).collect::<Vec<_>>().join(" OR ")
 }
 
 /// One of the alternatives must be allowed; of what is joined by AND, all must.
@@ -90,7 +99,16 @@ fn is_permitted(expression: &str, more: &[&str]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_permitted;
+    use serde_json::json;
+
+    use super::{is_permitted, licence_of};
+
+    #[test]
+    fn a_manifest_of_either_age_says_its_licence() {
+        assert_eq!(licence_of(&json!({"license": "MIT"})), "MIT");
+        assert_eq!(licence_of(&json!({"licenses": [{"type": "MIT"}, {"type": "GPL-3.0"}]})), "MIT OR GPL-3.0");
+        assert_eq!(licence_of(&json!({})), "");
+    }
 
     #[test]
     fn alternatives_and_joined_licences_are_told_apart() {

@@ -20,9 +20,10 @@ const ARROWS: [(&str, &[&str]); 12] = [
 ];
 
 /// External crates that only some of ours may name.
-const FENCES: [(&str, &[&str]); 4] = [
+const FENCES: [(&str, &[&str]); 5] = [
     ("datafusion", &["live", "archive"]),
     ("axum", &["gateway"]),
+    ("socketioxide", &["gateway"]),
     ("rusqlite", &["journal"]),
     ("sysinfo", &["sources"]),
 ];

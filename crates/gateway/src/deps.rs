@@ -23,6 +23,7 @@ use crate::auth::Keyring;
 use crate::catalog::Catalog;
 use crate::definitions::DefinitionFiles;
 use crate::figures::Figures;
+use crate::socketio::SocketIoConfig;
 use crate::system::SystemRecord;
 use crate::web::WebApp;
 
@@ -69,6 +70,8 @@ pub struct GatewayConfig {
     pub pace: Pace,
     /// When the server writes down what it measures of itself.
     pub system: SystemRecord,
+    /// How Socket.IO clients are served.
+    pub socketio: SocketIoConfig,
     /// Streams that the server writes itself, with what writes them: clients may not.
     pub owned_streams: BTreeMap<StreamName, String>,
 }
@@ -89,6 +92,7 @@ impl GatewayConfig {
             connections: ConnectionLimits::default(),
             pace: Pace::default(),
             system: SystemRecord::default(),
+            socketio: SocketIoConfig::default(),
             owned_streams: BTreeMap::from([
                 (rejects::stream(), "what was rejected".to_owned()),
                 (system::stream(), "what the server measures of itself".to_owned()),

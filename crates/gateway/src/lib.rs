@@ -1,4 +1,4 @@
-//! The HTTP API, WebSocket and SSE: everything that speaks to clients over the network. The only crate that names axum.
+//! The HTTP API, WebSocket, SSE and Socket.IO: everything that speaks to clients over the network. The only crate that names axum.
 //!
 //! It stands on the log, the engine and the hub, and hands out what they give; it holds no state of its own but
 //! connections. What it says on the wire is written in `pulseboard-protocol`.
@@ -25,11 +25,13 @@ mod query;
 mod range;
 mod router;
 mod serve;
+mod socketio;
 mod sockets;
 mod streams;
 mod system;
 mod views;
 mod web;
+mod wire;
 
 pub use admission::ConnectionLimits;
 pub use auth::{
@@ -45,5 +47,6 @@ pub use deps::{Deps, GatewayConfig, Patience, SourceList, StreamConfigs};
 pub use figures::Figures;
 pub use names::{Definitions, Kept};
 pub use router::Gateway;
+pub use socketio::SocketIoConfig;
 pub use system::SystemRecord;
 pub use web::{WebApp, WebFile};

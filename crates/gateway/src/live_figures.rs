@@ -19,10 +19,11 @@ pub(crate) enum Transport {
     Sse,
     LongPoll,
     Poll,
+    SocketIo,
 }
 
 impl Transport {
-    pub(crate) const ALL: [Self; 4] = [Self::WebSocket, Self::Sse, Self::LongPoll, Self::Poll];
+    pub(crate) const ALL: [Self; 5] = [Self::WebSocket, Self::Sse, Self::LongPoll, Self::Poll, Self::SocketIo];
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -30,6 +31,7 @@ impl Transport {
             Self::Sse => "sse",
             Self::LongPoll => "long_poll",
             Self::Poll => "poll",
+            Self::SocketIo => "socketio",
         }
     }
 }

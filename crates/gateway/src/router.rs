@@ -86,7 +86,7 @@ impl Gateway {
 }
 
 /// The whole HTTP surface.
-pub(crate) fn router(gateway: &Gateway) -> Router {
+pub(crate) fn router(gateway: &Gateway, socketio: Router<Gateway>) -> Router {
     let api = Router::new()
         .route("/streams", get(get_streams))
         .route("/streams/{stream}", get(get_stream).delete(delete_stream))
@@ -117,7 +117,7 @@ pub(crate) fn router(gateway: &Gateway) -> Router {
     let live = Router::new().route("/live", get(get_websocket)).route("/live/sse", get(get_sse));
     Router::new()
         .nest("/api/v1", api.merge(live))
-        .route("/socket.io/", get(not_yet).post(not_yet))
+        .merge(socketio)
         .route("/health/live", get(get_live))
         .route("/health/ready", get(get_ready))
         .route("/metrics", get(get_metrics))

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::{ConnectInfo, FromRef, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -24,9 +24,11 @@ use tower::Service;
 use tracing::{info, warn};
 
 use crate::deps::GatewayConfig;
+use crate::live::LiveDeps;
 use crate::router::{Gateway, router};
 use crate::sockets::{Seat, Sockets};
-use crate::system;
+use crate::wire::{Wire, WireStream};
+use crate::{socketio, system};
 
 /// How long draining may take with connections open.
 const DRAIN_MAX: Duration = Duration::from_secs(8);
@@ -43,15 +45,17 @@ impl Gateway {
     /// # Errors
     /// None today: errors of the listener are waited out.
     pub async fn serve(self, listener: TcpListener, stop: Shutdown) -> std::io::Result<()> {
+        let (socketio, closed) = socketio::open(LiveDeps::from_ref(&self));
         let (catalog, tasks) = (self.deps.catalog.clone(), self.deps.tasks.clone());
         tasks.spawn("ad-hoc-queries", catalog.run(tasks.shutdown()));
         tasks.spawn("metrics", self.health.clone().run(tasks.shutdown()));
         let (deps, health, connections) = (self.deps.clone(), self.health.clone(), self.connections.clone());
         let figures = system::run(deps, health, connections.clone(), self.decodes.clone(), tasks.shutdown());
         tasks.spawn("system-figures", figures);
+        tasks.spawn("socketio-close", closed);
 
         let door = Door {
-            router: router(&self),
+            router: router(&self, socketio),
             sockets: Sockets::new(&self.deps.config.connections),
             ending: Shutdown::default(),
             gateway: self,
@@ -122,16 +126,19 @@ impl Door {
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(taken_max(config)));
         let router = self.router.clone();
+        let wire = Wire::new(peer);
+        let known = wire.clone();
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let mut request: Request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(ConnectInfo(known.clone()));
             let mut router = router.clone();
             async move { Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {})) }
         });
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(config.head_timeout)
-            .serve_connection(TokioIo::new(Box::pin(stream)), service)
+            .serve_connection(TokioIo::new(WireStream::new(Box::pin(stream), wire)), service)
             .with_upgrades();
         let tasks = &self.gateway.deps.tasks;
         let (ending, over) = (self.ending.clone(), tasks.shutdown());

@@ -112,6 +112,7 @@ fn measure(
         ("websocket", of(Transport::WebSocket).0),
         ("sse", of(Transport::Sse).0),
         ("long_poll", of(Transport::LongPoll).0),
+        ("socketio", of(Transport::SocketIo).0),
         ("subscriptions", u64::try_from(figures.subscriptions()).unwrap_or(0)),
         ("refused", figures.refusals()),
         ("resumes", hub.resumes),

@@ -18,13 +18,14 @@ pub fn stream() -> StreamName {
 }
 
 /// What is counted: since the start, or open now.
-pub const COUNTS: [&str; 12] = [
+pub const COUNTS: [&str; 13] = [
     "messages",
     "errors",
     "connections",
     "websocket",
     "sse",
     "long_poll",
+    "socketio",
     "subscriptions",
     "refused",
     "resumes",

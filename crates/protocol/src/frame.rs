@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use pulseboard_model::{Position, TimeUs};
+use serde_json::value::RawValue;
 
 use crate::cursor::Cursor;
 use crate::msgpack::{InvalidMsgpack, from_json};
@@ -50,6 +51,8 @@ pub struct Frame {
     sse: OnceLock<Bytes>,
     /// The frame as MessagePack, made when the first reader wants it so.
     msgpack: OnceLock<Bytes>,
+    /// The JSON, known to be JSON, made when the first reader wants it so.
+    raw: OnceLock<Box<RawValue>>,
     delivered: AtomicBool,
 }
 
@@ -69,6 +72,24 @@ impl Frame {
         }
         let bytes = Bytes::from(from_json(&self.json)?);
         Ok(self.msgpack.get_or_init(|| bytes).clone())
+    }
+
+    /// The JSON as a value that other JSON is written around, checked once for all readers.
+    ///
+    /// # Errors
+    /// Only for JSON that was not made here.
+    pub fn raw(&self) -> serde_json::Result<&RawValue> {
+        if let Some(raw) = self.raw.get() {
+            return Ok(raw);
+        }
+        let raw = serde_json::from_slice(&self.json)?;
+        Ok(self.raw.get_or_init(|| raw))
+    }
+
+    /// The changes of one channel in it, each as such a value.
+    pub fn raw_changes<'f>(&'f self, channel: &'f str) -> impl Iterator<Item = &'f RawValue> {
+        let own = self.changes.iter().filter(move |(name, _)| **name == *channel);
+        own.filter_map(|(_, range)| serde_json::from_slice(&self.json[range.clone()]).ok())
     }
 
     /// The frame as the server-sent event `frame`, encoded once for all readers.
@@ -143,6 +164,7 @@ impl FrameBuilder {
             changes: self.changes,
             sse: OnceLock::new(),
             msgpack: OnceLock::new(),
+            raw: OnceLock::new(),
             delivered: AtomicBool::new(false),
         }
     }
@@ -181,6 +203,9 @@ mod tests {
             text,
             r#"{"type":"frame","sub":1,"cursor":"00000000000000ab:42:1700000000123456","position":"00000000000000ab:42:1700000000123456","time":1700000000123456,"newest":null,"resumed":true,"changes":[{"channel":"view:a","delta":{"set":{},"del":["x"]}},{"channel":"view:b"}]}"#
         );
+        assert_eq!(frame.raw().expect("json").get(), text);
+        let own: Vec<_> = frame.raw_changes("view:b").map(RawValue::get).collect();
+        assert_eq!(own, [r#"{"channel":"view:b"}"#]);
         let parts: Vec<_> = frame.changes.iter().map(|(_, range)| &text[range.clone()]).collect();
         assert_eq!(parts, [r#"{"channel":"view:a","delta":{"set":{},"del":["x"]}}"#, r#"{"channel":"view:b"}"#]);
         assert_eq!(sse_event("frame", Some("c"), b"{}"), "event: frame\nid: c\ndata: {}\n\n");

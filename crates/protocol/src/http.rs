@@ -234,7 +234,7 @@ pub struct ReadyAnswer {
 pub struct ConnectionAnswer {
     /// Its number since the start.
     pub id: u64,
-    /// `websocket`, `sse`, `long_poll` or `poll`.
+    /// `websocket`, `sse`, `long_poll`, `poll` or `socketio`.
     pub transport: &'static str,
     /// The other end.
     pub peer: String,

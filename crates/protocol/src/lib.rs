@@ -18,6 +18,7 @@ pub mod range;
 pub mod replica;
 pub mod rows;
 pub mod server;
+pub mod socketio;
 pub mod value;
 
 pub use auth::{Pattern, Role, Secret};

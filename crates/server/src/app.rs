@@ -197,6 +197,7 @@ impl App {
             pace: limits.pace,
             connections: limits.connections,
             system: config.system,
+            socketio: config.socketio,
             ..GatewayConfig::new(address)
         };
         let deps = Deps {

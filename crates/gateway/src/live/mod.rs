@@ -1,6 +1,6 @@
 //! Channels over connections: what all transports have in common is resolving channels and hub subscriptions.
 
-mod again;
+pub(crate) mod again;
 mod asked;
 mod poll;
 mod sse;
@@ -28,10 +28,13 @@ pub(crate) use sse::get_sse;
 pub(crate) use websocket::get_websocket;
 
 /// A reader that must go is told to come back after between this and twice this.
-const COME_BACK_MS: u64 = 500;
+pub(crate) const COME_BACK_MS: u64 = 500;
 
 /// While draining, connections close within so long, each at its own moment.
-const DRAIN_SPREAD_MS: u64 = 2_000;
+pub(crate) const DRAIN_SPREAD_MS: u64 = 2_000;
+
+/// The most subscriptions of a connection.
+pub(crate) const SUBSCRIPTIONS_MAX: usize = 64;
 
 /// What a handler of connections needs.
 #[derive(Debug, Clone)]
@@ -88,6 +91,15 @@ pub(crate) fn timezone_of(text: Option<&str>) -> Result<Option<Tz>, ApiError> {
         let message = format!("`{name}` is not a time zone: use a name such as `Europe/Berlin` or `UTC`");
         ApiError::new(Code::BadTimezone, message)
     })
+}
+
+/// The name under which a channel is followed: a tail without its `last`, a view with its parameters in their order.
+pub(crate) fn canonical(channel: &str) -> String {
+    match channel.parse() {
+        Ok(Channel::Stream { name, .. }) => format!("stream:{name}"),
+        Ok(parsed) => parsed.to_string(),
+        Err(_) => channel.to_owned(),
+    }
 }
 
 /// Reads a cursor.

@@ -17,15 +17,16 @@ use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::http::RowError;
 use pulseboard_protocol::msgpack::{SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK, from_json, to_json};
 use pulseboard_protocol::server::Published;
-use pulseboard_protocol::{
-    Channel, ClientMessage, Close, Frame, ServerMessage, Subscribe, Tagged, read_client_message,
-};
+use pulseboard_protocol::{ClientMessage, Close, Frame, ServerMessage, Subscribe, Tagged, read_client_message};
 use rand::Rng;
 use serde_json::Value;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 
 use super::again::Asking;
-use super::{COME_BACK_MS, DRAIN_SPREAD_MS, LiveDeps, cursor_of, reach_cursor, resolve, timezone_of};
+use super::{
+    COME_BACK_MS, DRAIN_SPREAD_MS, LiveDeps, SUBSCRIPTIONS_MAX, canonical, cursor_of, reach_cursor, resolve,
+    timezone_of,
+};
 use crate::auth::{Caller, Ended, Ending};
 use crate::catalog::read_channel;
 use crate::connections::{Arrival, Place};
@@ -38,8 +39,6 @@ const MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// What is read of a message before the connection is cut. One between the two limits is read whole and then refused: a
 /// client that is still sending when it is cut off never learns why.
 const READ_BYTES_MAX: usize = 4 << 20;
-/// The most subscriptions of a connection.
-const SUBSCRIPTIONS_MAX: usize = 64;
 /// So many messages in a row that are none end the connection.
 const BAD_MESSAGES_MAX: u32 = 100;
 /// So many pings and pongs between two pings of ours end it too: no client has a use for more.
@@ -294,12 +293,7 @@ impl Connection {
         match message {
             ClientMessage::Subscribe(subscribe) => self.subscribe(id, subscribe).await,
             ClientMessage::Unsubscribe { sub, channel } => {
-                // A tail is followed without its `last`, a view with its parameters in their order.
-                let canonical = channel.as_ref().map(|channel| match channel.parse() {
-                    Ok(Channel::Stream { name, .. }) => format!("stream:{name}"),
-                    Ok(parsed) => parsed.to_string(),
-                    Err(_) => channel.clone(),
-                });
+                let canonical = channel.as_deref().map(canonical);
                 let found = self.subscriptions.iter().position(|(subscription, _)| match (&sub, &canonical) {
                     (Some(sub), _) => subscription.number() == *sub,
                     (None, Some(channel)) => subscription.channels().any(|name| **name == **channel),

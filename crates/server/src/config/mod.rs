@@ -16,6 +16,7 @@ mod pace;
 mod panel_types;
 mod reader;
 mod references;
+mod socketio;
 mod sources;
 mod streams;
 mod values;
@@ -25,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono_tz::Tz;
-use pulseboard_gateway::{NamedView, Origin, StreamConfigs, SystemRecord};
+use pulseboard_gateway::{NamedView, Origin, SocketIoConfig, StreamConfigs, SystemRecord};
 use pulseboard_journal::{Keep, Retention};
 use pulseboard_live::{Params, QuerySpec, check_sql};
 use pulseboard_model::ViewName;
@@ -47,6 +48,7 @@ use checkpoints::read_checkpoints;
 use limits::read_limits;
 use reader::Reader;
 use references::read_references;
+use socketio::read_socketio;
 use sources::read_sources;
 use streams::read_streams;
 use values::{timezone, wrong};
@@ -83,6 +85,8 @@ pub struct ServerConfig {
     pub limits: Limits,
     /// When the server writes down what it measures of itself.
     pub system: SystemRecord,
+    /// How Socket.IO clients are served.
+    pub socketio: SocketIoConfig,
     /// How the state of live queries is kept over a restart.
     pub checkpoints: CheckpointConfig,
     /// Where boards and views are kept.
@@ -211,6 +215,7 @@ fn build(
         root.problem("boards", format!("folder `{}` cannot be read: {error}", folder.display()), problems);
     }
     let system = system(&mut root, file, problems);
+    let socketio = read_socketio(&mut root, file, problems);
     root.finish(problems);
     let data_dir = overrides.data_dir.clone().or(data_dir).unwrap_or_else(|| PathBuf::from("./pulseboard-data"));
     let mut shipped = vec![(SYSTEM_ID, SYSTEM_BOARD, Origin::BuiltIn)];
@@ -238,6 +243,7 @@ fn build(
         archive,
         limits,
         system,
+        socketio,
         checkpoints,
         places,
         files,

@@ -103,17 +103,21 @@ fn the_keys_that_the_shipped_file_has_commented_out_are_the_defaults() {
     let from = |table: &str| {
         let (_, rest) = text.split_once(&format!("\n[{table}]\n")).unwrap_or_else(|| panic!("no [{table}]"));
         let upto = rest.find("\n[").filter(|_| table != "limits").unwrap_or(rest.len());
-        // Where an archive is, is an example.
-        let lines = rest[..upto].lines().filter(|line| !line.starts_with("url "));
+        // Where an archive is, and which board is joined, are examples.
+        let lines =
+            rest[..upto].lines().filter(|line| !line.starts_with("url ") && !line.starts_with("default_board "));
         format!("[{table}]\n{}\n", lines.collect::<Vec<_>>().join("\n"))
     };
-    let set = ["archive", "checkpoints", "limits"].map(from).concat();
+    let set = ["archive", "checkpoints", "socketio", "socketio.events", "limits"].map(from).concat();
     assert!(
-        ["seal_bytes", "max_bytes", "ahead", "cpu_percent", "[limits.queries]"].iter().all(|key| set.contains(key))
+        ["seal_bytes", "max_bytes", "preset", "batch_update", "ahead", "cpu_percent", "[limits.queries]"]
+            .iter()
+            .all(|key| set.contains(key))
     );
     let config = loaded(&set).unwrap_or_else(|problems| panic!("{problems:#?} in {set}"));
     let default = loaded("").expect("right");
     assert_eq!(config.limits, default.limits);
+    assert_eq!(config.socketio, default.socketio);
     assert_eq!(format!("{:?}", config.checkpoints), format!("{:?}", default.checkpoints));
     assert_eq!(format!("{:?}", config.archive), format!("{:?}", default.archive));
 }

@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use pulseboard_model::{FieldType, StreamName};
+use pulseboard_protocol::socketio::EventNames;
 
 use super::*;
 
@@ -388,6 +389,49 @@ fn a_reference_is_a_file_with_a_key_and_its_stream_is_kept_whole() {
             ("references.c d", "is not a valid stream name"),
             ("references.d", "`streams.ref_d.time_field` has no use"),
             ("references.d", "`streams.ref_d.fields._deleted` cannot be declared"),
+        ],
+    );
+}
+
+#[test]
+fn the_events_of_socketio_are_a_preset_with_changes() {
+    // Boards come and go: one that is not there yet is none that is wrong.
+    let config = loaded(
+        r#"
+        [socketio]
+        preset = "metrics"
+        default_board = "shop?region=north"
+        [socketio.events]
+        update = "tick"
+        "#,
+        &[],
+    )
+    .expect("right");
+    let expected = EventNames { update: "tick".to_owned(), ..EventNames::metrics() };
+    assert_eq!(
+        (config.socketio.events, config.socketio.default_board.as_deref()),
+        (expected, Some("shop?region=north"))
+    );
+    assert_eq!(loaded("", &[]).expect("right").socketio.events, EventNames::plain());
+    assert_problems(
+        r#"
+        [socketio]
+        preset = "fancy"
+        default_board = "infra/cpu"
+        rooms = true
+        [socketio.events]
+        snapshot = "connect"
+        subscribe = "ask"
+        unsubscribe = "ask"
+        updates = "x"
+        "#,
+        &[
+            ("socketio.preset", "`plain` or `metrics`"),
+            ("socketio.default_board", "is not a board"),
+            ("socketio.rooms", "known here: default_board, events, preset"),
+            ("socketio.events.snapshot", "keep for themselves"),
+            ("socketio.events", "both called `ask`"),
+            ("socketio.events.updates", "did you mean `update`?"),
         ],
     );
 }

@@ -36,6 +36,7 @@ mod rerun;
 mod resets;
 mod resume;
 mod roles;
+mod socketio;
 mod space;
 mod sse;
 mod stalled;

@@ -66,6 +66,16 @@ async fn polls_pass_an_nginx_with_its_defaults() {
 }
 
 #[tokio::test]
+async fn socketio_passes_an_nginx_with_its_defaults() {
+    assert_nothing_is_held_back(DEFAULTS, Transport::SocketIoPolls).await;
+}
+
+#[tokio::test]
+async fn socketio_passes_an_nginx_with_the_shipped_configuration() {
+    assert_nothing_is_held_back(&shipped(), Transport::SocketIo).await;
+}
+
+#[tokio::test]
 async fn websocket_passes_an_nginx_with_the_shipped_configuration() {
     assert_nothing_is_held_back(&shipped(), Transport::WebSocket).await;
 }

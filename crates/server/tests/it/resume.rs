@@ -197,6 +197,11 @@ async fn polls_that_are_cut_anywhere_go_on_where_they_were() {
 }
 
 #[tokio::test]
+async fn a_socketio_client_that_is_cut_anywhere_goes_on_where_it_was() {
+    assert_cuts_change_nothing(180, |_| Transport::SocketIo).await;
+}
+
+#[tokio::test]
 async fn one_cursor_goes_on_over_any_transport() {
     assert_cuts_change_nothing(120, by_turns).await;
 }

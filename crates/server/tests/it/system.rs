@@ -30,6 +30,7 @@ async fn the_system_channel_tells_the_servers_own_figures_on_every_transport() {
                 Transport::WebSocket => row["websocket"] == 1,
                 Transport::Sse => row["sse"] == 1,
                 Transport::LongPoll => row["long_poll"] == 1,
+                Transport::SocketIo | Transport::SocketIoPolls => row["socketio"] == 1,
                 Transport::Poll => row["polls_per_s"].as_f64().is_some_and(|polls| polls > 1.0),
             })
         };

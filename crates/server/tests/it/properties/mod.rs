@@ -1,8 +1,12 @@
 //! Whatever is sent, the answer is a documented one, and the server goes on.
+//!
+//! A normal run tries some hundreds of each kind; `PULSEBOARD_FUZZ_CASES` says how many, `PULSEBOARD_TEST_SEED` which.
 
 mod bodies;
+mod cursors;
 mod depth;
 mod frames;
+mod socketio;
 mod sql;
 
 use std::fmt::Debug;
@@ -22,6 +26,14 @@ use crate::support::server::{Home, Server};
 /// is not in this version.
 const DOCUMENTED: [u16; 11] = [200, 400, 403, 404, 405, 408, 409, 413, 415, 422, 429];
 const NOT_YET: u16 = 501;
+
+/// How many cases of each kind, instead of what a property says for a normal run.
+const CASES: &str = "PULSEBOARD_FUZZ_CASES";
+
+fn cases(normal: u32) -> u32 {
+    let given = std::env::var(CASES).ok();
+    given.map_or(normal, |text| text.parse().unwrap_or_else(|_| panic!("{CASES} must be a number, not `{text}`")))
+}
 
 /// A server that all cases of a property share.
 struct World {
@@ -43,10 +55,16 @@ impl World {
         Self { runtime, _home: home, server }
     }
 
-    /// Runs so many cases; a failure names its seed and the smallest case that was found.
-    fn check<V: Debug>(&mut self, cases: u32, strategy: impl Strategy<Value = V>, property: &impl AsyncFn(&Server, V)) {
+    /// Runs so many cases, or as many as were asked for; a failure names its seed and the smallest case that was found.
+    fn check<V: Debug>(
+        &mut self,
+        normal: u32,
+        strategy: impl Strategy<Value = V>,
+        property: &impl AsyncFn(&Server, V),
+    ) {
         eprintln!("PULSEBOARD_TEST_SEED={}", seed());
-        let config = Config { cases, failure_persistence: None, max_shrink_iters: 300, ..Config::default() };
+        let config =
+            Config { cases: cases(normal), failure_persistence: None, max_shrink_iters: 300, ..Config::default() };
         let mut bytes = [7; 32];
         bytes[..8].copy_from_slice(&seed().to_le_bytes());
         let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
@@ -78,26 +96,33 @@ fn pieces(from: &'static [&'static str], most: usize) -> impl Strategy<Value = S
     prop::collection::vec(select(from), 0..most).prop_map(|pieces| pieces.concat())
 }
 
-/// One of `texts` with some characters gone, doubled or replaced.
-fn nearly(texts: &'static [&'static str]) -> impl Strategy<Value = String> {
-    let change = (
-        any::<prop::sample::Index>(),
-        0..3_u8,
-        select(&['"', '{', '}', '(', ',', '\\', '\'', '\0', 'é', '9', ' '][..]),
-    );
-    (select(texts), prop::collection::vec(change, 1..4)).prop_map(|(text, changes)| {
-        let mut chars: Vec<char> = text.chars().collect();
-        for (place, kind, other) in changes {
-            if chars.is_empty() {
-                break;
-            }
-            let place = place.index(chars.len());
-            match kind {
-                0 => drop(chars.remove(place)),
-                1 => chars.insert(place, chars[place]),
-                _ => chars[place] = other,
-            }
+/// Where, how, and what else.
+type Change = (prop::sample::Index, u8, char);
+
+/// Some changes of a text, whatever it is.
+fn changes() -> impl Strategy<Value = Vec<Change>> {
+    let others = select(&['"', '{', '}', '(', ',', '\\', '\'', '\0', 'é', '9', ' '][..]);
+    prop::collection::vec((any::<prop::sample::Index>(), 0..3_u8, others), 1..4)
+}
+
+/// A text with some characters gone, doubled or replaced.
+fn changed(text: &str, changes: Vec<Change>) -> String {
+    let mut chars: Vec<char> = text.chars().collect();
+    for (place, kind, other) in changes {
+        if chars.is_empty() {
+            break;
         }
-        chars.into_iter().collect()
-    })
+        let place = place.index(chars.len());
+        match kind {
+            0 => drop(chars.remove(place)),
+            1 => chars.insert(place, chars[place]),
+            _ => chars[place] = other,
+        }
+    }
+    chars.into_iter().collect()
+}
+
+/// One of `texts`, changed so.
+fn nearly(texts: &'static [&'static str]) -> impl Strategy<Value = String> {
+    (select(texts), changes()).prop_map(|(text, changes)| changed(text, changes))
 }

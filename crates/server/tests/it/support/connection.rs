@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
 use pulseboard_protocol::Pace;
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
+use super::socketio::{Client, Narrow};
 use super::until::within;
 
 /// How frames travel.
@@ -21,11 +22,15 @@ pub(crate) enum Transport {
     Sse,
     LongPoll,
     Poll,
+    /// A stock client of Socket.IO over a WebSocket. It notices at once when that is cut.
+    SocketIo,
+    /// One over polls. That the answer of a poll was cut off it notices only by its heartbeat.
+    SocketIoPolls,
 }
 
 impl Transport {
-    /// All there are.
-    pub(crate) const ALL: [Self; 4] = [Self::WebSocket, Self::Sse, Self::LongPoll, Self::Poll];
+    /// All there are, one of each kind.
+    pub(crate) const ALL: [Self; 5] = [Self::WebSocket, Self::Sse, Self::LongPoll, Self::Poll, Self::SocketIo];
 }
 
 /// How often somebody who polls asks.
@@ -111,6 +116,13 @@ pub(crate) struct Socket(pub(crate) WebSocketStream<TcpStream>);
 /// What the system keeps for a narrow reader that does not read.
 const NARROW_BYTES: u32 = 4 << 10;
 
+/// A wire for which the system keeps little.
+pub(super) async fn narrow_stream(address: SocketAddr) -> Result<TcpStream, Broken> {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(NARROW_BYTES).unwrap();
+    socket.connect(address).await.map_err(|_| Broken)
+}
+
 impl Socket {
     pub(crate) async fn open(address: SocketAddr) -> Result<Self, Broken> {
         Self::over(TcpStream::connect(address).await.map_err(|_| Broken)?, address).await
@@ -118,9 +130,7 @@ impl Socket {
 
     /// One for which the system keeps little, so that it is soon stalled when it does not read.
     pub(crate) async fn open_narrow(address: SocketAddr) -> Result<Self, Broken> {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.set_recv_buffer_size(NARROW_BYTES).unwrap();
-        Self::over(socket.connect(address).await.map_err(|_| Broken)?, address).await
+        Self::over(narrow_stream(address).await?, address).await
     }
 
     /// One that shows a token.
@@ -194,12 +204,30 @@ pub(crate) enum Connection {
     WebSocket(Box<Socket>),
     Sse(Events),
     Polls(Polls),
+    SocketIo(Client),
+    /// A stock client that comes back by itself.
+    Returning(Client),
+    Narrow(Box<Narrow>),
+}
+
+/// Says that an event of Socket.IO that is no frame is a good one.
+fn assert_said(event: &str, args: &[Value]) {
+    match event {
+        "ack" => assert!(args[1].get("sub").is_some(), "the server refused: {args:?}"),
+        "connect" | "upgrade" | "restart" => {}
+        _ => panic!("the server said `{event}`: {args:?}"),
+    }
+}
+
+/// Whether an event of Socket.IO is a frame.
+fn is_frame(event: &str) -> bool {
+    matches!(event, "snapshot" | "update" | "batch-update")
 }
 
 /// A reader that asks for one answer after the other.
 #[derive(Debug)]
 pub(crate) struct Polls {
-    client: Client,
+    client: reqwest::Client,
     url: String,
     query: String,
     /// Missing for one that does not wait.
@@ -210,7 +238,7 @@ pub(crate) struct Polls {
 impl Polls {
     fn new(address: SocketAddr, query: String, wait: Option<&'static str>, cursor: Option<&str>) -> Self {
         Self {
-            client: Client::builder().build().unwrap(),
+            client: reqwest::Client::builder().build().unwrap(),
             url: format!("http://{address}/api/v1/live/poll"),
             query,
             wait,
@@ -273,6 +301,14 @@ impl Connection {
                 let query = query_of(channels, pace) + &stale;
                 Events::open(address, &query, cursor).await.map(Self::Sse)
             }
+            Transport::SocketIo | Transport::SocketIoPolls => {
+                let (max_hz, batch_ms) = (pace.max_hz, pace.batch_ms);
+                let wish = json!({"channels": channels, "max_hz": max_hz, "batch_ms": batch_ms});
+                let own = if transport == Transport::SocketIo { "websocket" } else { "polling" };
+                // Whoever follows comes back by itself here.
+                let options = json!({"reconnection": false, "transports": [own]});
+                Ok(Self::SocketIo(Client::follow(address, options, "subscribe", &wish, cursor)))
+            }
             Transport::LongPoll => Ok(Self::Polls(Polls::new(address, query_of(channels, pace), Some("20s"), cursor))),
             Transport::Poll => Ok(Self::Polls(Polls::new(address, query_of(channels, pace), None, cursor))),
         }
@@ -299,6 +335,27 @@ impl Connection {
                     }
                 }
                 Self::Polls(polls) => return polls.next().await,
+                Self::SocketIo(client) => {
+                    let (event, mut args) = client.next().await;
+                    match event.as_str() {
+                        name if is_frame(name) => return Ok(args.swap_remove(0)),
+                        "disconnect" | "connect_error" => return Err(Broken),
+                        _ => assert_said(&event, &args),
+                    }
+                }
+                Self::Returning(client) => {
+                    let (event, mut args) = client.next().await;
+                    match event.as_str() {
+                        name if is_frame(name) => return Ok(args.swap_remove(0)),
+                        "disconnect" | "connect_error" => {}
+                        _ => assert_said(&event, &args),
+                    }
+                }
+                Self::Narrow(narrow) => {
+                    let (event, mut args) = narrow.next().await?;
+                    assert!(is_frame(&event), "{event}: {args:?}");
+                    return Ok(args.swap_remove(0));
+                }
             }
         }
     }

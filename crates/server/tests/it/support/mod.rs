@@ -9,6 +9,7 @@ pub(crate) mod nginx;
 pub(crate) mod proxy;
 pub(crate) mod random;
 pub(crate) mod server;
+pub(crate) mod socketio;
 pub(crate) mod stall;
 pub(crate) mod until;
 pub(crate) mod writer;
