@@ -66,7 +66,7 @@ nightly: need-test ## 10,000 new cases of live against batch, 50 crashes at each
 	$(call section,Live against batch)
 	@PULSEBOARD_DIFFERENTIAL_CASES=$(or $(CASES),10000) cargo test --workspace --lib -- _batch
 	$(call section,Crashes at each stage)
-	@PULSEBOARD_CRASH_ROUNDS=$(or $(ROUNDS),50) cargo test --workspace --test it crash_points::
+	@PULSEBOARD_CRASH_ROUNDS=$(or $(ROUNDS),50) cargo test --workspace --test it -- crash_points:: archive_crash::
 	@PULSEBOARD_ARCHIVE_ROUNDS=$(or $(ROUNDS),50) cargo test --workspace --test it what_was_acknowledged
 
 # CASES says how many of each, SEED which.
