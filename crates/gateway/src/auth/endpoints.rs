@@ -127,7 +127,7 @@ pub(super) fn find(method: &str, path: &str) -> Found {
     let within = |root: &&str| path.strip_prefix(*root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     match others.is_empty() {
         false => Found::OtherMethods(others),
-        true if CLOSED.iter().any(|root| within(&root)) => Found::Nothing,
+        true if CLOSED.iter().any(within) => Found::Nothing,
         true => Found::App,
     }
 }

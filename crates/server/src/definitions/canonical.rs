@@ -332,7 +332,8 @@ fn is_same(key: &str, old: &Json, new: &Json) -> bool {
     match (old, new) {
         (Json::String(old), Json::String(new)) if LONG.contains(&key) => old.trim() == new.trim(),
         (Json::Number(old), Json::Number(new)) => old == new || old.as_f64() == new.as_f64(),
-        (Json::Number(_) | Json::Bool(_), Json::String(new)) => old.to_string() == *new,
+        (Json::Number(old), Json::String(new)) => new.eq(&old.to_string()),
+        (Json::Bool(old), Json::String(new)) => new == if *old { "true" } else { "false" },
         (Json::Array(old), Json::Array(new)) => {
             old.len() == new.len() && old.iter().zip(new).all(|(old, new)| is_same("", old, new))
         }

@@ -71,7 +71,7 @@ async fn a_stock_client_follows_and_leaves_over_each_transport_of_engine_io() {
         let metrics = server.api.get("/metrics").await.text();
         for line in [
             "pulseboard_connections{transport=\"socketio\"} 1".to_owned(),
-            format!("pulseboard_frames_total{{transport=\"socketio\"}} {}", (3 * round + 1) / 2),
+            format!("pulseboard_frames_total{{transport=\"socketio\"}} {}", (3 * round).div_ceil(2)),
         ] {
             assert!(metrics.contains(&line), "no `{line}` in {metrics}");
         }

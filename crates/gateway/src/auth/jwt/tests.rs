@@ -65,8 +65,11 @@ fn rsa_key() -> RsaKeyPair {
     RsaKeyPair::from_pkcs8(&der).expect("a key")
 }
 
+/// Signs by an algorithm.
+type Signer = (&'static str, Box<dyn Fn(&[u8]) -> Vec<u8>>);
+
 /// A key set with one key of each kind, and what signs by them.
-fn all_kinds() -> (KeySet, Vec<(&'static str, Box<dyn Fn(&[u8]) -> Vec<u8>>)>) {
+fn all_kinds() -> (KeySet, Vec<Signer>) {
     let random = SystemRandom::new();
     let ed = Ed25519KeyPair::generate_pkcs8(&random).expect("a key");
     let ed = Ed25519KeyPair::from_pkcs8(ed.as_ref()).expect("a key");

@@ -38,10 +38,13 @@ static DRIVER: LazyLock<Driver> = LazyLock::new(|| {
     assert!(web.join("node_modules/socket.io-client").exists(), "no socket.io-client: run `npm --prefix web ci`");
     let mut command = Command::new("node");
     command.arg(web.join("interop/socketio.mjs")).stdin(Stdio::piped()).stdout(Stdio::piped());
-    // It ends with its stdin, which ends with this process.
     let mut child = command.spawn().expect("node is installed");
     let (orders, said) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-    std::thread::spawn(|| listen(BufReader::new(said)));
+    std::thread::spawn(move || {
+        listen(BufReader::new(said));
+        // It ends with its stdin, which ends with this process.
+        child.wait().expect("it was started");
+    });
     Driver { orders: Mutex::new(orders), clients: Mutex::default(), next: AtomicU64::new(1) }
 });
 
@@ -69,15 +72,15 @@ pub(crate) struct Client {
 impl Client {
     /// Begins to connect. `options` are those of `io()`.
     pub(crate) fn open(address: SocketAddr, options: Value) -> Self {
-        Self::opened(address, options, None)
+        Self::opened(address, &options, None)
     }
 
     /// The same, and each time that it is connected it sends `wish` as `event`, with the cursor it has or `since`.
     pub(crate) fn follow(address: SocketAddr, options: Value, event: &str, wish: &Value, since: Option<&str>) -> Self {
-        Self::opened(address, options, Some(json!({"event": event, "wish": wish, "since": since})))
+        Self::opened(address, &options, Some(&json!({"event": event, "wish": wish, "since": since})))
     }
 
-    fn opened(address: SocketAddr, options: Value, follow: Option<Value>) -> Self {
+    fn opened(address: SocketAddr, options: &Value, follow: Option<&Value>) -> Self {
         let number = DRIVER.next.fetch_add(1, Ordering::Relaxed);
         let (sender, said) = channel(SAID_MAX);
         DRIVER.clients.lock().insert(number, sender);

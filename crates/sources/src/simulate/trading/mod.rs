@@ -31,6 +31,8 @@ pub(super) const WARM_UP_S: i64 = HOUR_S;
 /// Each how many seconds a symbol ticks in a past, far back and lately.
 const COARSE_S: i64 = 30;
 const FINE_S: i64 = 5;
+/// Where orders are filled.
+const VENUES: [&str; 4] = ["XNAS", "ARCX", "BATS", "IEXG"];
 /// Fills a second on an ordinary hour, and which symbols the desk is in.
 const FILLS_PER_S: f64 = 0.12;
 const HELD: [usize; 10] = [0, 1, 2, 3, 5, 7, 8, 9, 17, 18];
@@ -132,9 +134,9 @@ impl Desk {
             let at = price(seed, symbol, &Mood::at(seed, seconds(time)));
             let paid = at * (1.0 + SYMBOLS[symbol].half_spread * if qty > 0 { 1.0 } else { -1.0 });
             let side = text(if qty > 0 { "buy" } else { "sell" });
-            let venue = text(*dice.pick(&["XNAS", "ARCX", "BATS", "IEXG"]));
+            let venue = dice.pick(&VENUES);
             self.positions[symbol] += qty;
-            let row = [text(SYMBOLS[symbol].name), side, Cell::Int(qty), cents(paid), venue];
+            let row = [text(SYMBOLS[symbol].name), side, Cell::Int(qty), cents(paid), text(venue)];
             self.due.push((time, FILLS, row.into()));
         }
     }
