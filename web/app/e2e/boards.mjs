@@ -243,7 +243,7 @@ export const boardTests = {
     const { page, problems, close } = await openPage(browser, server, '', {
       permissions: ['clipboard-read', 'clipboard-write'],
     });
-    const card = page.locator('.board-card', { hasText: 'This machine' });
+    const card = page.locator('.board-card[href="#/boards/infra"]');
     const seen = new Set();
     await within(SOON_MS, 'the board in small to move', async () => seen.add(await numbers(card)).size >= 3);
     await page.getByRole('button', { name: 'Copy the command' }).click();
