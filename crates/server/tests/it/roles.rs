@@ -117,7 +117,9 @@ async fn every_call_is_for_the_roles_of_its_row_and_for_nobody_else() {
         for (caller, token) in &shown {
             let answer = ask(token, method, &path).await;
             let what = format!("{method} {path} by {caller}: {} {}", answer.status, answer.text());
-            let code = if answer.status >= 400 { answer.refusal().code } else { String::new() };
+            // What Engine.IO refuses it says in its own shape, once somebody is let in.
+            let its_own = path == "/socket.io/" && answer.status == 400;
+            let code = if answer.status >= 400 && !its_own { answer.refusal().code } else { String::new() };
             match *caller {
                 _ if *roles == OPEN => assert!(![401, 403].contains(&answer.status), "{what}"),
                 "nobody" | "forged" | "a stranger" => {

@@ -135,20 +135,29 @@ async fn what_is_refused_says_why_in_the_acknowledgement_or_as_an_event() {
 
 #[tokio::test]
 async fn under_the_metrics_preset_a_client_is_on_the_default_board_and_comes_back_to_it() {
-    let home = Home::new("[[sources]]\nkind = \"host\"\n[socketio]\npreset = \"metrics\"\ndefault_board = \"infra\"\n");
+    let home = Home::new(
+        "boards = \"boards\"\n[[sources]]\nkind = \"host\"\n[socketio]\npreset = \"metrics\"\ndefault_board = \"wall\"\n",
+    );
+    std::fs::create_dir(home.file("boards")).unwrap();
+    let panel =
+        "title = \"W\"\n[[panels]]\nid = \"n\"\ntype = \"stat\"\nsql = \"SELECT count(*) AS n FROM host_cpu\"\n";
+    std::fs::write(home.file("boards/wall.toml"), panel).unwrap();
     let server = home.start().await;
+    let live =
+        async || (server.api.get("/api/v1/views/wall.n").await.json()["state"]["status"] == "live").then_some(());
+    until("the panel is live", live).await;
     for transports in transports() {
         let mut client = Client::open(server.address, json!({"transports": transports}));
         let first = client.until("initial-data").await.swap_remove(0);
         assert_eq!((&first["sub"], &first["resumed"]), (&json!(1), &json!(false)));
-        let board = first["changes"].as_array().unwrap().iter().find(|change| change["channel"] == "board:infra");
+        let board = first["changes"].as_array().unwrap().iter().find(|change| change["channel"] == "board:wall");
         assert!(board.is_some_and(|board| board["snapshot"]["panels"].is_object()), "{first}");
         let next = client.until("metrics-update").await.swap_remove(0);
         assert_eq!(next["sub"], 1);
-        let answer = client.ask("unsubscribe-metrics", json!("infra")).await;
+        let answer = client.ask("unsubscribe-metrics", json!("wall")).await;
         assert_eq!(answer, json!({"sub": 1}));
-        let answer = client.ask("subscribe-metrics", json!({"board": "infra", "batch_ms": 50})).await;
-        assert_eq!((&answer["sub"], &answer["channels"][0]), (&json!(2), &json!("board:infra")));
+        let answer = client.ask("subscribe-metrics", json!({"board": "wall", "batch_ms": 50})).await;
+        assert_eq!((&answer["sub"], &answer["channels"][0]), (&json!(2), &json!("board:wall")));
         client.until("initial-data").await;
         assert_eq!(client.until("batch-update").await[0]["sub"], 2);
 

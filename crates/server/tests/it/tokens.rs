@@ -290,7 +290,7 @@ async fn nothing_that_opens_the_door_is_in_any_line_of_the_log() {
     assert_eq!(socket.close_code().await, 4_503);
     server.stop().await;
     let log = home.log();
-    assert!(log.contains("TRACE") && log.contains("DEBUG"), "there is much to look through");
+    assert!(log.contains("DEBUG") && log.lines().count() > 20, "there is much to look through: {log}");
     for secret in [&viewer, &forged, &ended, &local, &ticket] {
         let secret = secret.splitn(3, '_').nth(2).unwrap();
         let line = log.lines().find(|line| line.contains(secret));
