@@ -1,26 +1,18 @@
 /**
  * The browser test: the real server, the real page, the system's Chromium.
  *
- * `PULSEBOARD_BIN=path/to/pulseboard npm run e2e`. Prints one line per test and `N passed, N failed` at the end.
+ * `PULSEBOARD_BIN=path/to/pulseboard npm run e2e`; `ONLY=word` runs the tests whose names have the word. Prints one line per test and `N passed, N failed` at the end.
  */
 
 import assert from 'node:assert/strict';
-import { chromium } from 'playwright-core';
-import { launchOptions } from '../dev/browser.mjs';
 import { boardTests } from './boards.mjs';
 import { connectionTests } from './connection.mjs';
 import { editorTests } from './editor.mjs';
 import { lookTests } from './looks.mjs';
 import { nodeTests } from './node.mjs';
 import { openPage, stat } from './page.mjs';
-import { Server } from './server.mjs';
+import { runSuite } from './suite.mjs';
 import { within } from './wait.mjs';
-
-const binary = process.env.PULSEBOARD_BIN;
-if (binary === undefined) {
-  console.error('set PULSEBOARD_BIN to the server to test');
-  process.exit(2);
-}
 
 const MOVE_MS_MAX = 15_000;
 const RECOVER_MS_MAX = 20_000;
@@ -181,37 +173,4 @@ const pageTests = {
   },
 };
 
-/** `ONLY=word` runs those whose names have the word. */
-const only = process.env.ONLY ?? '';
-const all = { ...nodeTests, ...pageTests, ...boardTests, ...lookTests, ...connectionTests, ...editorTests };
-const tests = Object.fromEntries(Object.entries(all).filter(([name]) => name.includes(only)));
-
-const server = await Server.create(binary);
-const browser = await chromium.launch(launchOptions);
-const counts = { passed: 0, failed: 0 };
-try {
-  await server.start();
-  for (const [index, [name, test]] of Object.entries(tests).entries()) {
-    try {
-      await test({ browser, server });
-      counts.passed += 1;
-      console.log(`ok ${index + 1} - ${name}`);
-    } catch (error) {
-      counts.failed += 1;
-      console.log(`not ok ${index + 1} - ${name}\n${String(error.stack ?? error).replace(/^/gm, '    ')}`);
-      await server.start().catch(() => {});
-    }
-  }
-} catch (error) {
-  counts.failed += 1;
-  console.log(`not ok - the server starts\n${error.message}`);
-} finally {
-  await browser.close();
-  await server.destroy();
-}
-if (counts.failed > 0) {
-  console.log(`# the server said:\n${server.output.replace(/^/gm, '#   ')}`);
-}
-console.log(`1..${Object.keys(tests).length}`);
-console.log(`${counts.passed} passed, ${counts.failed} failed`);
-process.exit(counts.failed === 0 ? 0 : 1);
+await runSuite({ ...nodeTests, ...pageTests, ...boardTests, ...lookTests, ...connectionTests, ...editorTests });

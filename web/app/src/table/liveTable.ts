@@ -7,7 +7,7 @@
 
 import { type Cell, type Column, numeric, type TableChanges } from '@pulseboard/client';
 import { type CellStyle, formatCell, isNumeric } from '@pulseboard/react/format';
-import { ColumnWidths } from './columnWidths';
+import { ColumnWidths, type Written } from './columnWidths';
 import { heldOrder } from './order';
 import type { RowSource } from './rows';
 
@@ -46,6 +46,10 @@ const OVERSCAN = 6;
 const FLASH_MS = 420;
 const NEW_ROW_MS = 1_600;
 const AGE_EVERY_MS = 1_000;
+/** `21:04:33.218`. */
+const TIME_CHARS = 12;
+/** `59 min`. */
+const AGE_CHARS = 6;
 /** How long rows keep their places after the pointer last moved over them: long enough to aim and read. */
 const HOLD_MS = 4_000;
 
@@ -147,7 +151,7 @@ export class LiveTable {
     this.#order = this.#held ? heldOrder(this.#order, source.ids()) : source.ids();
     const places = this.#choose(source.columns);
     const shown: RowSource = places.length === source.columns.length ? source : projected(source, places);
-    if (this.#widths.fit(shown, this.#order, (column) => this.#style(column))) {
+    if (this.#widths.fit(shown, this.#order, this.#written)) {
       this.#layout(shown.columns);
     }
     this.#render(changes);
@@ -165,6 +169,15 @@ export class LiveTable {
     return places;
   }
 
+  /** How wide columns are goes by what is shown, which is not always the type's way. */
+  readonly #written: Written = {
+    label: ({ name }) => this.#options.look?.(name)?.label ?? name,
+    text: (column, cell) =>
+      (cell === null ? null : this.#options.look?.(column.name)?.text?.(cell)) ?? formatCell(cell, this.#style(column)),
+    least_chars: ({ name, type }) =>
+      type !== 'time' ? 0 : this.#options.look?.(name)?.text === undefined ? TIME_CHARS : AGE_CHARS,
+  };
+
   #style(column: Column): CellStyle {
     const { zone, unit } = this.#options;
     const named = unit?.(column.name);
@@ -172,7 +185,7 @@ export class LiveTable {
   }
 
   #layout(columns: readonly Column[]): void {
-    const { widths, min_chars } = this.#widths.layout(columns, this.#options.stretch ?? true);
+    const { widths, min_chars } = this.#widths.layout(this.#options.stretch ?? true);
     this.#table.style.minWidth = `${min_chars}ch`;
     const key = columns.map(({ name, type }) => `${name} ${type}`).join('\u0000');
     if (key !== this.#columnsKey) {

@@ -1,4 +1,4 @@
-import type { Column, TailBuffer } from '@pulseboard/client';
+import type { Cell, Column, TailBuffer } from '@pulseboard/client';
 import { describe, expect, it } from 'vitest';
 import { ColumnWidths } from './columnWidths';
 import { heldOrder } from './order';
@@ -16,13 +16,24 @@ function source(rows: Record<string, (string | number)[]>): RowSource {
 describe('column widths', () => {
   it('only grow, so that nothing moves while data runs', () => {
     const widths = new ColumnWidths();
-    const style = ({ type }: Column) => ({ type });
+    const written = {
+      label: ({ name }: Column) => name,
+      text: (_: Column, cell: Cell) => `${cell}`,
+      least_chars: () => 0,
+    };
     const wide = source({ a: [1, 'a long text here'] });
-    expect(widths.fit(wide, ['a'], style)).toBe(true);
-    const before = widths.layout(columns, true);
-    expect(widths.fit(source({ a: [1, 'x'] }), ['a'], style)).toBe(false);
-    expect(widths.layout(columns, true)).toEqual(before);
-    expect(widths.fit(source({ a: [1, 'an even longer text here'] }), ['a'], style)).toBe(true);
+    expect(widths.fit(wide, ['a'], written)).toBe(true);
+    const before = widths.layout(true);
+    expect(widths.fit(source({ a: [1, 'x'] }), ['a'], written)).toBe(false);
+    expect(widths.layout(true)).toEqual(before);
+    expect(widths.fit(source({ a: [1, 'an even longer text here'] }), ['a'], written)).toBe(true);
+  });
+
+  it('go by what is shown, not by what it was made of', () => {
+    const widths = new ColumnWidths();
+    const written = { label: () => 'Since', text: () => '3 s', least_chars: () => 6 };
+    widths.fit(source({ a: [1_795_857_784_000_000, 'a text that is shown as another'] }), ['a'], written);
+    expect(widths.layout(true)).toEqual({ widths: ['50%', '50%', '0'], min_chars: 18 });
   });
 });
 
