@@ -40,7 +40,7 @@ async fn a_stock_client_follows_and_leaves_over_each_transport_of_engine_io() {
     // Each round adds two events.
     for (round, transports) in [1_u64, 3, 5].into_iter().zip(transports()) {
         let upgrades = transports.as_array().unwrap().len() == 2;
-        let mut client = Client::open(server.address, json!({"transports": transports}));
+        let mut client = Client::open(server.address, &json!({"transports": transports}));
         // The change to WebSocket may come before Socket.IO has joined.
         let mut awaited = if upgrades { vec!["connect", "upgrade"] } else { vec!["connect"] };
         while !awaited.is_empty() {
@@ -93,7 +93,7 @@ async fn a_stock_client_follows_and_leaves_over_each_transport_of_engine_io() {
 #[tokio::test]
 async fn what_is_refused_says_why_in_the_acknowledgement_or_as_an_event() {
     let (_home, server) = server("").await;
-    let mut client = Client::open(server.address, json!({}));
+    let mut client = Client::open(server.address, &json!({}));
     client.until("connect").await;
     let answer = client.ask("subscribe", json!("view:totls")).await;
     assert_eq!((code(&answer), &answer["error"]["details"]["nearest"]), ("unknown_view", &json!(["totals"])));
@@ -147,7 +147,7 @@ async fn under_the_metrics_preset_a_client_is_on_the_default_board_and_comes_bac
         async || (server.api.get("/api/v1/views/wall.n").await.json()["state"]["status"] == "live").then_some(());
     until("the panel is live", live).await;
     for transports in transports() {
-        let mut client = Client::open(server.address, json!({"transports": transports}));
+        let mut client = Client::open(server.address, &json!({"transports": transports}));
         let first = client.until("initial-data").await.swap_remove(0);
         assert_eq!((&first["sub"], &first["resumed"]), (&json!(1), &json!(false)));
         let board = first["changes"].as_array().unwrap().iter().find(|change| change["channel"] == "board:wall");
@@ -163,7 +163,7 @@ async fn under_the_metrics_preset_a_client_is_on_the_default_board_and_comes_bac
 
         // Who says where it was goes on from there.
         let options = json!({"transports": transports, "auth": {"since": next["cursor"]}});
-        let mut back = Client::open(server.address, options);
+        let mut back = Client::open(server.address, &options);
         let (mut event, mut args) = back.next().await;
         while event == "connect" || event == "upgrade" {
             (event, args) = back.next().await;
@@ -175,7 +175,7 @@ async fn under_the_metrics_preset_a_client_is_on_the_default_board_and_comes_bac
 #[tokio::test]
 async fn who_collects_changes_gets_them_as_batches() {
     let (_home, server) = server("").await;
-    let mut client = Client::open(server.address, json!({"transports": ["websocket"]}));
+    let mut client = Client::open(server.address, &json!({"transports": ["websocket"]}));
     let answer = client.ask("subscribe", json!({"channel": "view:totals", "batch_ms": 400})).await;
     assert_eq!(answer["sub"], 1);
     client.until("snapshot").await;
@@ -198,7 +198,7 @@ async fn who_collects_changes_gets_them_as_batches() {
 fn returning(proxy: &Proxy, transports: &Value) -> (Follower, Connection) {
     let channels = ["view:totals", "view:by_kind", "stream:events"];
     let options = json!({"transports": transports, "reconnectionDelay": 50, "reconnectionDelayMax": 200});
-    let client = Client::follow(proxy.address, options, "subscribe", &json!({"channels": channels}), None);
+    let client = Client::follow(proxy.address, &options, "subscribe", &json!({"channels": channels}), None);
     (Follower::new(channels), Connection::Returning(client))
 }
 
@@ -254,9 +254,9 @@ async fn a_stock_client_comes_back_after_a_restart_and_has_what_the_server_has()
 async fn a_server_that_ends_says_when_to_come_back_and_closes_what_clients_come_back_from() {
     for transports in transports() {
         let (_home, server) = server("").await;
-        let mut client = Client::open(server.address, json!({"transports": transports}));
+        let mut client = Client::open(server.address, &json!({"transports": transports}));
         client.ask("subscribe", json!("view:totals")).await;
-        let mut idle = Client::open(server.address, json!({"transports": transports}));
+        let mut idle = Client::open(server.address, &json!({"transports": transports}));
         idle.until("connect").await;
         let ending = tokio::time::Instant::now();
         server.stop().await;
@@ -278,13 +278,13 @@ async fn a_server_that_ends_says_when_to_come_back_and_closes_what_clients_come_
 async fn sessions_are_connections_among_the_others() {
     let (_home, server) = server("[limits.connections]\ntotal = 2\n").await;
     let _socket = Socket::open(server.address).await.expect("there is room");
-    let mut client = Client::open(server.address, json!({}));
+    let mut client = Client::open(server.address, &json!({}));
     client.until("upgrade").await;
     assert_eq!(connections(&server.api).await.len(), 2, "one session, whatever it took to open it");
     let refused = server.api.get("/socket.io/?EIO=4&transport=polling").await;
     let refusal = refused.refused(503, "overloaded");
     assert!(refusal.details["retry_after_ms"].as_u64().is_some() && !refused.header("retry-after").is_empty());
-    let mut second = Client::open(server.address, json!({"reconnectionDelay": 20, "reconnectionDelayMax": 50}));
+    let mut second = Client::open(server.address, &json!({"reconnectionDelay": 20, "reconnectionDelayMax": 50}));
     assert_eq!(second.next().await.0, "connect_error");
     drop(client);
     // It is let in when there is room again, and tried by itself.

@@ -307,7 +307,7 @@ impl Connection {
                 let own = if transport == Transport::SocketIo { "websocket" } else { "polling" };
                 // Whoever follows comes back by itself here.
                 let options = json!({"reconnection": false, "transports": [own]});
-                Ok(Self::SocketIo(Client::follow(address, options, "subscribe", &wish, cursor)))
+                Ok(Self::SocketIo(Client::follow(address, &options, "subscribe", &wish, cursor)))
             }
             Transport::LongPoll => Ok(Self::Polls(Polls::new(address, query_of(channels, pace), Some("20s"), cursor))),
             Transport::Poll => Ok(Self::Polls(Polls::new(address, query_of(channels, pace), None, cursor))),

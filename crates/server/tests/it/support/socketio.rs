@@ -71,13 +71,13 @@ pub(crate) struct Client {
 
 impl Client {
     /// Begins to connect. `options` are those of `io()`.
-    pub(crate) fn open(address: SocketAddr, options: Value) -> Self {
-        Self::opened(address, &options, None)
+    pub(crate) fn open(address: SocketAddr, options: &Value) -> Self {
+        Self::opened(address, options, None)
     }
 
     /// The same, and each time that it is connected it sends `wish` as `event`, with the cursor it has or `since`.
-    pub(crate) fn follow(address: SocketAddr, options: Value, event: &str, wish: &Value, since: Option<&str>) -> Self {
-        Self::opened(address, &options, Some(&json!({"event": event, "wish": wish, "since": since})))
+    pub(crate) fn follow(address: SocketAddr, options: &Value, event: &str, wish: &Value, since: Option<&str>) -> Self {
+        Self::opened(address, options, Some(&json!({"event": event, "wish": wish, "since": since})))
     }
 
     fn opened(address: SocketAddr, options: &Value, follow: Option<&Value>) -> Self {
