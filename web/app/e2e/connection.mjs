@@ -135,7 +135,7 @@ export const connectionTests = {
     await linked(page, 'over WebSocket');
     const tabs = [page];
     for (let index = 1; index < TABS; index += 1) {
-      tabs.push(await besides(page, server.url));
+      tabs.push(await besides(page, `${server.url}/#/boards/infra`));
     }
     for (const tab of tabs) {
       await filled(tab);
@@ -155,7 +155,7 @@ export const connectionTests = {
     await linked(page, 'over SSE');
     const tabs = [page];
     for (let index = 1; index < TABS; index += 1) {
-      tabs.push(await besides(page, `${server.url}/?transport=sse`));
+      tabs.push(await besides(page, `${server.url}/?transport=sse#/boards/infra`));
     }
     for (const tab of tabs) {
       await filled(tab);
@@ -212,7 +212,7 @@ export const connectionTests = {
   async 'a leading tab that sleeps does not hold the others up'({ browser, server }) {
     const { page, problems, close } = await openPage(browser, server, '#/boards/infra', { init: watchGaps });
     await filled(page);
-    const second = await besides(page, server.url);
+    const second = await besides(page, `${server.url}/#/boards/infra`);
     await filled(second);
     const wake = await sleep(page);
     const began_ms = performance.now();
