@@ -70,7 +70,7 @@ export function AlertList(props: AlertListProps) {
           <NoticeMark notice={notice} />
         </header>
       )}
-      <HonestBody live={props} notice={notice} hasData={hasData} empty={empty}>
+      <HonestBody live={props} notice={notice} hasData={hasData} empty={empty} scrolls>
         <ul className="pb-alert-list">
           {sorted.slice(0, limit).map((alert) => (
             <Alert key={alert.id} alert={alert} list={props} />

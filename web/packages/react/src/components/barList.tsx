@@ -61,7 +61,7 @@ export function BarList(props: BarListProps) {
           <NoticeMark notice={notice} />
         </header>
       )}
-      <HonestBody live={props} notice={notice} hasData={hasData} empty={empty}>
+      <HonestBody live={props} notice={notice} hasData={hasData} empty={empty} scrolls>
         <ul className="pb-bars" {...handlers}>
           {shown.map((item) => (
             <Bar key={keyOf(item)} item={item} top={top} list={props} />

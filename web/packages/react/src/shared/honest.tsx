@@ -78,14 +78,16 @@ export interface BodyProps {
   readonly hasData: boolean;
   /** What is said when the answer is that there is nothing. */
   readonly empty?: string;
+  /** Its content may be taller than its place: it is reached and scrolled by keys. */
+  readonly scrolls?: boolean;
   readonly children: ReactNode;
 }
 
 /** The place of the data: the data, dimmed if it is old; else what is wrong, or that it is on its way. Never blank. */
-export function HonestBody({ live, notice, hasData, empty = 'no data', children }: BodyProps) {
+export function HonestBody({ live, notice, hasData, empty = 'no data', scrolls = false, children }: BodyProps) {
   if (hasData) {
     return (
-      <div className="pb-body" data-dim={notice?.dims === true}>
+      <div className="pb-body" data-dim={notice?.dims === true} tabIndex={scrolls ? 0 : undefined}>
         {children}
       </div>
     );
