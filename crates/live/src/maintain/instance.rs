@@ -10,7 +10,7 @@ use arrow::compute::take;
 use arrow::datatypes::{Int64Type, SchemaRef};
 use datafusion::common::Result;
 use pulseboard_model::limits::ViewLimits;
-use pulseboard_model::{Column, Delta, Snapshot, TimeUs};
+use pulseboard_model::{Column, Delta, Row, Snapshot, TimeUs};
 
 use super::groups::Groups;
 use super::held_rows::batch_of;
@@ -233,25 +233,45 @@ impl Instance {
             let rows: Vec<_> = snapshot.ordered_rows().map(|(_, row)| row).collect();
             return batch_of(&rows, schema);
         };
-        self.shape.clock.set(self.now);
-        let live = groups.live_rows()?;
-        let stepped = rowwise::run(&self.shape.upper, live, Vec::new())?;
-        let options = RecordBatchOptions::new().with_row_count(Some(stepped.batch.num_rows()));
-        let batch = RecordBatch::try_new_with_options(schema.clone(), stepped.batch.columns().to_vec(), &options)?;
-        let Some(cut) = cut_of(&self.shape) else { return Ok(batch) };
-        // Ties are settled in the plan, so the sort columns alone decide.
-        let keys = self.sorter.keys(&stepped.kept, std::iter::repeat_n([].as_slice(), batch.num_rows()))?;
-        let mut order: Vec<u32> = (0..u32::try_from(keys.len()).unwrap_or(u32::MAX)).collect();
-        order.sort_by(|a, b| keys[*a as usize].cmp(&keys[*b as usize]));
-        let picked: UInt32Array = order.into_iter().skip(cut.skip).take(cut.fetch.unwrap_or(usize::MAX)).collect();
-        let columns = batch.columns().iter().map(|column| Ok(take(column, &picked, None)?)).collect::<Result<_>>()?;
+        let batch = ordered(&self.shape, groups, &mut self.sorter, self.now)?;
         // Not `take_record_batch`: the plan above may only count rows and want no column.
-        let options = RecordBatchOptions::new().with_row_count(Some(picked.len()));
-        Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        Ok(RecordBatch::try_new_with_options(schema.clone(), batch.columns().to_vec(), &options)?)
+    }
+
+    /// The whole answer in its order, for who asks once and is told of no changes: nothing is kept of what readers see.
+    ///
+    /// # Errors
+    /// When a group cannot be evaluated.
+    pub(crate) fn into_rows(mut self) -> Result<Vec<Row>> {
+        let State::Groups(groups) = &mut self.state else {
+            self.finish()?;
+            return Ok(self.output.snapshot().ordered_rows().map(|(_, row)| row.clone()).collect());
+        };
+        let batch = ordered(&self.shape, groups, &mut self.sorter, self.now)?;
+        let mut columns: Vec<_> = batch.columns().iter().map(|column| cells(column).into_iter()).collect();
+        Ok((0..batch.num_rows()).map(|_| columns.iter_mut().filter_map(Iterator::next).collect()).collect())
     }
 
     /// The whole answer as last told.
     pub(crate) fn snapshot(&self) -> Snapshot {
         self.output.snapshot()
     }
+}
+
+/// All groups as the query shows them, in its order if it asks for one, and cut as it says.
+fn ordered(shape: &Shape, groups: &mut Groups, sorter: &mut Sorter, now: TimeUs) -> Result<RecordBatch> {
+    shape.clock.set(now);
+    let live = groups.live_rows()?;
+    let stepped = rowwise::run(&shape.upper, live, Vec::new())?;
+    let batch = stepped.batch;
+    let Some(cut) = cut_of(shape) else { return Ok(batch) };
+    // Ties are settled in the plan, so the sort columns alone decide.
+    let keys = sorter.keys(&stepped.kept, std::iter::repeat_n([].as_slice(), batch.num_rows()))?;
+    let mut order: Vec<u32> = (0..u32::try_from(keys.len()).unwrap_or(u32::MAX)).collect();
+    order.sort_by(|a, b| keys[*a as usize].cmp(&keys[*b as usize]));
+    let picked: UInt32Array = order.into_iter().skip(cut.skip).take(cut.fetch.unwrap_or(usize::MAX)).collect();
+    let columns = batch.columns().iter().map(|column| Ok(take(column, &picked, None)?)).collect::<Result<_>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(picked.len()));
+    Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
 }

@@ -220,20 +220,18 @@ impl Merging<'_> {
         Some(names.filter(|name| self.rollup.columns.contains(name)).collect())
     }
 
-    fn finish(mut self, limits: &QueryLimits) -> Result<(QueryAnswer, RollupUse), QueryError> {
-        self.instance.finish().map_err(|error| QueryError::running(&error))?;
+    fn finish(self, limits: &QueryLimits) -> Result<(QueryAnswer, RollupUse), QueryError> {
         if self.instance.is_truncated() {
             let message =
                 "the range has more groups than fit into a query's memory: narrow it, or choose wider buckets";
             return Err(QueryError::new(QueryErrorKind::LimitExceeded, message));
         }
-        let snapshot = self.instance.snapshot();
-        if snapshot.rows.len() > limits.rows_max {
+        let columns = self.instance.columns().iter().map(|column| Column { key: false, ..column.clone() }).collect();
+        let rows = self.instance.into_rows().map_err(|error| QueryError::running(&error))?;
+        if rows.len() > limits.rows_max {
             let message = format!("the answer has more than {} rows: ask for fewer points", limits.rows_max);
             return Err(QueryError::new(QueryErrorKind::LimitExceeded, message));
         }
-        let columns = snapshot.columns.iter().map(|column| Column { key: false, ..column.clone() }).collect();
-        let rows = snapshot.ordered_rows().map(|(_, row)| row.clone()).collect();
         let complete_from = self.history.complete_from(&self.rollup.stream);
         let batches = Vec::new();
         let answer = QueryAnswer { position: self.asked.at, newest: None, columns, rows, batches, complete_from };

@@ -14,7 +14,6 @@ use super::table::RowFormat;
 #[command(
     name = "pulseboard",
     version,
-    about,
     after_help = "First steps:\n  \
         pulseboard demo                                all boards, with a simulated shop and trading desk\n  \
         pulseboard serve                               this machine, live on http://127.0.0.1:8080\n  \
