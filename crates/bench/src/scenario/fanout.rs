@@ -14,6 +14,7 @@ use crate::generator::raise_file_limit;
 use crate::http::Connection;
 use crate::measured::{Bound, Figure, Measured, Unit, count, grouped};
 use crate::observe::{Observed, Plan, observe};
+use crate::scenario::bare::writes_per_s;
 use crate::scenario::latency::notes;
 use crate::target::Target;
 
@@ -62,7 +63,31 @@ pub async fn run(target: &Target, options: &Options) -> Result<Measured, BenchEr
     }
     let full = observe(plan(target, options, options.rate, 4).await?).await?;
     let gentle = observe(plan(target, options, options.gentle_rate, 1).await?).await?;
-    Ok(report(options, &full, &gentle))
+    let mut measured = report(options, &full, &gentle);
+    if let Some(core) = options.generator_core {
+        measured.figures.push(bare(options, core, &gentle).await?);
+    }
+    Ok(measured)
+}
+
+/// What the system takes of a core for the same: frames of the gentle half, written by a loop with nothing around it.
+async fn bare(options: &Options, reader_core: usize, gentle: &Observed) -> Result<Figure, BenchError> {
+    let heard = &gentle.heard;
+    let bytes = usize::try_from(heard.bytes.checked_div(heard.frames).unwrap_or(0)).unwrap_or(0);
+    let sockets = usize::try_from(options.readers).unwrap_or(usize::MAX);
+    let duration = Duration::from_secs(options.duration_s) / 2;
+    let writes = writes_per_s(sockets, bytes.max(1), (usize::from(reader_core == 0), reader_core), duration).await?;
+    let what = format!(
+        "a bare loop that writes {bytes} bytes to each of {} sockets, one core",
+        grouped(count(options.readers))
+    );
+    let all_ms = count(options.readers) / writes * 1_000.0;
+    let frame_us = |cores: f64| cores * gentle.seconds * 1e6 / count(heard.frames).max(1.0);
+    let of_server = gentle.cpu.server_cores.map_or_else(String::new, |cores| {
+        format!("; the server takes {:.1} µs of CPU a frame at the gentle pace", frame_us(cores))
+    });
+    let detail = format!("{:.1} µs a write, {all_ms:.1} ms for all of them{of_server}", 1e6 / writes);
+    Ok(Figure::new(what, writes, Unit::PerSecond("writes")).detail(detail))
 }
 
 async fn plan(target: &Target, options: &Options, rate: u64, lanes: u64) -> Result<Plan, BenchError> {

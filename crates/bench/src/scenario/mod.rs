@@ -1,5 +1,6 @@
 //! The scenarios: each loads or watches a server in one way and says what it measured.
 
+mod bare;
 pub mod connections;
 pub mod engine;
 pub mod fanout;

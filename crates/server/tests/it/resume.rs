@@ -189,7 +189,11 @@ async fn assert_cuts_change_nothing(part: u64, next: impl Fn(u32) -> Transport) 
         assert!(resets.is_empty(), "`{view}` was reset though the server remembers: {resets:?}");
     }
     println!("{cuts} cuts, {} resumed, {} frames", follower.resumed, follower.replica.frames);
-    assert!(cuts >= CUTS && follower.resumed >= RESUMED, "{cuts} cuts, {} resumed: the test shows little", follower.resumed);
+    assert!(
+        cuts >= CUTS && follower.resumed >= RESUMED,
+        "{cuts} cuts, {} resumed: the test shows little",
+        follower.resumed
+    );
 }
 
 #[tokio::test]
