@@ -17,10 +17,10 @@ APP_SOURCES := $(shell find web/app/src web/app/public web/packages/*/src web/pa
 NODE_MODULES := web/node_modules/.package-lock.json
 APP := web/app/dist/index.html
 
-.PHONY: help run demo build test e2e nightly fuzz check bench dev need-build need-test
+.PHONY: help run demo build test e2e nightly fuzz check bench bench-web dev need-build need-test
 
 help: ## list these words
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 run: need-build $(APP) ## build what is missing and start on http://127.0.0.1:8080; ARGS="--listen …" goes to the server
 	@$(BUILD) --profile quick
@@ -85,8 +85,14 @@ check: need-test $(APP) ## the fast part of test
 	$(call section,Rust: lints)
 	@cargo clippy --workspace --all-targets --quiet -- -D warnings
 
-bench: build ## measure this machine; prints one table
+# With ARGS only the server is measured.
+bench: build ## measure this machine: server, then page; prints a table of each
 	@target/release/pulseboard bench $(ARGS)
+	@$(if $(ARGS),:,$(MAKE) bench-web)
+
+# ONLY="long table" measures one part, MINUTES=30 says for how long the heap is watched.
+bench-web: build need-test ## the page in a real browser: frames, heap, how soon it shows
+	@PULSEBOARD_BIN="$(abspath target/release/pulseboard)" npm --prefix web run --silent bench
 
 dev: need-build $(APP) ## server and app, each built again when its sources change
 	@scripts/dev "$(TARGET_DIR)"

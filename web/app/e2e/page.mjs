@@ -25,7 +25,8 @@ function watchFrames() {
   requestAnimationFrame(look);
 }
 
-export async function openPage(browser, server, hash, { viewport, init, ...more } = {}) {
+/** `init` runs in the page before its own code; `watch: false` leaves out looking at every frame. */
+export async function openPage(browser, server, hash, { viewport, init, watch = true, ...more } = {}) {
   const context = await browser.newContext({ viewport: viewport ?? { width: 1440, height: 900 }, ...more });
   const page = await context.newPage();
   const problems = [];
@@ -45,7 +46,9 @@ export async function openPage(browser, server, hash, { viewport, init, ...more 
       problems.push(`a request to elsewhere: ${url}`);
     }
   });
-  await page.addInitScript(watchFrames);
+  if (watch) {
+    await page.addInitScript(watchFrames);
+  }
   if (init !== undefined) {
     await page.addInitScript(init);
   }

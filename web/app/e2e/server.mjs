@@ -15,7 +15,7 @@ const BOARDS = fileURLToPath(new URL('boards', import.meta.url));
 const CONFIG = 'boards = "boards"\n\n[[sources]]\nkind = "host"\n';
 
 /** A port that was free a moment ago. */
-async function freePort() {
+export async function freePort() {
   const probe = createServer();
   await new Promise((resolve) => probe.listen(0, '127.0.0.1', resolve));
   const { port } = probe.address();
@@ -34,9 +34,10 @@ export class Server {
     this.port = port;
   }
 
-  static async create(binary) {
+  /** `boards` is the folder that it shows boards from. */
+  static async create(binary, boards = BOARDS) {
     const dir = await mkdtemp(join(tmpdir(), 'pulseboard-e2e-'));
-    await cp(BOARDS, join(dir, 'boards'), { recursive: true });
+    await cp(boards, join(dir, 'boards'), { recursive: true });
     await writeFile(join(dir, 'pulseboard.toml'), CONFIG);
     return new Server(binary, dir, await freePort());
   }
