@@ -132,7 +132,9 @@ function boardText(name, panels) {
   return [`title = "${name}"`, ...parts].join('\n\n');
 }
 
-const wave = (at, phase) => 50 + 30 * Math.sin(at / 7 + phase) + 15 * Math.sin(at / 1.3 + phase * 2);
+/** A value that wanders: `at` counts tenths of a second. */
+const wave = (tenth, phase, at = tenth / 10) =>
+  50 + 30 * Math.sin(at / 7 + phase) + 15 * Math.sin(at / 1.3 + phase * 2);
 
 /** A row for each core at one instant; `back_s` before now if it is of the past. */
 export function loadRows(at, back_s = null) {

@@ -30,7 +30,7 @@ export async function longLines(stage) {
   for (let from = LINE_POINTS; from > 0; from -= 1_000) {
     await stage.server.post(
       'bench_lines',
-      Array.from({ length: 1_000 }, (_, index) => lineRow(from - index, from - index)),
+      Array.from({ length: 1_000 }, (_, index) => lineRow((index - from) * 10, from - index)),
     );
   }
   const feed = new Feed(LINE_HZ, (n) => stage.server.post('bench_lines', lineRow(n)));

@@ -4,6 +4,7 @@ import { numeric, type Row } from '@pulseboard/client';
 import { unitText } from '@pulseboard/react/format';
 import { useEffect, useRef } from 'react';
 import type { Panel } from '../shared/api';
+import { setText } from '../shared/text';
 import { columnOf, numberOf } from './options';
 import type { PanelBodyProps } from './panelBody';
 import { fillTemplate } from './template';
@@ -95,15 +96,10 @@ function writeBar(
 ): void {
   const unit = panel.unit ?? '';
   const options = panel.options ?? {};
-  const write = (element: HTMLElement, text: string) => {
-    if (element.textContent !== text) {
-      element.textContent = text;
-    }
-  };
-  write(bar.label, name);
-  write(bar.value, unitText(value, unit, options.decimals));
+  setText(bar.label, name);
+  setText(bar.value, unitText(value, unit, options.decimals));
   const detail = options.detail ?? '';
-  write(
+  setText(
     bar.detail,
     fillTemplate(detail, column, (each) => options.units?.[each] ?? unit),
   );

@@ -4,13 +4,18 @@
  * The text is ordinary text, one element per character; only transform and opacity move, which costs the page nothing.
  */
 
+import { setText } from '../shared/text';
+
 const SLIDE_MS = 180;
+/** A number that changes more often than this changes in place: digits that are always on their way cannot be read. */
+const SLIDE_EVERY_MS = 300;
 
 export class Headline {
   readonly #element: HTMLElement;
   readonly #still = matchMedia('(prefers-reduced-motion: reduce)');
   #text = '';
   #value: number | null = null;
+  #slidAt_ms = Number.NEGATIVE_INFINITY;
 
   /** `element` holds nothing but this number from now on. */
   constructor(element: HTMLElement) {
@@ -21,7 +26,12 @@ export class Headline {
     if (text === this.#text) {
       return;
     }
-    const up = value === null || this.#value === null ? 0 : Math.sign(value - this.#value);
+    const now_ms = performance.now();
+    const slides = !this.#still.matches && now_ms - this.#slidAt_ms >= SLIDE_EVERY_MS;
+    const up = !slides || value === null || this.#value === null ? 0 : Math.sign(value - this.#value);
+    if (up !== 0) {
+      this.#slidAt_ms = now_ms;
+    }
     // Other digits than before in number stand elsewhere, so there is nothing to slide from.
     const sameShape = text.length === this.#text.length && this.#element.children.length === text.length;
     if (sameShape) {
@@ -36,11 +46,7 @@ export class Headline {
   }
 
   #change(element: HTMLElement, character: string, up: number): void {
-    if (element.textContent === character) {
-      return;
-    }
-    element.textContent = character;
-    if (up !== 0 && !this.#still.matches) {
+    if (setText(element, character) && up !== 0) {
       const from = { transform: `translateY(${0.28 * up}em)`, opacity: 0.25 };
       element.animate([from, { transform: 'none', opacity: 1 }], { duration: SLIDE_MS, easing: 'ease-out' });
     }

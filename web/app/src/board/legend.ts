@@ -4,6 +4,8 @@
  * Written straight into the page, only what changed. A click shows one line alone, a click with Shift or Ctrl adds or removes one.
  */
 
+import { setText } from '../shared/text';
+
 export interface LegendEntry {
   readonly name: string;
   readonly label: string;
@@ -42,9 +44,10 @@ export class Legend {
     }
     this.#items.forEach((item, index) => {
       entries[index]?.values.forEach((text, at) => {
-        const cell = item.querySelectorAll('b')[at];
-        if (cell !== undefined && cell.textContent !== text) {
-          cell.textContent = text;
+        // The swatch and the name come first.
+        const cell = item.children[at + 2];
+        if (cell !== undefined) {
+          setText(cell, text);
         }
       });
     });

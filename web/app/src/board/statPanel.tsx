@@ -5,6 +5,7 @@ import { Sparkline, seriesToken } from '@pulseboard/react/charts';
 import { formatUnit, unitText } from '@pulseboard/react/format';
 import { useEffect, useRef } from 'react';
 import type { Panel, PanelOptions } from '../shared/api';
+import { setText } from '../shared/text';
 import { changeLabel, changeOf } from './change';
 import { Headline } from './headline';
 import { parseSpan } from './notice';
@@ -121,6 +122,7 @@ function writer(
   span: PanelSpan,
 ): (reading: Reading) => void {
   const part = (name: string) => root.querySelector<HTMLElement>(`[data-part=${name}]`);
+  const write = (element: HTMLElement | null, text: string) => element !== null && setText(element, text);
   const [value, unit, detail, change] = [part('value'), part('unit'), part('detail'), part('change')];
   const headline = value === null ? null : new Headline(value);
   const options = panel.options ?? {};
@@ -132,7 +134,7 @@ function writer(
   return ({ last, current }) => {
     const formatted = formatUnit(current, ownUnit, options.decimals, zone);
     headline?.show(formatted.text, current);
-    setText(unit, formatted.unit);
+    write(unit, formatted.unit);
     if (value?.parentElement) {
       const state = level(current, panel.thresholds) ?? '';
       value.parentElement.dataset.level = state;
@@ -144,17 +146,11 @@ function writer(
       const { compare_as = 'percent', better = 'up', decimals } = options;
       const against = { unit: ownUnit, as: compare_as, better, decimals } as const;
       const { direction, tone, text } = changeOf(current, last(options.compare), against);
-      setText(change, text);
+      write(change, text);
       change.dataset.direction = direction;
       change.dataset.tone = tone;
     }
     const words = options.detail === undefined ? '' : fillTemplate(options.detail, last, unitOf);
-    setText(detail, [changeLabel(label, span.clock.now_ms(), zone), words].filter(Boolean).join(' · '));
+    write(detail, [changeLabel(label, span.clock.now_ms(), zone), words].filter(Boolean).join(' · '));
   };
-}
-
-function setText(element: HTMLElement | null, text: string): void {
-  if (element !== null && element.textContent !== text) {
-    element.textContent = text;
-  }
 }

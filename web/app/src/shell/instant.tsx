@@ -4,6 +4,7 @@ import { formatDateTime, formatInstant } from '@pulseboard/react/format';
 import { useEffect, useMemo, useRef } from 'react';
 import { PauseIcon, PlayIcon } from '../shared/icons';
 import { client, useConnection } from '../shared/live';
+import { setText } from '../shared/text';
 import { useKeys } from './keys';
 
 export interface Play {
@@ -25,7 +26,7 @@ export function Instant({ zone, end_ms }: InstantProps) {
   useEffect(() => {
     const write = (shown: string, title: string) => {
       if (text.current !== null) {
-        text.current.textContent = shown;
+        setText(text.current, shown);
         text.current.title = title;
       }
     };

@@ -7,6 +7,7 @@
 
 import { type Cell, type Column, numeric, type TableChanges } from '@pulseboard/client';
 import { type CellStyle, formatCell, isNumeric } from '@pulseboard/react/format';
+import { setText } from '../shared/text';
 import { ColumnWidths, type Written } from './columnWidths';
 import { heldOrder } from './order';
 import type { RowSource } from './rows';
@@ -83,6 +84,9 @@ export class LiveTable {
   #held = false;
   #releasing: ReturnType<typeof setTimeout> | undefined;
   #highest = -1;
+  /** Where it is scrolled to and how high it is: asked when that changes, since asking after a write costs a layout. */
+  #top_px = 0;
+  #height_px = 0;
 
   constructor(options: LiveTableOptions) {
     this.#options = options;
@@ -95,7 +99,7 @@ export class LiveTable {
     this.#scroller.tabIndex = 0;
     this.#scroller.setAttribute('role', 'group');
     this.#scroller.setAttribute('aria-label', options.label);
-    this.#scroller.addEventListener('scroll', () => this.#render(null), { passive: true });
+    this.#scroller.addEventListener('scroll', () => this.#moved(), { passive: true });
     // A pointer that only happens to lie where the table appeared points at nothing: it has to move.
     this.#scroller.addEventListener('pointermove', ({ pointerType, movementX, movementY }) => {
       if (pointerType === 'mouse' && (movementX !== 0 || movementY !== 0)) {
@@ -110,7 +114,7 @@ export class LiveTable {
       }
     });
     options.host.append(this.#scroller);
-    this.#observer = new ResizeObserver(() => this.#render(null));
+    this.#observer = new ResizeObserver(() => this.#moved());
     this.#observer.observe(this.#scroller);
     const aged = options.columns?.some((column) => options.look?.(column)?.ages) ?? options.look !== undefined;
     this.#clock = aged ? setInterval(() => this.#render(null), AGE_EVERY_MS) : undefined;
@@ -127,6 +131,12 @@ export class LiveTable {
     clearInterval(this.#clock);
     this.#observer.disconnect();
     this.#scroller.remove();
+  }
+
+  #moved(): void {
+    this.#top_px = this.#scroller.scrollTop;
+    this.#height_px = this.#scroller.clientHeight;
+    this.#render(null);
   }
 
   #hold(): void {
@@ -208,15 +218,19 @@ export class LiveTable {
     if (source === null) {
       return;
     }
-    const { scrollTop, clientHeight } = this.#scroller;
-    const from = Math.max(0, Math.floor(scrollTop / this.#row_px) - OVERSCAN);
-    const to = Math.min(this.#order.length, Math.ceil((scrollTop + clientHeight) / this.#row_px) + OVERSCAN);
+    const rowAt = (px: number) => px / this.#row_px;
+    const from = Math.max(0, Math.floor(rowAt(this.#top_px)) - OVERSCAN);
+    const to = Math.min(this.#order.length, Math.ceil(rowAt(this.#top_px + this.#height_px)) + OVERSCAN);
     spacer(this.#above, from * this.#row_px);
     spacer(this.#below, (this.#order.length - to) * this.#row_px);
-    this.#table.setAttribute('aria-rowcount', String(this.#order.length));
+    const count = String(this.#order.length);
+    if (this.#table.getAttribute('aria-rowcount') !== count) {
+      this.#table.setAttribute('aria-rowcount', count);
+    }
     const wanted = this.#order.slice(from, to);
     const before = new Map(this.#rows.map((row) => [row.id, row]));
-    const spare = this.#rows.filter(({ id }) => !wanted.includes(id));
+    const kept = new Set(wanted);
+    const spare = this.#rows.filter(({ id }) => !kept.has(id));
     const arrivals = this.#arrivals(source, changes);
     this.#rows = wanted.map((id, index) => {
       const known = before.get(id);
@@ -330,7 +344,7 @@ function headCell({ name, type }: Column, label: string | undefined): HTMLElemen
 /** Writes a cell: as a pill where it stands for a state. */
 function fill(element: HTMLElement, text: string, level: string | undefined): void {
   if (level === undefined) {
-    element.textContent = text;
+    setText(element, text);
     return;
   }
   const pill = make('span', 'state-pill');

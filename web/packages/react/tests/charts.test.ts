@@ -92,6 +92,10 @@ it('the faintest colour of a heat map is not the ground: zero is seen', () => {
   ]);
 });
 
+it('colours are read as style sheets write them, long or short', () => {
+  expect(ramp('#fff', '#1d6fdc')).toEqual(ramp('#ffffff', '#1d6fdc'));
+});
+
 describe('candles', () => {
   const candle = (second: number, close = 1): Candle => ({ time_ms: second * 1_000, open: 1, high: 2, low: 0, close });
 

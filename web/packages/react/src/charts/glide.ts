@@ -4,10 +4,11 @@
  * Stands still while the page is hidden; under reduced motion charts move with their data only.
  */
 
+import { type Drawable, drawNoMore, drawSoon } from './drawQueue.js';
+
 /** What glides. `step_ms` is the time in which its picture moves visibly. */
-export interface Glider {
+export interface Glider extends Drawable {
   readonly step_ms: number;
-  draw(): void;
 }
 
 const BEAT_MS = 50;
@@ -24,14 +25,18 @@ function beat(): void {
   }
   const now_ms = performance.now();
   const due = [...gliders].filter(([glider, drawnAt_ms]) => now_ms - drawnAt_ms >= glider.step_ms);
-  if (due.length > 0) {
-    requestAnimationFrame(() => {
-      for (const [glider] of due) {
-        gliders.set(glider, now_ms);
-        glider.draw();
-      }
-    });
+  for (const [glider] of due) {
+    gliders.set(glider, now_ms);
+    drawSoon(glider);
   }
+}
+
+/** Its data changed: it is drawn, and need not be for the clock so soon. */
+export function changed(glider: Glider): void {
+  if (gliders.has(glider)) {
+    gliders.set(glider, performance.now());
+  }
+  drawSoon(glider);
 }
 
 /** Starts to move it; the returned function stops that. */
@@ -39,6 +44,7 @@ export function glide(glider: Glider): () => void {
   gliders.set(glider, performance.now());
   timer ??= setInterval(beat, BEAT_MS);
   return () => {
+    drawNoMore(glider);
     gliders.delete(glider);
     if (gliders.size === 0 && timer !== null) {
       clearInterval(timer);

@@ -115,6 +115,8 @@ export class HeatmapChart {
     const scale = (width - this.#left) / Math.max(1, to_ms - from_ms);
     const [low, high] = this.#extent();
     const colours = ramp(token('panel'), token(seriesToken((this.#options.color ?? 1) - 1)));
+    // Of each colour where its cells are: a colour is set once, not for each of hundreds of cells.
+    const cells = colours.map((): number[] => []);
     const labelEvery = Math.max(1, Math.ceil(14 / rowHeight));
     this.#rows.forEach(({ name, values }, row) => {
       const y = row * rowHeight;
@@ -134,13 +136,19 @@ export class HeatmapChart {
           const gap = end - x > 4 ? GAP_PX : 0;
           const tall = Math.max(1, rowHeight - (rowHeight > 4 ? GAP_PX : 0));
           if (typeof value === 'number' && Number.isFinite(value)) {
-            context.fillStyle = colours[rampIndex(value, low, high)] ?? '';
-            context.fillRect(x, y, end - x - gap, tall);
+            cells[rampIndex(value, low, high)]?.push(x, y, end - x - gap, tall);
           } else {
             hatch(context, x, y, end - x, tall);
           }
         }
       });
+    });
+    colours.forEach((colour, index) => {
+      const places = cells[index] ?? [];
+      context.fillStyle = colour;
+      for (let at = 0; at < places.length; at += 4) {
+        context.fillRect(places[at] ?? 0, places[at + 1] ?? 0, places[at + 2] ?? 0, places[at + 3] ?? 0);
+      }
     });
     const { zone } = this.#options;
     drawTimeAxis(context, { left: this.#left, width, y: height - AXIS_PX / 2 + 2, from_ms, to_ms, zone });

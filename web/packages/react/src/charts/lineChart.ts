@@ -8,9 +8,11 @@ import uPlot from 'uplot';
 import { formatClock, formatDateTime, unitText } from '../format/format.js';
 import { type NowSource, WALL_CLOCK } from './chartClock.js';
 import { crosshair } from './crosshair.js';
-import { glide } from './glide.js';
+import { drawDense, isDense } from './dense.js';
+import { drawNoMore } from './drawQueue.js';
+import { changed, type Glider, glide } from './glide.js';
 import { drawLiveEnd, drawThresholds } from './marks.js';
-import { outages } from './outages.js';
+import { longestStep, outages } from './outages.js';
 import { alpha, seriesToken, token } from './palette.js';
 import { SteadyRange, ticks } from './scale.js';
 import { stacked } from './stack.js';
@@ -52,6 +54,7 @@ const TICKS_MAX = 4;
 const AXIS_PX = 11;
 /** A drag over less than this is a click that slipped. */
 const DRAG_PX_MIN = 6;
+const LINES = uPlot.paths.linear?.() ?? null;
 /** Bars leave a fifth of their place free and never get plump. */
 const BARS = uPlot.paths.bars?.({ size: [0.8, 48], radius: 0.15 }) ?? null;
 /** A longer picture needs the day beside the clock. */
@@ -70,11 +73,12 @@ export class LineChart {
   #plot: uPlot | null = null;
   #names: readonly string[] = [];
   #columns: Columns = [[]];
-  /** The columns as they are drawn: those of a stack stand on each other. */
+  /** As they are drawn: those of a stack stand on each other. */
   #drawn: Columns = [[]];
   #hidden: ReadonlySet<string> = new Set();
   /** The crosshair was moved by another chart, which needs not be told. */
   #followed = false;
+  #glider: Glider = { step_ms: Number.POSITIVE_INFINITY, draw: () => this.draw() };
   #stop: () => void = () => {};
   readonly #stopCrosshair: () => void;
 
@@ -103,7 +107,7 @@ export class LineChart {
       this.#names = names;
       this.#build();
     } else {
-      this.draw();
+      changed(this.#glider);
     }
   }
 
@@ -123,6 +127,7 @@ export class LineChart {
 
   destroy(): void {
     this.#stop();
+    drawNoMore(this.#glider);
     this.#stopCrosshair();
     this.#observer.disconnect();
     this.#plot?.destroy();
@@ -141,10 +146,8 @@ export class LineChart {
     this.#plot = new uPlot(this.#plotOptions(width, height), this.#drawn as unknown as uPlot.AlignedData, host);
     this.#plot.over.append(this.#time);
     if (range_ms !== undefined) {
-      this.#stop = glide({
-        step_ms: Math.max(60, (range_ms / width) * 0.5),
-        draw: () => this.draw(),
-      });
+      this.#glider = { ...this.#glider, step_ms: Math.max(60, (range_ms / width) * 0.5) };
+      this.#stop = glide(this.#glider);
     }
   }
 
@@ -203,6 +206,7 @@ export class LineChart {
           : this.#names.slice(1).map((_, below) => ({ series: [below + 2, below + 1] })),
       hooks: {
         drawAxes: [(plot) => drawThresholds(plot, this.#options.thresholds ?? {})],
+        drawSeries: [(plot, at) => this.#drawDense(plot, at)],
         draw: [(plot) => this.#drawLiveEnds(plot)],
         setCursor: [(plot) => this.#hover(plot)],
         setSelect: [(plot) => this.#zoom(plot)],
@@ -239,6 +243,9 @@ export class LineChart {
       points: { show: false },
       spanGaps: false,
       gaps: (plot, at, _from, _to, holes) => this.#gaps(plot, at, holes),
+      // Too many points for a path: these are drawn when it is the series' turn.
+      paths: (plot, at, from, to) =>
+        this.#isDense(plot, from, to) || LINES === null ? null : LINES(plot, at, from, to),
     };
     if (name === this.#options.comparison) {
       series.dash = [4, 4];
@@ -255,6 +262,29 @@ export class LineChart {
       series.fill = () => alpha(this.#color(index), 0.12);
     }
     return series;
+  }
+
+  #isDense(plot: uPlot, from: number, to: number): boolean {
+    return this.#options.style === undefined && isDense(plot, from, to, LINE_PX * devicePixelRatio);
+  }
+
+  #drawDense(plot: uPlot, at: number): void {
+    const { idxs } = plot.series[0] ?? {};
+    const [from, to] = idxs ?? [0, -1];
+    const values = this.#columns[at];
+    const index = at - 1;
+    if (at === 0 || values === undefined || !this.#isDense(plot, from, to) || plot.series[at]?.show !== true) {
+      return;
+    }
+    const [times] = this.#columns;
+    const lines = values as readonly (number | null)[];
+    const isFilled = this.#options.area || this.#names.length === 1;
+    drawDense(plot, times, lines, [from, to], {
+      stroke: this.#stroke(index),
+      fill: isFilled && this.#names[index] !== this.#options.comparison ? alpha(this.#color(index), 0.12) : null,
+      line_px: LINE_PX * devicePixelRatio,
+      longest_ms: longestStep(times, lines, this.#span_ms),
+    });
   }
 
   /** A line does not run on over an outage as if there had been values. */

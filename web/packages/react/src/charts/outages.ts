@@ -7,18 +7,41 @@ const SHARE = 1 / 40;
 /** The usual beat is taken from at most this many of the newest steps. */
 const STEPS_MAX = 240;
 
+/** How long a hole may be before it is an outage; infinite where there are not two points. `times` ascend. */
+export function longestStep(times: readonly number[], values: readonly (number | null)[], range_ms: number): number {
+  const steps: number[] = [];
+  let next_ms: number | undefined;
+  for (let at = times.length - 1; at >= 0 && steps.length < STEPS_MAX; at -= 1) {
+    const time_ms = times[at];
+    if (time_ms === undefined || (values[at] ?? null) === null) {
+      continue;
+    }
+    if (next_ms !== undefined) {
+      steps.push(next_ms - time_ms);
+    }
+    next_ms = time_ms;
+  }
+  const usual = steps.sort((a, b) => a - b)[Math.floor(steps.length / 2)];
+  return usual === undefined ? Number.POSITIVE_INFINITY : Math.max(usual * BEATS, range_ms * SHARE);
+}
+
 /** The holes as pairs of times, each from the last point before to the first point after. `times` ascend. */
 export function outages(
   times: readonly number[],
   values: readonly (number | null)[],
   range_ms: number,
 ): readonly (readonly [number, number])[] {
-  const points = times.filter((_, at) => (values[at] ?? null) !== null);
-  const steps = points.slice(1).map((time, at) => time - (points[at] ?? time));
-  const usual = [...steps.slice(-STEPS_MAX)].sort((a, b) => a - b)[Math.floor(Math.min(steps.length, STEPS_MAX) / 2)];
-  if (usual === undefined) {
-    return [];
-  }
-  const longest_ms = Math.max(usual * BEATS, range_ms * SHARE);
-  return steps.flatMap((step, at) => (step > longest_ms ? [[points[at] ?? 0, points[at + 1] ?? 0] as const] : []));
+  const longest_ms = longestStep(times, values, range_ms);
+  const holes: (readonly [number, number])[] = [];
+  let before_ms: number | undefined;
+  times.forEach((time_ms, at) => {
+    if ((values[at] ?? null) === null) {
+      return;
+    }
+    if (before_ms !== undefined && time_ms - before_ms > longest_ms) {
+      holes.push([before_ms, time_ms]);
+    }
+    before_ms = time_ms;
+  });
+  return holes;
 }

@@ -2,7 +2,7 @@
 
 import { type NowSource, WALL_CLOCK } from './chartClock.js';
 import { crosshair } from './crosshair.js';
-import { glide } from './glide.js';
+import { changed, type Glider, glide } from './glide.js';
 import { alpha, token } from './palette.js';
 
 export interface SparklineOptions {
@@ -24,6 +24,7 @@ const FLAT = 0.02;
 export class Sparkline {
   readonly #options: SparklineOptions;
   readonly #observer: ResizeObserver;
+  readonly #glider: Glider;
   readonly #stop: () => void;
   readonly #stopCrosshair: () => void;
   #times: readonly number[] = [];
@@ -38,18 +39,19 @@ export class Sparkline {
     this.#resize();
     this.#stopCrosshair = crosshair.listen(() => this.draw());
     const self = this;
-    this.#stop = glide({
+    this.#glider = {
       get step_ms() {
         return (options.range_ms / Math.max(1, self.#width)) * 0.5;
       },
       draw: () => this.draw(),
-    });
+    };
+    this.#stop = glide(this.#glider);
   }
 
   set(times: readonly number[], values: readonly (number | null)[]): void {
     this.#times = times;
     this.#values = values;
-    this.draw();
+    changed(this.#glider);
   }
 
   destroy(): void {

@@ -1,10 +1,11 @@
 /**
  * A canvas that fills its host, sharp on every screen, with a tip beside the pointer. Knows nothing of what is drawn.
  *
- * Draws at most once per animation frame, however often it is asked to.
+ * Draws when a frame has room for it, once however often it is asked to meanwhile.
  */
 
 import { crosshair } from './crosshair.js';
+import { drawNoMore, drawSoon } from './drawQueue.js';
 import { token } from './palette.js';
 import { timeLabel, timeSplits } from './timeAxis.js';
 
@@ -32,7 +33,6 @@ export class Surface {
   readonly #stopCrosshair: () => void;
   #width = 0;
   #height = 0;
-  #frame: number | null = null;
   #pointer: readonly [number, number] | null = null;
 
   constructor(options: SurfaceOptions) {
@@ -53,25 +53,21 @@ export class Surface {
     return this.#width;
   }
 
-  /** Draws in the next frame. */
+  /** Draws as soon as a frame has room for it. */
   invalidate(): void {
-    this.#frame ??= requestAnimationFrame(() => {
-      this.#frame = null;
-      this.#draw();
-    });
+    drawSoon(this);
   }
 
   destroy(): void {
-    if (this.#frame !== null) {
-      cancelAnimationFrame(this.#frame);
-    }
+    drawNoMore(this);
     this.#stopCrosshair();
     this.#observer.disconnect();
     this.#canvas.remove();
     this.#tip.remove();
   }
 
-  #draw(): void {
+  /** Draws the picture now. */
+  draw(): void {
     const context = this.#canvas.getContext('2d');
     if (context === null || this.#width === 0 || this.#height === 0) {
       return;
@@ -90,7 +86,7 @@ export class Surface {
     this.#height = clientHeight;
     this.#canvas.width = Math.round(clientWidth * devicePixelRatio);
     this.#canvas.height = Math.round(clientHeight * devicePixelRatio);
-    this.#draw();
+    this.draw();
   }
 
   #drawCrosshair(context: CanvasRenderingContext2D): void {

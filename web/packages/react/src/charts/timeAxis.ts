@@ -14,8 +14,27 @@ const STEPS_MS = [
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 
-/** How far the wall clock of a zone is ahead of UTC at an instant. */
+/** Clocks are changed on the quarter of an hour. */
+const QUARTER = 15 * 60 * SECOND;
+const OFFSETS_MAX = 500;
+const offsets = new Map<string, number>();
+
+/** How far the wall clock of a zone is ahead of UTC at an instant. Asked for each mark of each axis of each frame. */
 function zoneOffset_ms(time_ms: number, zone: string | undefined): number {
+  const quarter = `${zone} ${Math.floor(time_ms / QUARTER)}`;
+  const known = offsets.get(quarter);
+  if (known !== undefined) {
+    return known;
+  }
+  if (offsets.size >= OFFSETS_MAX) {
+    offsets.clear();
+  }
+  const offset_ms = readOffset_ms(time_ms, zone);
+  offsets.set(quarter, offset_ms);
+  return offset_ms;
+}
+
+function readOffset_ms(time_ms: number, zone: string | undefined): number {
   const key = zone ?? '';
   let format = formats.get(key);
   if (format === undefined) {
