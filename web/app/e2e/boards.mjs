@@ -162,9 +162,11 @@ export const boardTests = {
     await page.keyboard.press('t');
     await page.keyboard.press('a');
     await within(SOON_MS, 'a frozen span', async () => /from=\d{13}&to=\d{13}/.test(page.url()));
+    const mode = () => page.locator('.play').getAttribute('data-mode');
+    await within(SOON_MS, 'the board to stand in the past', async () => (await mode()) === 'past');
     await page.keyboard.press('End');
     await within(SOON_MS, 'live again', async () => !page.url().includes('from='));
-    assert.equal(await page.locator('.play').getAttribute('data-mode'), 'live');
+    assert.equal(await mode(), 'live');
     await close();
   },
 

@@ -18,6 +18,8 @@ const KEPT = fileURLToPath(new URL('../../../docs/images/design/', import.meta.u
 const DIFFERS_MAX = 0.01;
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+/** Tall enough for the tallest section: the bar at the top stands over what is scrolled beneath it. */
+const DESIGN_VIEWPORT = { width: 1_440, height: 1_800 };
 const THEMES = ['dark', 'light'];
 const PAGES = [
   '#/',
@@ -44,6 +46,7 @@ export const lookTests = {
       const { page, close } = await openPage(browser, server, withTheme('#/design', theme), {
         reducedMotion: 'reduce',
         locale: 'en-US',
+        viewport: DESIGN_VIEWPORT,
       });
       await within(SOON_MS, 'every section', async () => (await page.locator('[data-section]').count()) === 9);
       await within(SOON_MS, 'the charts', async () => (await page.locator('.uplot').count()) >= 6);
