@@ -73,6 +73,8 @@ pub(crate) struct Groups {
     sessions: Option<Sessions>,
     /// Whether groups came from a dump that the sessions have not seen.
     unseen: bool,
+    /// The key of every group, if no reader is told of any: texts cost more than the states of a range do.
+    same_key: Option<RowKey>,
     /// Set when the group limit refuses a group. From then on no new one is taken, even if there is room again: its
     /// earlier rows may be among those refused. Cleared once all that was refused would have left the window.
     truncated: bool,
@@ -120,6 +122,7 @@ impl Groups {
             window,
             sessions: aggregate.session.map(|session| Sessions::new(aggregate, session)).transpose()?,
             unseen: false,
+            same_key: None,
             truncated: false,
             units: Arc::new(units),
             shape: shape.clone(),
@@ -130,6 +133,15 @@ impl Groups {
             groups.make_live(0);
         }
         Ok(groups)
+    }
+
+    /// For who asks for all rows once and is told of no changes. About so many groups will come.
+    pub(crate) fn asked_once(&mut self, groups: usize) {
+        if self.sessions.is_none() {
+            self.same_key = Some(RowKey::new(""));
+            self.ids.reserve(groups);
+            self.groups.reserve(groups);
+        }
     }
 
     /// How its calls are kept.

@@ -53,6 +53,14 @@ impl Instance {
         Ok(Self { output, sorter: Sorter::new(shape.order.as_ref())?, state, now, touched: true, shape })
     }
 
+    /// For [`Instance::into_rows`] alone: no step is told. About so many groups will come.
+    pub(crate) fn asked_once(mut self, groups: usize) -> Self {
+        if let State::Groups(state) = &mut self.state {
+            state.asked_once(groups);
+        }
+        self
+    }
+
     pub(crate) fn columns(&self) -> &[Column] {
         &self.shape.columns
     }

@@ -19,6 +19,7 @@ use super::unread;
 use super::{Columns, Cut, Partials, Rollup, RollupLevel, columns_of, cut, levels_for, view_limits};
 use crate::api::{History, QueryAnswer, QueryError, QueryErrorKind};
 use crate::maintain::instance::Instance;
+use crate::range::POINTS_MAX;
 use crate::scan_request::ScanRequest;
 use crate::sql::buckets::Step;
 
@@ -56,6 +57,8 @@ pub(crate) fn answer(
     let Some(cut) = cut(&rollup.spec, asked.step, span, history.as_ref(), limits)? else { return Ok(None) };
     let instance = Instance::new(cut.shape.clone(), &view_limits(limits), asked.at.now());
     let instance = instance.map_err(|error| QueryError::running(&error))?;
+    let buckets = asked.step.count(asked.from_us, asked.to_us, rollup.zone(), POINTS_MAX);
+    let instance = instance.asked_once(buckets.unwrap_or(0));
     let mut merging = Merging { rollup, asked, history, cut, instance, stop, used: RollupUse::default() };
     let mut after = LogOffset::START;
     for piece in &pieces {

@@ -167,8 +167,10 @@ impl Groups {
                 ids.push(NO_GROUP);
                 continue;
             }
-            let columns = cells_by_column.get_or_insert_with(|| keys.iter().map(cells).collect());
-            let key = RowKey::new(key_text(columns.iter().map(|column| &column[number])));
+            let key = self.same_key.clone().unwrap_or_else(|| {
+                let columns = cells_by_column.get_or_insert_with(|| keys.iter().map(cells).collect());
+                RowKey::new(key_text(columns.iter().map(|column| &column[number])))
+            });
             ids.push(self.insert(Arc::from(row.as_ref()), key)?);
         }
         Ok(ids)
