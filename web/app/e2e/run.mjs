@@ -7,6 +7,7 @@
 import assert from 'node:assert/strict';
 import { boardTests } from './boards.mjs';
 import { connectionTests } from './connection.mjs';
+import { crowdTests } from './crowd.mjs';
 import { editorTests } from './editor.mjs';
 import { lookTests } from './looks.mjs';
 import { nodeTests } from './node.mjs';
@@ -173,4 +174,12 @@ const pageTests = {
   },
 };
 
-await runSuite({ ...nodeTests, ...pageTests, ...boardTests, ...lookTests, ...connectionTests, ...editorTests });
+await runSuite({
+  ...nodeTests,
+  ...pageTests,
+  ...boardTests,
+  ...lookTests,
+  ...connectionTests,
+  ...crowdTests,
+  ...editorTests,
+});
