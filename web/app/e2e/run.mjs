@@ -8,6 +8,7 @@ import assert from 'node:assert/strict';
 import { boardTests } from './boards.mjs';
 import { connectionTests } from './connection.mjs';
 import { crowdTests } from './crowd.mjs';
+import { displayTests } from './display.mjs';
 import { editorTests } from './editor.mjs';
 import { lookTests } from './looks.mjs';
 import { nodeTests } from './node.mjs';
@@ -169,7 +170,7 @@ const pageTests = {
       await within(MOVE_MS_MAX, heading, async () => (await page.locator('h1:visible').textContent()) === heading);
     }
     await page.keyboard.press('?');
-    assert.ok(await page.locator('dialog.help').isVisible());
+    await within(MOVE_MS_MAX, 'the help', () => page.locator('dialog.help').isVisible());
     await close();
   },
 };
@@ -181,5 +182,6 @@ await runSuite({
   ...lookTests,
   ...connectionTests,
   ...crowdTests,
+  ...displayTests,
   ...editorTests,
 });

@@ -1,12 +1,12 @@
 /** The dashboard app: the frame around the pages, and nothing more. */
 
-import { lazy, StrictMode, Suspense, useCallback, useRef } from 'react';
+import { lazy, StrictMode, Suspense, useCallback, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import '@pulseboard/react/styles.css';
 import './app.css';
 import { BoardPage } from './board';
 import { applySettings } from './shared/settings';
-import { Door, Help, NO_QUERY, Rail, type Route, TopBar, useRoute, useShortcuts } from './shell';
+import { Door, NO_QUERY, Rail, type Route, TopBar, useRoute, useShortcuts } from './shell';
 
 // What a visit may never open is only fetched when it does.
 const HomePage = lazy(async () => ({ default: (await import('./home')).HomePage }));
@@ -15,12 +15,13 @@ const loadEditor = () => import('./editor');
 const EditorPage = lazy(async () => ({ default: (await loadEditor()).EditorPage }));
 const StreamsPage = lazy(async () => ({ default: (await import('./streams')).StreamsPage }));
 const StreamPage = lazy(async () => ({ default: (await import('./streams')).StreamPage }));
+const Help = lazy(async () => ({ default: (await import('./shell/help')).Help }));
 const DesignPage = lazy(async () => ({ default: (await import('./design')).DesignPage }));
 
 function App() {
   const route = useRoute();
-  const help = useRef<HTMLDialogElement>(null);
-  const showHelp = useCallback(() => help.current?.showModal(), []);
+  const [help, setHelp] = useState(false);
+  const showHelp = useCallback(() => setHelp(true), []);
   useShortcuts(showHelp);
   return (
     <>
@@ -30,7 +31,11 @@ function App() {
           <Page route={route} />
         </Suspense>
       </main>
-      <Help dialog={help} />
+      {help ? (
+        <Suspense fallback={null}>
+          <Help onClose={() => setHelp(false)} />
+        </Suspense>
+      ) : null}
     </>
   );
 }

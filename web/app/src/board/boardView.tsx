@@ -14,12 +14,12 @@ import { type BoardQuery, go, routeHref, TopBar, useKeys } from '../shell';
 import { isZone, makeAbsolute, moved, type Span, TimePicker, type TimeRange, zoomedOut } from '../time';
 import { staleAfter_ms } from './freshness';
 import { PanelGrid } from './grid';
-import { useKiosk } from './kiosk';
 import { LivePanel } from './panel';
 import type { PanelSpan } from './panelBody';
 import { PanelMenu } from './panelMenu';
 import { type PanelPlan, panelSql, variablesOf } from './plan';
 import { type BoardFeeds, useBoardFeeds } from './useBoardFeeds';
+import { useKiosk } from './useKiosk';
 import { Variables } from './variables';
 
 // Looked into now and then, and with a table and an editor's worth of code.

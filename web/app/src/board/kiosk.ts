@@ -1,10 +1,9 @@
 /**
- * A board on a wall: big type, no controls, a screen that stays awake, a cursor that goes away, a page that renews itself after an upgrade.
+ * What a board on a wall needs beside big type: a screen that stays awake, a cursor that goes away, a page that renews itself after an upgrade.
  *
- * Knows nothing of what the board shows.
+ * Loaded when there is a wall. Knows nothing of what the board shows.
  */
 
-import { useEffect } from 'react';
 import { client } from '../shared/live';
 
 const CURSOR_MS = 3_000;
@@ -13,21 +12,14 @@ const UPGRADE_EVERY_MS = 60_000;
 const SHIFT_EVERY_MS = 60_000;
 const SHIFTS_PX = [0, 1, 2, 1] as const;
 
-export function useKiosk(on: boolean): void {
-  useEffect(() => {
-    if (!on) {
-      return;
+/** Begins all of that; the function returned ends it. */
+export function beOnAWall(root: HTMLElement): () => void {
+  const stops = [stayAwake(), hideCursor(root), watchUpgrades(), shift(root)];
+  return () => {
+    for (const stop of stops) {
+      stop();
     }
-    const { documentElement: root } = document;
-    root.dataset.kiosk = 'true';
-    const stops = [stayAwake(), hideCursor(root), watchUpgrades(), shift(root)];
-    return () => {
-      delete root.dataset.kiosk;
-      for (const stop of stops) {
-        stop();
-      }
-    };
-  }, [on]);
+  };
 }
 
 /** The system takes the lock away whenever the page is hidden, so it is asked for again. */

@@ -1,5 +1,6 @@
 import type { ViewState } from '@pulseboard/client';
 import { describe, expect, it } from 'vitest';
+import { LateRows } from './lateRows';
 import { type Facts, notice, parseSpan } from './notice';
 
 const live: ViewState = { status: 'live', mode: 'maintained' };
@@ -41,9 +42,9 @@ describe('notice', () => {
   });
 
   it('says quietly how many rows came too late', () => {
-    expect(notice(facts({ state: { ...live, late_rows: 1 } }))).toMatchObject({ label: '1 late row', tone: 'quiet' });
-    expect(notice(facts({ state: { ...live, late_rows: 1_200 } }))?.label).toMatch(/^1.?200 late rows$/);
-    expect(notice(facts({ state: { ...live, late_rows: 3 }, age_ms: 9_000 }))).toMatchObject({ label: '9 s old' });
+    expect(notice(facts({ late_rows: 1 }))).toMatchObject({ label: '1 late row', tone: 'quiet' });
+    expect(notice(facts({ late_rows: 1_200 }))?.label).toMatch(/^1.?200 late rows$/);
+    expect(notice(facts({ late_rows: 3, age_ms: 9_000 }))).toMatchObject({ label: '9 s old' });
     const truncated: ViewState = { status: 'truncated', mode: 'maintained', truncated_rows: 7 };
     expect(notice(facts({ state: truncated }))).toMatchObject({ label: '7 truncated', tone: 'warning' });
   });
@@ -62,5 +63,25 @@ describe('parseSpan', () => {
   it('reads spans and refuses the rest', () => {
     expect(['500ms', '5s', '2m', '1.5h', '1d'].map(parseSpan)).toEqual([500, 5_000, 120_000, 5_400_000, 86_400_000]);
     expect(['', '5', 'soon', null, undefined].map(parseSpan)).toEqual([null, null, null, null, null]);
+  });
+});
+
+describe('rows that came too late', () => {
+  it('are spoken of while they come, and a minute longer', () => {
+    const late = new LateRows();
+    expect(late.fresh(null, 0)).toBe(0);
+    expect(late.fresh(1_959, 1_000)).toBe(0);
+    expect(late.fresh(1_962, 2_000)).toBe(3);
+    expect(late.fresh(1_962, 61_000)).toBe(3);
+    expect(late.fresh(1_963, 61_500)).toBe(4);
+    expect(late.fresh(1_963, 122_000)).toBe(0);
+    expect(late.fresh(1_965, 300_000)).toBe(2);
+  });
+
+  it('begin anew with the view', () => {
+    const late = new LateRows();
+    late.fresh(100, 0);
+    expect(late.fresh(0, 1_000)).toBe(0);
+    expect(late.fresh(2, 2_000)).toBe(2);
   });
 });

@@ -22,6 +22,8 @@ export interface Facts {
   readonly refused: ErrorBody | null;
   /** How old the newest event in the data is; null if unknown. */
   readonly age_ms: number | null;
+  /** How many rows came too late lately. */
+  readonly late_rows?: number;
   /** From which age on the data counts as old; null for never. */
   readonly stale_after_ms: number | null;
 }
@@ -31,11 +33,11 @@ const REBUILT = 'being rebuilt from the log';
 
 /** The one thing to say; null if all is well. */
 export function notice(facts: Facts): Notice | null {
-  const { state, refused, age_ms, stale_after_ms } = facts;
+  const { state, refused, age_ms, stale_after_ms, late_rows = 0 } = facts;
   if (refused !== null) {
     return { tone: 'critical', icon: 'warning', label: 'refused', detail: refused.message, dims: true };
   }
-  const said = state === null ? null : noticeOfState(state, age_ms);
+  const said = state === null ? null : noticeOfState(state, age_ms, late_rows);
   if (said !== null && said.tone !== 'quiet') {
     return said;
   }
@@ -45,7 +47,7 @@ export function notice(facts: Facts): Notice | null {
   return said;
 }
 
-function noticeOfState(state: ViewState, age_ms: number | null): Notice | null {
+function noticeOfState(state: ViewState, age_ms: number | null, late_rows: number): Notice | null {
   const reason = state.reason ?? '';
   const age = age_ms === null ? state.status : `${formatAge(age_ms)} old`;
   switch (state.status) {
@@ -90,12 +92,12 @@ function noticeOfState(state: ViewState, age_ms: number | null): Notice | null {
         dims: false,
       };
     case 'live':
-      return lateness(state);
+      return lateness(late_rows);
   }
 }
 
 /** Late rows are not in the numbers, and nothing is wrong with the numbers: a quiet word. */
-function lateness({ late_rows = 0 }: ViewState): Notice | null {
+function lateness(late_rows: number): Notice | null {
   if (late_rows === 0) {
     return null;
   }

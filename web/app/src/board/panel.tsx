@@ -9,6 +9,7 @@ import { type ReactNode, Suspense, useCallback, useId, useState, useSyncExternal
 import type { Panel as PanelInfo } from '../shared/api';
 import { ClockIcon, HourglassIcon, WarningIcon } from '../shared/icons';
 import { client, useBeat } from '../shared/live';
+import { LateRows } from './lateRows';
 import { type Notice, notice } from './notice';
 import { BODIES, type PanelBodyProps, type PanelSpan } from './panelBody';
 import type { PanelFeed, PanelSource } from './source';
@@ -146,6 +147,7 @@ export function LivePanel(props: LivePanelProps) {
   const current = useSource(feed, () => feed.current);
   const size = useSource(feed, () => Math.min(1, feed.table.size));
   const askRefused = useSource(feed, () => feed.refused);
+  const [late] = useState(() => new LateRows());
   useBeat(1_000);
   if (panel.type === 'text') {
     const text = { panel, zone, span, hint, menu, source: feed, notice: null } as const;
@@ -154,7 +156,8 @@ export function LivePanel(props: LivePanelProps) {
   const shown_us = state?.as_of ?? feed.newest_us;
   const flows = ages && client.connection.status === 'open';
   const age_ms = shown_us === null || !flows ? null : Math.max(0, client.serverNow_ms() - shown_us / 1_000);
-  const told = notice({ state, refused: refused ?? askRefused, age_ms, stale_after_ms: staleAfter_ms });
+  const late_rows = late.fresh(state === null ? null : (state.late_rows ?? 0), Date.now());
+  const told = notice({ state, refused: refused ?? askRefused, age_ms, stale_after_ms: staleAfter_ms, late_rows });
   const waits = !current && loaded && told === null;
   return (
     <PanelFrame

@@ -3,11 +3,9 @@
 import type { NowSource } from '@pulseboard/react/charts';
 import { type ComponentType, lazy } from 'react';
 import type { Panel } from '../shared/api';
-import { BarsPanel } from './barsPanel';
 import type { PanelSource } from './source';
 import { StatPanel } from './statPanel';
 import { TablePanel } from './tablePanel';
-import { TextPanel } from './textPanel';
 import { TimeseriesPanel } from './timeseriesPanel';
 
 /** The span of time that charts show: it ends where the clock says. */
@@ -40,9 +38,9 @@ const rich = (name: keyof typeof import('./richPanels')) =>
 export const BODIES: { readonly [type: string]: ComponentType<PanelBodyProps> | undefined } = {
   stat: StatPanel,
   timeseries: TimeseriesPanel,
-  bars: BarsPanel,
   table: TablePanel,
-  text: TextPanel,
+  bars: rich('BarsPanel'),
+  text: rich('TextPanel'),
   gauge: rich('GaugePanel'),
   percentage: rich('PercentagePanel'),
   barlist: rich('BarListPanel'),

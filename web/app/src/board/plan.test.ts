@@ -70,6 +70,30 @@ describe('a panel that follows the span', () => {
   });
 });
 
+describe('a panel whose pieces of time are of a width that the reader chose', () => {
+  const candles = panel({
+    type: 'candles',
+    w: 8,
+    sql: 'SELECT time_bucket($candle, time) AS t, max(price) FROM ticks WHERE time >= $from AND time < $to GROUP BY 1',
+    options: { range: '1h' },
+  });
+  const chosen = (more: Chosen, candle: string) => ({ ...more, variables: { candle } });
+
+  it('keeps it while there is room for as many', () => {
+    expect(planPanel(candles, chosen(none, '30 seconds'))?.channel).toBe('view:shop.p?candle=30%20seconds&from=-3600s');
+    expect(planPanel(candles, chosen(six, '5 minutes'))?.ask).toMatchObject({
+      request: { params: { candle: '5 minutes' }, from: '-6h' },
+    });
+  });
+
+  it('widens it for a span with more than the panel has room for, live and past', () => {
+    expect(planPanel(candles, chosen(six, '10 seconds'))?.channel).toBe('view:shop.p?candle=1%20minute&from=-6h');
+    expect(planPanel(candles, chosen(past, '10 seconds'))?.ask).toMatchObject({
+      request: { params: { candle: '1 minute' } },
+    });
+  });
+});
+
 describe('a panel with a span of its own', () => {
   const own = panel({ type: 'stat', sql: 'SELECT count(*) FROM orders' });
   it('stays live under a live span, and is asked as of the end of one that is over', () => {

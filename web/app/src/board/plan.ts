@@ -78,8 +78,9 @@ export function planPanel(panel: Panel, chosen: Chosen): PanelPlan | null {
   const { range, span, zone } = chosen;
   if (range === null || span === null) {
     const moving = follows && ownRange_ms !== null;
-    const width = bucketFor(ownRange_ms ?? 0, pointsOf(panel)).text;
-    const spanParams = moving ? { from: `-${Math.round(ownRange_ms / 1_000)}s`, bucket: width } : {};
+    const spanParams = moving
+      ? { from: `-${Math.round(ownRange_ms / 1_000)}s`, ...cut(sql, params, ownRange_ms, pointsOf(panel)) }
+      : {};
     return {
       channel: channelName(view, { ...params, ...spanParams }),
       ask: null,
@@ -102,24 +103,39 @@ export function planPanel(panel: Panel, chosen: Chosen): PanelPlan | null {
   }
   const length_ms = span.to_ms - span.from_ms;
   const points = pointsOf(panel);
-  const bucket = bucketFor(length_ms, points).text;
+  const width = cut(sql, params, length_ms, points);
   const { from, to } = toServer(range, span);
   const request: RangeRequest = {
     view,
-    params: { ...params, bucket },
+    params: { ...params, ...width },
     from,
     ...(to === null ? {} : { to }),
     points: points + 2,
     ...(zone === null ? {} : { timezone: zone }),
   };
   return {
-    channel: span.live ? channelName(view, { ...params, from, bucket }) : null,
+    channel: span.live ? channelName(view, { ...params, from, ...width }) : null,
     ask: { kind: 'range', request },
     range_ms: length_ms,
     from_ms: span.live && from.startsWith('-') ? null : span.from_ms,
     to_ms: span.live ? null : span.to_ms,
     follows,
   };
+}
+
+/**
+ * How wide the query's pieces of time are: as wide as the span needs. Where the reader chose a width, in a variable that the query cuts
+ * time by, that one holds until there would be more pieces than the panel has room for.
+ */
+function cut(sql: string | null, params: Params, length_ms: number, points: number): Params {
+  const name = /\b(?:time_bucket|date_bin)\(\s*\$(\w+)/.exec(sql ?? '')?.[1];
+  const { width_ms, text } = bucketFor(length_ms, points);
+  if (name === undefined || name === 'bucket' || params[name] === undefined) {
+    return { bucket: text };
+  }
+  const [, count = '', unit = ''] = /^(\d+) (second|minute|hour|day)s?$/.exec(params[name]) ?? [];
+  const chosen_ms = Number(count) * ({ second: 1_000, minute: 60_000, hour: 3_600_000, day: 86_400_000 }[unit] ?? 0);
+  return chosen_ms >= width_ms || chosen_ms === 0 ? {} : { [name]: text };
 }
 
 function takes(sql: string | null, name: string): boolean {

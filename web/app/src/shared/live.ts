@@ -1,6 +1,7 @@
 /** The one client of this page, and what React may know of it: slow facts only, never data. */
 
 import { type Channel, type ConnectionState, PulseClient, type Subscription, TRANSPORTS } from '@pulseboard/client';
+import { savesPower } from '@pulseboard/react/hooks';
 import { useCallback, useEffect, useState, useSyncExternalStore } from 'react';
 import { API_URL } from './api';
 import { token } from './pass';
@@ -33,6 +34,11 @@ export function useBeat(every_ms: number): void {
   }, [every_ms]);
 }
 
+/** How often frames are asked for where data or power are to be saved; null for as they come. */
+export function savingHz(): number | null {
+  return savesPower() ? 1 : null;
+}
+
 /** What a subscription may be asked for besides its channels. */
 interface FollowOptions {
   readonly last?: number;
@@ -46,6 +52,7 @@ export function useSubscription(
 ): Subscription | null {
   const key = channels.join('\n');
   const [subscription, setSubscription] = useState<Subscription | null>(null);
+  const max_hz = savingHz();
   useEffect(() => {
     if (key === '') {
       setSubscription(null);
@@ -55,10 +62,11 @@ export function useSubscription(
       channels: key.split('\n'),
       ...(last === undefined ? {} : { last }),
       ...(timezone === undefined ? {} : { timezone }),
+      ...(max_hz === null ? {} : { max_hz }),
     });
     setSubscription(made);
     return () => made.close();
-  }, [key, last, timezone]);
+  }, [key, last, timezone, max_hz]);
   return subscription;
 }
 

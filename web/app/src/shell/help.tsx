@@ -1,13 +1,15 @@
-/** The keys, in a dialog. */
+/** The keys, in a dialog. Fetched when somebody asks for it. */
 
-import { type RefObject, useId } from 'react';
+import { useEffect, useId, useRef } from 'react';
 import { CloseIcon } from '../shared/icons';
-import { SHORTCUTS } from './shortcuts';
+import { SHORTCUTS } from './keyList';
 
-export function Help({ dialog }: { readonly dialog: RefObject<HTMLDialogElement | null> }) {
+export function Help({ onClose }: { readonly onClose: () => void }) {
   const titleId = useId();
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => dialog.current?.showModal(), []);
   return (
-    <dialog ref={dialog} className="dialog help" aria-labelledby={titleId}>
+    <dialog ref={dialog} className="dialog help" aria-labelledby={titleId} onClose={onClose}>
       <header className="mb-3 flex items-center justify-between">
         <h2 id={titleId} className="text-[14px] font-semibold">
           Keys

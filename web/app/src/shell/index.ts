@@ -1,6 +1,5 @@
 export { type BoardQuery, NO_QUERY } from './boardQuery';
 export { Door } from './door';
-export { Help } from './help';
 export { isTyping, type KeyMap, useKeys } from './keys';
 export { Rail } from './rail';
 export { go, guardLeaving, type Route, replaceRoute, routeHref, useRoute } from './route';

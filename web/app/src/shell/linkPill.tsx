@@ -4,23 +4,17 @@ import type { TransportKind } from '@pulseboard/client';
 import { formatClock } from '@pulseboard/react/format';
 import { boardClock } from '../shared/boardClock';
 import { OfflineIcon } from '../shared/icons';
-import { client, useBeat, useConnection } from '../shared/live';
+import { client, savingHz, useBeat, useConnection } from '../shared/live';
+import { openLink } from './openLink';
 
 const BEAT_MS = 500;
-
-const OVER: Record<TransportKind, string> = {
-  websocket: 'over WebSocket',
-  sse: 'over SSE',
-  longpoll: 'by long polling',
-  poll: 'by polling',
-};
 
 export function LinkPill({ zone }: { readonly zone: string | undefined }) {
   const connection = useConnection();
   useBeat(BEAT_MS);
   switch (connection.status) {
     case 'open':
-      return <OpenPill over={OVER[connection.transport]} word={connection.transport === 'poll' ? 'Polling' : 'Live'} />;
+      return <OpenPill transport={connection.transport} />;
     case 'idle':
       return (
         <Pill tone="quiet" title="Nothing on this page is live">
@@ -34,25 +28,15 @@ export function LinkPill({ zone }: { readonly zone: string | undefined }) {
   }
 }
 
-function OpenPill({ over, word }: { readonly over: string; readonly word: string }) {
-  const { latency_ms } = client;
-  const shown = latency_ms === null ? null : latencyText(latency_ms);
-  const title = `Connected ${over}${shown === null ? '' : `; the last events took ${shown} ms from acceptance to the screen`}`;
+function OpenPill({ transport }: { readonly transport: TransportKind }) {
+  const { tone, word, figure, title } = openLink({ transport, latency_ms: client.latency_ms, saving_hz: savingHz() });
   return (
-    <Pill tone="ok" title={title}>
+    <Pill tone={tone} title={title}>
       <i className="pill-dot" />
       <span className="pill-word">{word}</span>
-      {shown === null ? null : <span className="pill-figure">{shown} ms</span>}
+      {figure === null ? null : <span className="pill-figure">{figure}</span>}
     </Pill>
   );
-}
-
-/** Below a millisecond the estimate of the server's clock is all that is measured. */
-function latencyText(latency_ms: number): string {
-  if (latency_ms < 1) {
-    return '< 1';
-  }
-  return latency_ms < 9.95 ? latency_ms.toFixed(1) : String(Math.round(latency_ms));
 }
 
 function OfflinePill({ zone }: { readonly zone: string | undefined }) {
@@ -88,7 +72,7 @@ function OfflinePill({ zone }: { readonly zone: string | undefined }) {
 }
 
 interface PillProps {
-  readonly tone: 'ok' | 'quiet';
+  readonly tone: 'ok' | 'quiet' | 'warning';
   readonly title: string;
   readonly children: React.ReactNode;
 }

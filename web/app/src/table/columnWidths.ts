@@ -48,9 +48,12 @@ export class ColumnWidths {
     return changed;
   }
 
-  /** What goes into `<colgroup>`, the empty last column included, and the width below which the table scrolls sideways. */
-  layout(stretch: boolean): { readonly widths: readonly string[]; readonly min_chars: number } {
+  /** What goes into `<colgroup>`, a picture's column and the empty last column included, and the width below which the table scrolls sideways. */
+  layout(stretch: boolean, picture_chars = 0): { readonly widths: readonly string[]; readonly min_chars: number } {
     const wide = this.#chars.map((chars) => chars + PADDING_CHARS);
+    if (picture_chars > 0) {
+      wide.push(picture_chars);
+    }
     const min_chars = wide.reduce((sum, chars) => sum + chars, 0);
     if (!stretch) {
       return { widths: [...wide.map((chars) => `${Math.max(ROOMY_CHARS_MIN, chars + 2)}ch`), 'auto'], min_chars };

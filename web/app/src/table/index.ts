@@ -1,2 +1,2 @@
-export { type CellLook, LiveTable } from './liveTable';
+export { type CellLook, LiveTable, type LiveTableOptions } from './liveTable';
 export { KeyedRows, type RowSource, TailRows } from './rows';

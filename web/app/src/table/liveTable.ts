@@ -7,9 +7,9 @@
 
 import { type Cell, type Column, numeric, type TableChanges } from '@pulseboard/client';
 import { type CellStyle, formatCell, isNumeric } from '@pulseboard/react/format';
-import { setText } from '../shared/text';
 import { ColumnWidths, type Written } from './columnWidths';
 import { heldOrder } from './order';
+import { fill, fillerCell, headCell, make, projected, spacer } from './parts';
 import type { RowSource } from './rows';
 
 export interface LiveTableOptions {
@@ -23,6 +23,10 @@ export interface LiveTableOptions {
   readonly unit?: (column: string) => string | undefined;
   /** Which columns, in this order; all of them unless said. */
   readonly columns?: readonly string[] | undefined;
+  /** A column behind the others that somebody else draws: asked for each row that is written. */
+  readonly picture?:
+    | { readonly label: string; write(cell: HTMLElement, cells: readonly Cell[] | null): void }
+    | undefined;
   /** How a column is written, where that is not its type's way. */
   readonly look?: (column: string) => CellLook | undefined;
 }
@@ -51,6 +55,7 @@ const AGE_EVERY_MS = 1_000;
 const TIME_CHARS = 12;
 /** `59 min`. */
 const AGE_CHARS = 6;
+const PICTURE_CHARS = 16;
 /** How long rows keep their places after the pointer last moved over them: long enough to aim and read. */
 const HOLD_MS = 4_000;
 
@@ -195,16 +200,20 @@ export class LiveTable {
   }
 
   #layout(columns: readonly Column[]): void {
-    const { widths, min_chars } = this.#widths.layout(this.#options.stretch ?? true);
+    const { stretch = true, picture } = this.#options;
+    const { widths, min_chars } = this.#widths.layout(stretch, picture === undefined ? 0 : PICTURE_CHARS);
     this.#table.style.minWidth = `${min_chars}ch`;
     const key = columns.map(({ name, type }) => `${name} ${type}`).join('\u0000');
     if (key !== this.#columnsKey) {
       this.#columnsKey = key;
       this.#styles = columns.map((column) => this.#style(column));
       const heads = columns.map((column) => headCell(column, this.#options.look?.(column.name)?.label));
+      if (picture !== undefined) {
+        heads.push(headCell({ name: picture.label, type: 'picture' }, picture.label));
+      }
       this.#head.replaceChildren(...heads, fillerCell('th'));
       // The last column holds nothing: it takes the room that the others do not need.
-      this.#columns.replaceChildren(...[...columns, null].map(() => document.createElement('col')));
+      this.#columns.replaceChildren(...[...heads, null].map(() => document.createElement('col')));
       this.#rows = [];
       this.#body.replaceChildren();
     }
@@ -275,6 +284,9 @@ export class LiveTable {
       cell.dataset.type = style.type;
       element.append(cell);
     }
+    if (this.#options.picture !== undefined) {
+      element.append(make('td', 'picture'));
+    }
     element.append(fillerCell('td'));
     return { element, id, flashedAt_ms: new Map() };
   }
@@ -283,6 +295,7 @@ export class LiveTable {
     const cells = source.cells(row.id);
     row.element.classList.toggle('gap', cells === null);
     const changed = changes?.changed.get(row.id);
+    this.#options.picture?.write(row.element.children[this.#styles.length] as HTMLElement, cells);
     this.#styles.forEach((style, index) => {
       const element = row.element.children[index] as HTMLTableCellElement | undefined;
       const { at, look } = this.#places[index] ?? { at: index, look: undefined };
@@ -331,64 +344,4 @@ export class LiveTable {
       element.animate([tinted, { ...tinted, offset: 0.5 }, plain], { duration: NEW_ROW_MS });
     }
   }
-}
-
-function headCell({ name, type }: Column, label: string | undefined): HTMLElement {
-  const cell = make('th', isNumeric(type) ? 'number' : '');
-  cell.scope = 'col';
-  cell.textContent = label ?? name;
-  cell.title = `${name}: ${type}`;
-  return cell;
-}
-
-/** Writes a cell: as a pill where it stands for a state. */
-function fill(element: HTMLElement, text: string, level: string | undefined): void {
-  if (level === undefined) {
-    setText(element, text);
-    return;
-  }
-  const pill = make('span', 'state-pill');
-  pill.dataset.level = level;
-  pill.textContent = text;
-  element.replaceChildren(pill);
-}
-
-/** The same rows with other columns, to measure how wide these are. */
-function projected(source: RowSource, places: readonly number[]): RowSource {
-  return {
-    columns: places.flatMap((at) => source.columns[at] ?? []),
-    numbered: source.numbered,
-    ids: () => source.ids(),
-    cells: (id) => {
-      const cells = source.cells(id);
-      return cells === null ? null : places.map((at) => cells[at] ?? null);
-    },
-    message: (id) => source.message(id),
-  };
-}
-
-function fillerCell(tag: 'td' | 'th'): HTMLElement {
-  const cell = make(tag, 'filler');
-  cell.setAttribute('aria-hidden', 'true');
-  return cell;
-}
-
-function spacer(body: HTMLElement, height_px: number): void {
-  body.style.height = `${height_px}px`;
-  body.hidden = height_px === 0;
-  if (height_px > 0 && body.firstElementChild === null) {
-    body.append(make('tr', ''));
-  }
-  const row = body.firstElementChild as HTMLElement | null;
-  if (row !== null) {
-    row.style.height = `${height_px}px`;
-  }
-}
-
-function make<K extends keyof HTMLElementTagNameMap>(tag: K, className: string): HTMLElementTagNameMap[K] {
-  const element = document.createElement(tag);
-  if (className !== '') {
-    element.className = className;
-  }
-  return element;
 }

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { ColumnBuffer } from '../src/charts/columnBuffer.js';
 import { ramp, rampIndex } from '../src/charts/ramp.js';
+import { sparkPath } from '../src/charts/sparkPath.js';
 import { stacked } from '../src/charts/stack.js';
 import { spansOf, stateToken } from '../src/charts/stateTimeline.js';
 import { seriesFigures } from '../src/components/chartLegend.js';
-import { sparkPath } from '../src/components/sparkline.js';
+
 import { type Candle, continuesFrom, mergeSeconds } from '../src/price/candle.js';
 
 describe('ColumnBuffer', () => {

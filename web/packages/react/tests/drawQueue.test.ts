@@ -62,4 +62,16 @@ test('whoever waits keeps the place, is drawn once however often it is asked for
   expect(drawn).toEqual(['a', 'b', 'c', 'a']);
 });
 
+test('a page that nobody sees draws nothing, and all that changed once it is seen', () => {
+  const seen = vi.spyOn(document, 'visibilityState', 'get').mockReturnValue('hidden');
+  const [a, b] = [picture('a'), picture('b')];
+  for (const each of [a, b, a, b, a]) {
+    drawSoon(each);
+  }
+  expect(drawn).toEqual([]);
+  seen.mockReturnValue('visible');
+  nextFrame();
+  expect(drawn).toEqual(['a', 'b']);
+});
+
 type Drawing = ReturnType<typeof picture>;

@@ -21,7 +21,8 @@ let asked = false;
 /** Draws at once if this frame has room for it, else in one of the next. */
 export function drawSoon(drawable: Drawable): void {
   begin();
-  if (waiting.size === 0 && spent_ms < BUDGET_MS) {
+  // A page that nobody sees makes no frames: what changed meanwhile is drawn once, when somebody looks.
+  if (waiting.size === 0 && spent_ms < BUDGET_MS && document.visibilityState !== 'hidden') {
     timed(drawable);
     return;
   }

@@ -10,6 +10,7 @@ export { outages } from './outages.js';
 export { alpha, onTheme, seriesToken, token } from './palette.js';
 export { roundStep, SteadyRange, ticks } from './scale.js';
 export { Sparkline, type SparklineOptions } from './sparkline.js';
+export { SPARK_HEIGHT, SPARK_WIDTH, sparkArea, sparkPath } from './sparkPath.js';
 export {
   type StateRow,
   type StateSpan,

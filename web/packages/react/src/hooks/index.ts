@@ -9,6 +9,7 @@ export {
 export { type PollingOptions, type PollingResult, usePolling } from '../plain/usePolling.js';
 export { type EventSourceLike, type SSEOptions, type SSEResult, useSSE } from '../plain/useSSE.js';
 export { useWebSocket, type WebSocketOptions, type WebSocketResult } from '../plain/useWebSocket.js';
+export { savesPower } from './pace.js';
 export { apiUrl, PulseboardProvider, type PulseboardProviderProps, usePulseClient } from './provider.js';
 export { type LiveQuery, type QueryParams, type SqlQuery, type ViewQuery, viewChannel } from './query.js';
 export type { LiveQueryResult, LiveRow, QueryStatus } from './queryStore.js';

@@ -16,6 +16,7 @@ import {
   type Time,
   type UTCTimestamp,
 } from 'lightweight-charts';
+import { crosshair } from '../charts/crosshair.js';
 import { alpha, onTheme, token } from '../charts/palette.js';
 import { formatClock, formatDateTime, formatDay, formatMinute } from '../format/format.js';
 import { type Candle, continuesFrom, mergeSeconds, second } from './candle.js';
@@ -34,6 +35,8 @@ export interface CandleChartOptions {
 
 /** The volumes' share of the height. */
 const VOLUME_TOP = 0.82;
+/** A mark of the time axis that is nearer to the edge than this would be cut off. */
+const MARK_PX = 26;
 
 export class CandleChart {
   readonly #options: CandleChartOptions;
@@ -41,6 +44,7 @@ export class CandleChart {
   readonly #prices: ISeriesApi<'Candlestick'> | ISeriesApi<'Line'>;
   readonly #volumes: ISeriesApi<'Histogram'>;
   readonly #stopTheme: () => void;
+  readonly #stopCrosshair: () => void;
   #candles: readonly Candle[] = [];
 
   constructor(options: CandleChartOptions) {
@@ -76,7 +80,19 @@ export class CandleChart {
       priceLineVisible: false,
     });
     this.#chart.priceScale('volume').applyOptions({ scaleMargins: { top: VOLUME_TOP, bottom: 0 } });
-    this.#chart.subscribeCrosshairMove(({ time }) => onHover?.(this.#at(time)));
+    this.#chart.subscribeCrosshairMove(({ time, sourceEvent }) => {
+      onHover?.(this.#at(time));
+      // Without an event it is this chart that follows another one.
+      if (sourceEvent !== undefined) {
+        crosshair.move(time === undefined ? null : Number(time) * 1_000, this);
+      }
+    });
+    host.addEventListener('pointerleave', this.#leave);
+    this.#stopCrosshair = crosshair.listen((time_ms, from) => {
+      if (from !== this) {
+        this.#follow(time_ms);
+      }
+    });
     this.#stopTheme = onTheme(() => this.#dress());
     this.#dress();
   }
@@ -112,7 +128,30 @@ export class CandleChart {
 
   destroy(): void {
     this.#stopTheme();
+    this.#stopCrosshair();
+    this.#options.host.removeEventListener('pointerleave', this.#leave);
     this.#chart.remove();
+  }
+
+  readonly #leave = (): void => crosshair.move(null, this);
+
+  /** The pointer is at this instant in another chart: the candle that began by then is marked, if it is in the picture. */
+  #follow(time_ms: number | null): void {
+    const { from, to } = this.#chart.timeScale().getVisibleRange() ?? {};
+    const at = time_ms === null ? undefined : this.#candles.findLast((candle) => candle.time_ms <= time_ms);
+    const isShown =
+      at !== undefined && second(at) >= Number(from) && (time_ms ?? 0) / 1_000 <= Number(to) + this.#beat_s;
+    if (isShown) {
+      this.#chart.setCrosshairPosition(at.close, timeOf(at), this.#prices);
+    } else {
+      this.#chart.clearCrosshairPosition();
+    }
+  }
+
+  /** How long a candle lasts. */
+  get #beat_s(): number {
+    const [last, before] = [this.#candles.at(-1), this.#candles.at(-2)];
+    return last === undefined || before === undefined ? 0 : second(last) - second(before);
   }
 
   #setPrices(): void {
@@ -152,7 +191,6 @@ export class CandleChart {
 
   /** Puts on the theme's colours. */
   #dress(): void {
-    const { zone } = this.#options;
     const [up, down, line, quiet] = [token('up'), token('down'), token('line'), token('text-3')];
     this.#chart.applyOptions({
       layout: { background: { color: 'transparent' }, textColor: quiet },
@@ -161,7 +199,7 @@ export class CandleChart {
         vertLine: { color: quiet, labelBackgroundColor: token('line-strong') },
         horzLine: { color: quiet, labelBackgroundColor: token('line-strong') },
       },
-      timeScale: { tickMarkFormatter: (time: Time, kind: TickMarkType) => tickText(Number(time) * 1_000, kind, zone) },
+      timeScale: { tickMarkFormatter: (time: Time, kind: TickMarkType) => this.#mark(time, kind) },
     });
     if (!this.#isLine(this.#prices)) {
       this.#prices.applyOptions({
@@ -174,6 +212,11 @@ export class CandleChart {
     }
     this.#volumes.setData(this.#candles.map((candle) => this.#volume(candle)));
     this.#direct();
+  }
+
+  #mark(time: Time, kind: TickMarkType): string {
+    const x = this.#chart.timeScale().timeToCoordinate(time);
+    return x !== null && x < MARK_PX ? '' : tickText(Number(time) * 1_000, kind, this.#options.zone);
   }
 
   #at(time: Time | undefined): Candle | null {
