@@ -1,14 +1,13 @@
 /** Named bars: how full, how much, who leads. Rows are kept by key, so a bar slides to its new length. */
 
 import { numeric, type Row } from '@pulseboard/client';
-import { unitText } from '@pulseboard/react/format';
+import { levelOf, unitText } from '@pulseboard/react/format';
 import { useEffect, useRef } from 'react';
 import type { Panel } from '../shared/api';
 import { setText } from '../shared/text';
 import { columnOf, numberOf } from './options';
 import type { PanelBodyProps } from './panelBody';
 import { fillTemplate } from './template';
-import { level } from './threshold';
 
 interface Bar {
   readonly root: HTMLElement;
@@ -103,6 +102,6 @@ function writeBar(
     bar.detail,
     fillTemplate(detail, column, (each) => options.units?.[each] ?? unit),
   );
-  bar.root.dataset.level = level(value, panel.thresholds) ?? '';
+  bar.root.dataset.level = levelOf(value, panel.thresholds) ?? '';
   bar.fill.style.transform = `scaleX(${Math.min(1, Math.max(0, (value ?? 0) / top))})`;
 }

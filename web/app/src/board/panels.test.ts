@@ -1,11 +1,11 @@
+import { levelOf } from '@pulseboard/react/format';
 import { describe, expect, it } from 'vitest';
 import { fillTemplate } from './template';
-import { level } from './threshold';
 
 describe('thresholds', () => {
   it('are reached by the value itself', () => {
     const thresholds = { warning: 80, critical: 92 };
-    expect([79.9, 80, 91.9, 92].map((value) => level(value, thresholds))).toEqual([
+    expect([79.9, 80, 91.9, 92].map((value) => levelOf(value, thresholds))).toEqual([
       'ok',
       'warning',
       'warning',
@@ -14,9 +14,9 @@ describe('thresholds', () => {
   });
 
   it('say nothing about the unknown, and nothing where there are none', () => {
-    expect(level(null, { warning: 1 })).toBeNull();
-    expect(level(5, undefined)).toBeNull();
-    expect(level(5, { critical: 9 })).toBe('ok');
+    expect(levelOf(null, { warning: 1 })).toBeNull();
+    expect(levelOf(5, undefined)).toBeNull();
+    expect(levelOf(5, { critical: 9 })).toBe('ok');
   });
 });
 

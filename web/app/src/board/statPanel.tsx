@@ -2,7 +2,7 @@
 
 import { type KeyedTable, numeric, SeriesBuffer, type TableChanges } from '@pulseboard/client';
 import { Sparkline, seriesToken } from '@pulseboard/react/charts';
-import { formatUnit, unitText } from '@pulseboard/react/format';
+import { formatUnit, levelOf, unitText } from '@pulseboard/react/format';
 import { useEffect, useRef } from 'react';
 import type { Panel, PanelOptions } from '../shared/api';
 import { setText } from '../shared/text';
@@ -12,7 +12,6 @@ import { parseSpan } from './notice';
 import { numberOf } from './options';
 import type { PanelBodyProps, PanelSpan } from './panelBody';
 import { fillTemplate } from './template';
-import { level } from './threshold';
 
 const RANGE_MS = 120_000;
 /** The types of columns that hold a number. */
@@ -136,7 +135,7 @@ function writer(
     headline?.show(formatted.text, current);
     write(unit, formatted.unit);
     if (value?.parentElement) {
-      const state = level(current, panel.thresholds) ?? '';
+      const state = levelOf(current, panel.thresholds) ?? '';
       value.parentElement.dataset.level = state;
       value.parentElement.dataset.word = state === 'warning' ? warned : state;
       value.parentElement.title = unitText(current, ownUnit, undefined, zone);

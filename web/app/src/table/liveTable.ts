@@ -6,9 +6,9 @@
  */
 
 import { type Cell, type Column, numeric, type TableChanges } from '@pulseboard/client';
+import { directionOf, flash, heldOrder } from '@pulseboard/react/charts';
 import { type CellStyle, formatCell, isNumeric } from '@pulseboard/react/format';
 import { ColumnWidths, type Written } from './columnWidths';
-import { heldOrder } from './order';
 import { fill, fillerCell, headCell, make, projected, spacer } from './parts';
 import type { RowSource } from './rows';
 
@@ -48,7 +48,6 @@ export interface CellLook {
 const ROW_PX = 30;
 /** Rows kept beyond the edges, so that a quick scroll shows no blanks. */
 const OVERSCAN = 6;
-const FLASH_MS = 420;
 const NEW_ROW_MS = 1_600;
 const AGE_EVERY_MS = 1_000;
 /** `21:04:33.218`. */
@@ -62,7 +61,6 @@ const HOLD_MS = 4_000;
 interface RowElement {
   readonly element: HTMLTableRowElement;
   id: string;
-  readonly flashedAt_ms: Map<number, number>;
 }
 
 export class LiveTable {
@@ -272,7 +270,6 @@ export class LiveTable {
   #reuse(spare: RowElement | undefined, id: string): RowElement {
     if (spare !== undefined) {
       spare.id = id;
-      spare.flashedAt_ms.clear();
       for (const animation of spare.element.getAnimations({ subtree: true })) {
         animation.cancel();
       }
@@ -288,7 +285,7 @@ export class LiveTable {
       element.append(make('td', 'picture'));
     }
     element.append(fillerCell('td'));
-    return { element, id, flashedAt_ms: new Map() };
+    return { element, id };
   }
 
   #write(row: RowElement, source: RowSource, changes: TableChanges | null): void {
@@ -317,21 +314,9 @@ export class LiveTable {
         element.dataset.direction = number === null || number === 0 ? '' : number > 0 ? 'up' : 'down';
       }
       if (changed instanceof Set && changed.has(at) && look?.ages !== true) {
-        this.#flash(row, element, index, number !== null && from ? Math.sign(number - Number(from)) : 0);
+        flash(element, number === null || !from ? 'same' : directionOf(Number(from), number));
       }
     });
-  }
-
-  #flash(row: RowElement, element: HTMLElement, index: number, direction: number): void {
-    const now_ms = performance.now();
-    // Nothing flashes more than three times a second.
-    if (this.#still.matches || now_ms - (row.flashedAt_ms.get(index) ?? 0) < FLASH_MS) {
-      return;
-    }
-    row.flashedAt_ms.set(index, now_ms);
-    const token = direction > 0 ? '--up' : direction < 0 ? '--down' : '--accent';
-    const color = `color-mix(in srgb, var(${token}) 22%, transparent)`;
-    element.animate([{ backgroundColor: color }, { backgroundColor: 'transparent' }], { duration: FLASH_MS });
   }
 
   #tint(element: HTMLElement): void {

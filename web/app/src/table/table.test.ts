@@ -1,7 +1,6 @@
 import type { Cell, Column, TailBuffer } from '@pulseboard/client';
 import { describe, expect, it } from 'vitest';
 import { ColumnWidths } from './columnWidths';
-import { heldOrder } from './order';
 import { type RowSource, TailRows } from './rows';
 
 const columns: Column[] = [
@@ -34,12 +33,6 @@ describe('column widths', () => {
     const written = { label: () => 'Since', text: () => '3 s', least_chars: () => 6 };
     widths.fit(source({ a: [1_795_857_784_000_000, 'a text that is shown as another'] }), ['a'], written);
     expect(widths.layout(true)).toEqual({ widths: ['50%', '50%', '0'], min_chars: 18 });
-  });
-});
-
-describe('a held order', () => {
-  it('keeps rows in their places, drops what went and puts new ones last', () => {
-    expect(heldOrder(['a', 'b', 'c'], ['d', 'c', 'a'])).toEqual(['a', 'c', 'd']);
   });
 });
 

@@ -5,8 +5,8 @@ import { sparkPath } from '../src/charts/sparkPath.js';
 import { stacked } from '../src/charts/stack.js';
 import { spansOf, stateToken } from '../src/charts/stateTimeline.js';
 import { seriesFigures } from '../src/components/chartLegend.js';
-
 import { type Candle, continuesFrom, mergeSeconds } from '../src/price/candle.js';
+import { heldOrder } from '../src/shared/order.js';
 
 describe('ColumnBuffer', () => {
   it('keeps the newest points, and what a point does not say is unknown', () => {
@@ -95,6 +95,10 @@ it('the faintest colour of a heat map is not the ground: zero is seen', () => {
 
 it('colours are read as style sheets write them, long or short', () => {
   expect(ramp('#fff', '#1d6fdc')).toEqual(ramp('#ffffff', '#1d6fdc'));
+});
+
+it('a held order keeps rows in their places, drops what went and puts new ones last', () => {
+  expect(heldOrder(['a', 'b', 'c'], ['d', 'c', 'a'])).toEqual(['a', 'c', 'd']);
 });
 
 describe('candles', () => {

@@ -51,8 +51,7 @@ export class HeatmapChart {
       host: options.host,
       draw: (context, width, height) => this.#draw(context, width, height),
       tip: (x, y) => this.#tip(x, y),
-      timeAt: (x) => this.#timeAt(x),
-      placeOf: (time_ms) => this.#placeOf(time_ms),
+      span: () => ({ left: this.#left, window: this.#window() }),
     });
     const self = this;
     const { range_ms } = options;
@@ -165,21 +164,9 @@ export class HeatmapChart {
     return Math.min(LABEL_PX_MAX, widest) + 10;
   }
 
-  #timeAt(x: number): number | null {
-    const [from_ms, to_ms] = this.#window();
-    const part = (x - this.#left) / Math.max(1, this.#surface.width - this.#left);
-    return part < 0 ? null : from_ms + part * (to_ms - from_ms);
-  }
-
-  #placeOf(time_ms: number): number | null {
-    const [from_ms, to_ms] = this.#window();
-    const part = (time_ms - from_ms) / Math.max(1, to_ms - from_ms);
-    return part < 0 || part > 1 ? null : this.#left + part * (this.#surface.width - this.#left);
-  }
-
   #tip(x: number, y: number): readonly string[] | null {
     const { host, unit = '', decimals, format, zone } = this.#options;
-    const time_ms = this.#timeAt(x);
+    const time_ms = this.#surface.timeAt(x);
     const row = this.#rows[Math.floor(y / ((host.clientHeight - AXIS_PX) / Math.max(1, this.#rows.length)))];
     const index = time_ms === null ? -1 : this.#times.findLastIndex((time) => time <= time_ms);
     if (time_ms === null || row === undefined || index < 0 || time_ms > this.#endOf(index)) {

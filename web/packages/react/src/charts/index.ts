@@ -1,5 +1,7 @@
 /** Drawing without React: canvases that are fed with columns and move with the clock. */
 
+export { type Direction, directionOf, flash } from '../shared/flash.js';
+export { heldOrder } from '../shared/order.js';
 export { ChartClock, type ClockSource, type NowSource, WALL_CLOCK } from './chartClock.js';
 export { type ColumnBounds, ColumnBuffer, type PointValues } from './columnBuffer.js';
 export { type CrosshairListener, crosshair } from './crosshair.js';

@@ -86,8 +86,7 @@ export class StateTimelineChart {
       host: options.host,
       draw: (context, width, height) => this.#draw(context, width, height),
       tip: (x, y) => this.#tip(x, y),
-      timeAt: (x) => this.#timeAt(x),
-      placeOf: (time_ms) => this.#placeOf(time_ms),
+      span: () => ({ left: this.#left, window: this.#window() }),
     });
     const self = this;
     const range_ms = options.range_ms ?? 600_000;
@@ -182,22 +181,10 @@ export class StateTimelineChart {
     }
   }
 
-  #timeAt(x: number): number | null {
-    const [from_ms, to_ms] = this.#window();
-    const part = (x - this.#left) / Math.max(1, this.#surface.width - this.#left);
-    return part < 0 ? null : from_ms + part * (to_ms - from_ms);
-  }
-
-  #placeOf(time_ms: number): number | null {
-    const [from_ms, to_ms] = this.#window();
-    const part = (time_ms - from_ms) / Math.max(1, to_ms - from_ms);
-    return part < 0 || part > 1 ? null : this.#left + part * (this.#surface.width - this.#left);
-  }
-
   #tip(x: number, y: number): readonly string[] | null {
     const { host, zone } = this.#options;
     const [, to_ms] = this.#window();
-    const time_ms = this.#timeAt(x);
+    const time_ms = this.#surface.timeAt(x);
     const row = this.#rows[Math.floor(y / ((host.clientHeight - AXIS_PX) / Math.max(1, this.#rows.length)))];
     const span = row?.spans.find(
       (each) => time_ms !== null && each.from_ms <= time_ms && time_ms < (each.to_ms ?? to_ms),

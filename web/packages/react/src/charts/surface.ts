@@ -15,10 +15,8 @@ export interface SurfaceOptions {
   readonly draw: (context: CanvasRenderingContext2D, width: number, height: number) => void;
   /** What stands at a place, as lines of text; null for nothing. */
   readonly tip: (x: number, y: number) => readonly string[] | null;
-  /** The time at a place, for the crosshair that all charts share; null where there is none. */
-  readonly timeAt: (x: number) => number | null;
-  /** The place of a time; null where it is out of the picture. */
-  readonly placeOf: (time_ms: number) => number | null;
+  /** Where time begins in the picture, and from when to when it goes: for the crosshair that all charts share. */
+  readonly span: () => { readonly left: number; readonly window: readonly [number, number] };
 }
 
 const TIP_GAP_PX = 12;
@@ -58,6 +56,13 @@ export class Surface {
     drawSoon(this);
   }
 
+  /** The time at a place; null where there is none. */
+  timeAt(x: number): number | null {
+    const { left, window } = this.#options.span();
+    const part = (x - left) / Math.max(1, this.#width - left);
+    return part < 0 ? null : window[0] + part * (window[1] - window[0]);
+  }
+
   destroy(): void {
     drawNoMore(this);
     this.#stopCrosshair();
@@ -89,8 +94,15 @@ export class Surface {
     this.draw();
   }
 
+  /** The place of a time; null where it is out of the picture. */
+  #placeOf(time_ms: number): number | null {
+    const { left, window } = this.#options.span();
+    const part = (time_ms - window[0]) / Math.max(1, window[1] - window[0]);
+    return part < 0 || part > 1 ? null : left + part * (this.#width - left);
+  }
+
   #drawCrosshair(context: CanvasRenderingContext2D): void {
-    const x = crosshair.time_ms === null ? null : this.#options.placeOf(crosshair.time_ms);
+    const x = crosshair.time_ms === null ? null : this.#placeOf(crosshair.time_ms);
     if (x !== null) {
       context.strokeStyle = token('text-3');
       context.lineWidth = 1;
@@ -105,7 +117,7 @@ export class Surface {
 
   readonly #move = ({ offsetX, offsetY }: PointerEvent): void => {
     this.#pointer = [offsetX, offsetY];
-    crosshair.move(this.#options.timeAt(offsetX), this);
+    crosshair.move(this.timeAt(offsetX), this);
     this.#showTip();
   };
 

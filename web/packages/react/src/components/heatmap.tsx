@@ -5,7 +5,8 @@ import { type CSSProperties, useEffect, useRef } from 'react';
 import type { NowSource } from '../charts/chartClock.js';
 import { HeatmapChart, type HeatmapRow } from '../charts/heatmap.js';
 import { useScope } from '../shared/context.js';
-import { classes, HonestBody, type LiveProps, NoticeMark, useNotice } from '../shared/honest.js';
+import { type LiveProps, useNotice } from '../shared/honest.js';
+import { Figure } from './figure.js';
 
 export interface HeatmapData {
   /** Ms since 1970, ascending. */
@@ -92,18 +93,16 @@ export function Heatmap(props: HeatmapProps) {
   }, [data]);
 
   return (
-    <figure className={classes('pb-figure', className)} style={style}>
-      {title === undefined && notice === null ? null : (
-        <figcaption className="pb-head">
-          <span className="pb-title">{title}</span>
-          <NoticeMark notice={notice} />
-        </figcaption>
-      )}
-      <div className="pb-figure-place" style={{ height }}>
-        <HonestBody live={props} notice={notice} hasData={hasData}>
-          <div ref={host} className="pb-host" role="img" aria-label={title ?? 'values over time'} />
-        </HonestBody>
-      </div>
-    </figure>
+    <Figure
+      host={host}
+      title={title}
+      label="values over time"
+      live={props}
+      notice={notice}
+      hasData={hasData}
+      height={height}
+      className={className}
+      style={style}
+    />
   );
 }

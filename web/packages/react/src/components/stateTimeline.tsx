@@ -5,7 +5,8 @@ import { type CSSProperties, useEffect, useRef } from 'react';
 import type { NowSource } from '../charts/chartClock.js';
 import { type StateRow, StateTimelineChart } from '../charts/stateTimeline.js';
 import { useScope } from '../shared/context.js';
-import { classes, HonestBody, type LiveProps, NoticeMark, useNotice } from '../shared/honest.js';
+import { type LiveProps, useNotice } from '../shared/honest.js';
+import { Figure } from './figure.js';
 
 export interface StateTimelineProps extends LiveProps {
   readonly rows: readonly StateRow[] | null | undefined;
@@ -62,18 +63,16 @@ export function StateTimeline(props: StateTimelineProps) {
   }, [rows]);
 
   return (
-    <figure className={classes('pb-figure', className)} style={style}>
-      {title === undefined && notice === null ? null : (
-        <figcaption className="pb-head">
-          <span className="pb-title">{title}</span>
-          <NoticeMark notice={notice} />
-        </figcaption>
-      )}
-      <div className="pb-figure-place" style={{ height }}>
-        <HonestBody live={props} notice={notice} hasData={hasData}>
-          <div ref={host} className="pb-host" role="img" aria-label={title ?? 'states over time'} />
-        </HonestBody>
-      </div>
-    </figure>
+    <Figure
+      host={host}
+      title={title}
+      label="states over time"
+      live={props}
+      notice={notice}
+      hasData={hasData}
+      height={height}
+      className={className}
+      style={style}
+    />
   );
 }

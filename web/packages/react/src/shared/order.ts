@@ -1,4 +1,4 @@
-/** The order of rows while somebody points at them. */
+/** The order of rows while somebody points at them. No React. */
 
 /** The order as it stood, without what went, with what came at the end. */
 export function heldOrder(before: readonly string[], now: readonly string[]): readonly string[] {
