@@ -58,11 +58,11 @@ impl Board {
         format!("{:016x}", xxh3_64(self.definition.to_string().as_bytes()))
     }
 
-    /// The values of all variables: what was chosen, else the defaults.
+    /// Whether all of these may be chosen.
     ///
     /// # Errors
     /// [`Code::BadParams`] that names the variable and what is allowed.
-    pub(crate) fn bind(&self, chosen: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, ApiError> {
+    pub(crate) fn check_variables(&self, chosen: &BTreeMap<String, String>) -> Result<(), ApiError> {
         let bad = |message: String| ApiError::new(Code::BadParams, message);
         if let Some(unknown) = chosen.keys().find(|name| !self.variables.iter().any(|known| known.name == **name)) {
             let known: Vec<&str> = self.variables.iter().map(|variable| variable.name.as_str()).collect();
@@ -70,6 +70,17 @@ impl Board {
             let error = bad(format!("board `{}` has no variable `{unknown}` (it has {has})", self.id));
             return Err(error.with("nearest", nearest(unknown, known)));
         }
+        let chosen = self.variables.iter().filter_map(|variable| Some((variable, chosen.get(&variable.name)?)));
+        chosen.into_iter().try_for_each(|(variable, value)| variable.check(value)).map_err(bad)
+    }
+
+    /// The values of all variables: what was chosen, else the defaults.
+    ///
+    /// # Errors
+    /// [`Code::BadParams`] that names the variable and what is allowed.
+    pub(crate) fn bind(&self, chosen: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, ApiError> {
+        let bad = |message: String| ApiError::new(Code::BadParams, message);
+        self.check_variables(chosen)?;
         let mut bound = BTreeMap::new();
         for variable in &self.variables {
             let Some(value) = chosen.get(&variable.name).or(variable.default.as_ref()) else {

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tracing::info;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, check_board, check_view};
 use crate::error::query_error;
 use crate::names::{Definitions, Names};
 use crate::queries::AdHocQueries;
@@ -199,6 +199,9 @@ impl Catalog {
     ) -> Result<Resolved, ApiError> {
         let (board, _) = names.board(board)?;
         let vars = board.bind(vars)?;
+        if let Some(shared) = caller.share() {
+            check_board(shared, &vars)?;
+        }
         let mut panels = Vec::with_capacity(board.panels.len());
         let mut specs: Vec<ChannelSpec> = Vec::with_capacity(board.panels.len() + 1);
         for panel in &board.panels {
@@ -274,6 +277,9 @@ fn spec_in(
     timezone: Option<Tz>,
 ) -> Result<QuerySpec, ApiError> {
     let mut spec = names.view(name)?.view.spec.clone();
+    if let Some(shared) = caller.share() {
+        check_view(shared, names, &spec, (name, params))?;
+    }
     spec.params.extend(params.clone());
     let bound = caller.bound();
     if !bound.is_empty() {

@@ -16,13 +16,13 @@ use pulseboard_protocol::http::{KeptAnswer, ProblemAnswer, ViewAnswer};
 use serde_json::{Map, Value, json};
 use tracing::error;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, end_shares, note, shared_definition};
 use crate::board::Board;
 use crate::catalog::NamedView;
 use crate::definitions::{Content, Expects, FileAction, FileChange, FileError, Kind, Saved, SavedAs};
 use crate::deps::Deps;
 use crate::error::HttpResult;
-use crate::names::Kept;
+use crate::names::{Kept, Names};
 use crate::views::problems_for;
 
 /// What a file's text is called.
@@ -55,6 +55,11 @@ pub(crate) async fn get_board(
     caller.may_follow(&channel_of(Kind::Board, &id), &deps.catalog)?;
     let names = deps.catalog.names();
     let (board, kept) = names.board(&id)?;
+    if caller.share().is_some() {
+        return Ok(
+            (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")], Json(shared_answer(board, &names))).into_response()
+        );
+    }
     let etag = kept.hash.as_ref().map(|hash| format!("\"{hash}\""));
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     // The definition may be older than the file, and then it says what is wrong.
@@ -80,7 +85,7 @@ pub(crate) async fn put_board(
     if let Some(from) = query.get("rename_from") {
         may_change(&deps, &caller, Kind::Board, from)?;
     }
-    put(&deps, Kind::Board, id, &query, &headers, &body).await
+    put((&deps, &caller), Kind::Board, id, &query, &headers, &body).await
 }
 
 /// `DELETE /api/v1/boards/{board}`.
@@ -91,7 +96,7 @@ pub(crate) async fn delete_board(
     headers: HeaderMap,
 ) -> HttpResult {
     may_change(&deps, &caller, Kind::Board, &id)?;
-    delete(&deps, Kind::Board, id, &headers).await
+    delete((&deps, &caller), Kind::Board, id, &headers).await
 }
 
 /// `PUT /api/v1/views/{view}`.
@@ -107,7 +112,7 @@ pub(crate) async fn put_view(
     if let Some(from) = query.get("rename_from") {
         may_change(&deps, &caller, Kind::View, from)?;
     }
-    put(&deps, Kind::View, name, &query, &headers, &body).await
+    put((&deps, &caller), Kind::View, name, &query, &headers, &body).await
 }
 
 /// `DELETE /api/v1/views/{view}`.
@@ -118,7 +123,7 @@ pub(crate) async fn delete_view(
     headers: HeaderMap,
 ) -> HttpResult {
     may_change(&deps, &caller, Kind::View, &name)?;
-    delete(&deps, Kind::View, name, &headers).await
+    delete((&deps, &caller), Kind::View, name, &headers).await
 }
 
 fn channel_of(kind: Kind, name: &str) -> Channel {
@@ -136,7 +141,7 @@ fn may_change(deps: &Deps, caller: &Caller, kind: Kind, name: &str) -> Result<()
 }
 
 async fn put(
-    deps: &Deps,
+    (deps, caller): (&Deps, &Caller),
     kind: Kind,
     name: String,
     query: &BTreeMap<String, String>,
@@ -157,11 +162,22 @@ async fn put(
         Expects::Anything => stated,
         stated => stated,
     };
-    let action = FileAction::Put { content, rename_from, dry_run };
-    let saved = change(deps, FileChange { kind, name, action, expects }).await?;
+    let action = FileAction::Put { content, rename_from: rename_from.clone(), dry_run };
+    let saved = change(deps, FileChange { kind, name: name.clone(), action, expects }).await?;
     let Some(Saved { saved, kept, created }) = saved else {
         return Err(ApiError::new(Code::Internal, "what was saved is not there").into());
     };
+    if !dry_run {
+        let what = match rename_from.filter(|from| *from != name) {
+            Some(from) => {
+                // Links name their board.
+                gone((deps, caller), kind, &from).await;
+                format!("{from} as {name}")
+            }
+            None => name,
+        };
+        note(deps, caller, &format!("{}_saved", word(kind)), &what).await;
+    }
     let status = if created && !dry_run { StatusCode::CREATED } else { StatusCode::OK };
     Ok(match saved {
         SavedAs::Board(board) => board_response(status, headers, &board, &kept),
@@ -169,16 +185,28 @@ async fn put(
     })
 }
 
-async fn delete(deps: &Deps, kind: Kind, name: String, headers: &HeaderMap) -> HttpResult {
+async fn delete((deps, caller): (&Deps, &Caller), kind: Kind, name: String, headers: &HeaderMap) -> HttpResult {
     let expects = expected(headers)?;
-    change(deps, FileChange { kind, name, action: FileAction::Delete, expects }).await?;
+    change(deps, FileChange { kind, name: name.clone(), action: FileAction::Delete, expects }).await?;
+    gone((deps, caller), kind, &name).await;
+    note(deps, caller, &format!("{}_removed", word(kind)), &name).await;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// What goes with a definition.
+async fn gone((deps, caller): (&Deps, &Caller), kind: Kind, name: &str) {
+    if kind == Kind::Board {
+        end_shares(deps, caller, name).await;
+    }
+}
+
+fn word(kind: Kind) -> &'static str {
+    if kind == Kind::Board { "board" } else { "view" }
 }
 
 /// A name that is asked for must be one before it becomes part of a path.
 fn check(kind: Kind, name: &str) -> Result<(), ApiError> {
-    check_name(if kind == Kind::Board { "board" } else { "view" }, name)
-        .map_err(|error| ApiError::new(Code::BadRequest, error.to_string()))
+    check_name(word(kind), name).map_err(|error| ApiError::new(Code::BadRequest, error.to_string()))
 }
 
 /// Reads the body: what it defines, and what it says of the file that it was made from.
@@ -234,7 +262,7 @@ async fn change(deps: &Deps, change: FileChange) -> Result<Option<Saved>, ApiErr
         FileAction::Put { rename_from: Some(from), .. } => from.clone(),
         _ => name.clone(),
     };
-    let what = if kind == Kind::Board { "board" } else { "view" };
+    let what = word(kind);
     deps.files.change(change).await.map_err(|refused| match refused {
         FileError::Unknown => {
             let names = deps.catalog.names();
@@ -293,6 +321,12 @@ fn tell_kept(answer: &mut Value, channel: &str, kept: &Kept) {
     let (Value::Object(members), Value::Object(told)) = (answer, json!(kept_answer(kept))) else { return };
     members.insert("channel".to_owned(), channel.into());
     members.extend(told);
+}
+
+/// A board for readers of a link to it.
+fn shared_answer(board: &Board, names: &Names) -> Value {
+    let read_only = Some("a link to a board shows it and changes nothing".to_owned());
+    shared_definition(board, names, board_answer(board, &Kept { read_only, ..Kept::default() }))
 }
 
 fn board_answer(board: &Board, kept: &Kept) -> Value {

@@ -35,8 +35,8 @@ mod wire;
 
 pub use admission::ConnectionLimits;
 pub use auth::{
-    Access, AuthConfig, ENDPOINTS, Endpoint, JwtConfig, JwtKeys, KeySet, Keyring, LocalKey, SECRET_BYTES_MIN,
-    create_token, list_tokens, revoke_token,
+    Access, Asker, AuthConfig, ENDPOINTS, Endpoint, JwtConfig, JwtKeys, KeySet, Keyring, LocalKey, SECRET_BYTES_MIN,
+    create_token, list_tokens, list_users, remove_user, revoke_token, save_user,
 };
 pub use board::{Board, BoardPanel, BoardVariable};
 pub use catalog::{Catalog, NamedView, Origin, text_cell};

@@ -7,12 +7,15 @@ use axum::extract::{DefaultBodyLimit, FromRef, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, delete, get, post};
+use axum::routing::{any, delete, get, post, put};
 use axum::{Router, middleware::Next};
 use pulseboard_protocol::error::{ApiError, Code};
 use tokio::time::timeout;
 
-use crate::auth::{check, delete_token, get_audit, get_me, get_tokens, post_ticket, post_token};
+use crate::auth::{
+    check, delete_session, delete_share, delete_token, delete_user, get_audit, get_session, get_shares, get_tokens,
+    get_users, post_session, post_share, post_ticket, post_token, put_user,
+};
 use crate::connections::Connections;
 use crate::deps::{Deps, GatewayConfig};
 use crate::editing::{delete_board, delete_view, get_board, get_boards, put_board, put_view};
@@ -103,7 +106,12 @@ pub(crate) fn router(gateway: &Gateway, socketio: Router<Gateway>) -> Router {
         .route("/alerts", any(not_yet))
         .route("/alerts/{*rest}", any(not_yet))
         .route("/live/poll", get(get_poll))
-        .route("/me", get(get_me))
+        .route("/me", get(get_session))
+        .route("/session", get(get_session).post(post_session).delete(delete_session))
+        .route("/users", get(get_users))
+        .route("/users/{user}", put(put_user).delete(delete_user))
+        .route("/boards/{board}/shares", get(get_shares).post(post_share))
+        .route("/boards/{board}/shares/{share}", delete(delete_share))
         .route("/tokens", get(get_tokens).post(post_token))
         .route("/tokens/{token}", delete(delete_token))
         .route("/tickets", post(post_ticket))

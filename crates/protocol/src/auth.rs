@@ -9,6 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::channel::Channel;
+use crate::login::SharedBoard;
 
 /// A text that nobody may read in a log.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -259,7 +260,7 @@ impl fmt::Debug for TicketAnswer {
     }
 }
 
-/// The answer of `GET /api/v1/me`: who is asking.
+/// The answer of `GET /api/v1/session` and `GET /api/v1/me`: who is asking.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MeAnswer {
     /// A token's id, or `null` for who needs none.
@@ -272,6 +273,10 @@ pub struct MeAnswer {
     pub channels: Vec<Pattern>,
     /// When that ends, µs UTC.
     pub expires: Option<i64>,
+    /// Whether they logged in, and may log out.
+    pub login: bool,
+    /// The one board that they see, if they came by a link.
+    pub share: Option<SharedBoard>,
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod error;
 pub mod etag;
 pub mod frame;
 pub mod http;
+pub mod login;
 pub mod msgpack;
 pub mod range;
 pub mod replica;

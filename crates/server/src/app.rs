@@ -170,7 +170,7 @@ impl App {
             .map_err(|error| StartError::one(error.to_string()))?;
 
         let meta = embedded.meta_store();
-        let auth = auth_config(config.auth, &tasks);
+        let auth = auth_config(config.auth, address.port(), &tasks);
         let auth = Keyring::open(meta.clone(), clock.clone(), auth, &local)
             .map_err(|error| StartError::one(format!("reading the tokens: {error}")))?;
         let assembled = config.assembled;
@@ -268,7 +268,7 @@ fn refuse_unlocked(config: &ServerConfig) -> Result<(), StartError> {
     match has_credentials(data_dir) {
         Ok(true) => Ok(()),
         Ok(false) => Err(StartError::one(format!(
-            "`{listen}` is reachable from other machines, and there is no token to lock it: make one first \
+            "`{listen}` is reachable from other machines, and there is no token or user to lock it: make one first \
              (`pulseboard token create --role admin --data-dir {}`), or use a loopback address such as 127.0.0.1:8080",
             data_dir.display()
         ))),
@@ -277,7 +277,8 @@ fn refuse_unlocked(config: &ServerConfig) -> Result<(), StartError> {
 }
 
 /// The door as the gateway knows it; keys that are fetched are fetched from now on.
-fn auth_config(settings: AuthSettings, tasks: &Tasks) -> AuthConfig {
+fn auth_config(settings: AuthSettings, port: u16, tasks: &Tasks) -> AuthConfig {
+    let AuthSettings { grace, open_on_loopback, session, .. } = settings;
     let jwt = settings.jwt.map(|settings| {
         let (config, keys) = (settings.config.clone(), jwks::first_keys(&settings));
         if let Some(url) = settings.jwks.clone() {
@@ -285,7 +286,7 @@ fn auth_config(settings: AuthSettings, tasks: &Tasks) -> AuthConfig {
         }
         (config, keys)
     });
-    AuthConfig { jwt, grace: settings.grace, open_on_loopback: settings.open_on_loopback }
+    AuthConfig { jwt, grace, open_on_loopback, session, port }
 }
 
 /// Ends the parts, then the log, by `deadline` whatever they do. Says whether all ended.

@@ -9,6 +9,7 @@ import { boardTests } from './boards.mjs';
 import { connectionTests } from './connection.mjs';
 import { crowdTests } from './crowd.mjs';
 import { displayTests } from './display.mjs';
+import { doorTests } from './doors.mjs';
 import { editorTests } from './editor.mjs';
 import { lookTests } from './looks.mjs';
 import { nodeTests } from './node.mjs';
@@ -184,4 +185,5 @@ await runSuite({
   ...crowdTests,
   ...displayTests,
   ...editorTests,
+  ...doorTests,
 });

@@ -4,7 +4,9 @@ import { lazy, StrictMode, Suspense, useCallback, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import '@pulseboard/react/styles.css';
 import './app.css';
-import { BoardPage } from './board';
+import { BoardPage, SharePage } from './board';
+import { watchShare } from './shared/pass';
+import { mayEdit, useSession } from './shared/session';
 import { applySettings } from './shared/settings';
 import { Door, NO_QUERY, Rail, type Route, TopBar, useRoute, useShortcuts } from './shell';
 
@@ -20,6 +22,16 @@ const DesignPage = lazy(async () => ({ default: (await import('./design')).Desig
 
 function App() {
   const route = useRoute();
+  return route.page === 'share' ? (
+    <main className="page share-page">
+      <SharePage query={route.query ?? NO_QUERY} />
+    </main>
+  ) : (
+    <Whole route={route} />
+  );
+}
+
+function Whole({ route }: { readonly route: Route }) {
   const [help, setHelp] = useState(false);
   const showHelp = useCallback(() => setHelp(true), []);
   useShortcuts(showHelp);
@@ -40,14 +52,33 @@ function App() {
   );
 }
 
+/** At an address of the editor, for who may not edit. */
+function NotForYou() {
+  return (
+    <>
+      <TopBar title="Not yours to edit" context=" " />
+      <div className="page-message">
+        <p>Boards are changed by editors and admins. You may look at all that you see.</p>
+      </div>
+    </>
+  );
+}
+
 function Page({ route }: { readonly route: Route }) {
+  const session = useSession();
   switch (route.page) {
     case 'home':
       return <HomePage />;
     case 'board':
       return <BoardPage key={route.board} name={route.board} query={route.query ?? NO_QUERY} />;
+    case 'share':
+      return null;
     case 'edit':
-      return <EditorPage key={route.board} board={route.board} panel={route.panel ?? null} />;
+      return mayEdit(session) ? (
+        <EditorPage key={route.board} board={route.board} panel={route.panel ?? null} />
+      ) : (
+        <NotForYou />
+      );
     case 'streams':
       return <StreamsPage />;
     case 'stream':
@@ -60,6 +91,7 @@ function Page({ route }: { readonly route: Route }) {
 }
 
 applySettings();
+watchShare();
 // Whoever points at a way into the editor is about to take it.
 addEventListener('pointerover', ({ target }) => {
   if (target instanceof Element && target.closest('a[href^="#/edit"]') !== null) {

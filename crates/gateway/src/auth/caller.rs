@@ -13,9 +13,11 @@ use pulseboard_live::{Params, User};
 use pulseboard_model::StreamName;
 use pulseboard_protocol::auth::MeAnswer;
 use pulseboard_protocol::error::{ApiError, Code};
+use pulseboard_protocol::login::SharedBoard;
 use pulseboard_protocol::{Channel, Pattern, Role};
 use pulseboard_runtime::{Clock, Shutdown};
 
+use super::endpoints::Asker;
 use super::keyring::Keyring;
 use crate::catalog::Catalog;
 use crate::error::HttpError;
@@ -23,9 +25,23 @@ use crate::error::HttpError;
 /// The longest sleep until a moment of the wall clock: that clock may be set meanwhile.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
+/// What somebody came by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Pass {
+    /// Nothing was asked of them, or they read this machine's files anyway.
+    Nothing,
+    /// A token, ours or somebody else's.
+    Token,
+    /// A password, and a cookie since.
+    Login,
+    /// A link to one board.
+    Share(SharedBoard),
+}
+
 /// What was found out about somebody.
 #[derive(Debug)]
 pub(crate) struct Who {
+    pub(crate) pass: Pass,
     pub(crate) id: Option<String>,
     pub(crate) name: String,
     pub(crate) role: Role,
@@ -54,8 +70,10 @@ impl Ended {
     /// What a client is told.
     pub(crate) fn error(self) -> ApiError {
         match self {
-            Self::Expired => ApiError::new(Code::TokenExpired, "the token has ended: ask with another one"),
-            Self::Revoked => ApiError::new(Code::TokenRevoked, "the token was taken back"),
+            Self::Expired => {
+                ApiError::new(Code::TokenExpired, "the token or login has ended: ask with another one, or log in again")
+            }
+            Self::Revoked => ApiError::new(Code::TokenRevoked, "the token, login or link was taken back"),
         }
     }
 }
@@ -68,6 +86,7 @@ impl Caller {
     /// Somebody of whom nothing is asked, or who reads this machine's files anyway.
     pub(crate) fn trusted(name: &str) -> Self {
         Self(Arc::new(Who {
+            pass: Pass::Nothing,
             id: None,
             name: name.to_owned(),
             role: Role::Admin,
@@ -80,6 +99,19 @@ impl Caller {
 
     pub(crate) fn role(&self) -> Role {
         self.0.role
+    }
+
+    /// As the table of calls sees it.
+    pub(crate) fn asker(&self) -> Asker {
+        if self.share().is_some() { Asker::Share } else { Asker::Of(self.0.role) }
+    }
+
+    /// The one board that may be seen, for who came by a link.
+    pub(crate) fn share(&self) -> Option<&SharedBoard> {
+        match &self.0.pass {
+            Pass::Share(shared) => Some(shared),
+            _ => None,
+        }
     }
 
     /// When the right ends, µs since 1970.
@@ -116,7 +148,7 @@ impl Caller {
         &self.0.bound
     }
 
-    /// What `GET /api/v1/me` says.
+    /// What `GET /api/v1/session` says.
     pub(crate) fn about(&self) -> MeAnswer {
         MeAnswer {
             id: self.0.id.clone(),
@@ -124,6 +156,8 @@ impl Caller {
             role: self.0.role,
             channels: self.0.channels.clone(),
             expires: self.0.expires_us,
+            login: self.0.pass == Pass::Login,
+            share: self.share().cloned(),
         }
     }
 
@@ -261,6 +295,7 @@ mod tests {
     async fn a_right_ends_after_its_grace_and_at_once_when_it_is_taken_back() {
         let clock = ManualClock::at(1_000_000);
         let who = |expires_us| Who {
+            pass: Pass::Token,
             id: Some("a".to_owned()),
             name: String::new(),
             role: Role::Viewer,

@@ -11,6 +11,7 @@ use pulseboard_protocol::error::{ApiError, Code};
 use super::caller::Caller;
 use super::endpoints::{Access, Found, TICKETED, find};
 use super::keyring::Keyring;
+use super::page::{self, Page};
 use crate::error::HttpError;
 
 /// The middleware.
@@ -26,11 +27,12 @@ pub(crate) async fn check(
         Found::OtherMethods(allowed) => return not_that_way(&request, &allowed),
         Found::Nothing => return nothing_here(&request),
     };
-    let caller = match who(&keyring, peer, shown(request.headers(), request.uri())).await {
+    let shown = shown(&keyring, request.method(), request.headers(), request.uri());
+    let caller = match who(&keyring, peer, shown).await {
         Ok(caller) => caller,
         Err(error) => return refused(error),
     };
-    if !access.allows(caller.role()) {
+    if !access.allows(caller.asker()) {
         let what = format!("do this ({} {})", request.method(), request.uri().path());
         return refused(caller.refuse(&what));
     }
@@ -52,15 +54,23 @@ enum Shown {
     Nothing,
     Token(String),
     Ticket(String),
+    Login(Caller),
 }
 
-/// What a request shows, looked at before anything is waited for.
-fn shown(headers: &HeaderMap, uri: &Uri) -> Result<Shown, ApiError> {
+/// What a request shows, looked at before anything is waited for. A cookie counts only where nothing was shown on purpose:
+/// browsers send it along with everything.
+fn shown(keyring: &Keyring, method: &Method, headers: &HeaderMap, uri: &Uri) -> Result<Shown, ApiError> {
     match (bearer(headers)?, ticket(uri)) {
-        (Some(token), None) => Ok(Shown::Token(token.to_owned())),
-        (None, Some(ticket)) => Ok(Shown::Ticket(ticket)),
-        (None, None) => Ok(Shown::Nothing),
-        (Some(_), Some(_)) => Err(ApiError::new(Code::Unauthorized, "show a token or a ticket, not both")),
+        (Some(token), None) => return Ok(Shown::Token(token.to_owned())),
+        (None, Some(ticket)) => return Ok(Shown::Ticket(ticket)),
+        (None, None) => {}
+        (Some(_), Some(_)) => return Err(ApiError::new(Code::Unauthorized, "show a token or a ticket, not both")),
+    }
+    // One that stands for nobody may be another server's on this machine, or be left over: it is nothing.
+    let Some(caller) = keyring.by_cookie(headers) else { return Ok(Shown::Nothing) };
+    match page::of(method, headers) {
+        Page::Own => Ok(Shown::Login(caller)),
+        Page::Other => Err(page::refused()),
     }
 }
 
@@ -69,6 +79,7 @@ async fn who(keyring: &Keyring, peer: SocketAddr, shown: Result<Shown, ApiError>
     match shown? {
         Shown::Token(token) => keyring.admit(&token).await,
         Shown::Ticket(ticket) => keyring.take_ticket(&ticket),
+        Shown::Login(caller) => Ok(caller),
         Shown::Nothing => keyring.unknown(peer.ip()),
     }
 }

@@ -5,6 +5,15 @@
 
 use pulseboard_protocol::Role;
 
+/// Who asks, as far as the table goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// Somebody with a role.
+    Of(Role),
+    /// A reader of a link to one board.
+    Share,
+}
+
 /// What a call takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -14,6 +23,8 @@ pub enum Access {
     Known,
     /// A role that sends events.
     Send,
+    /// A role that reads, or a link to one board; the call itself looks which.
+    See,
     /// A role that reads.
     Read,
     /// A role that changes boards, views and alerts.
@@ -23,15 +34,16 @@ pub enum Access {
 }
 
 impl Access {
-    /// Whether `role` is enough.
+    /// Whether `asker` is enough.
     #[must_use]
-    pub const fn allows(self, role: Role) -> bool {
-        match self {
-            Self::Open | Self::Known => true,
-            Self::Send => role.sends(),
-            Self::Read => role.reads(),
-            Self::Edit => role.edits(),
-            Self::Admin => matches!(role, Role::Admin),
+    pub const fn allows(self, asker: Asker) -> bool {
+        match (self, asker) {
+            (Self::Open | Self::Known, _) | (Self::See, Asker::Share) => true,
+            (_, Asker::Share) => false,
+            (Self::Send, Asker::Of(role)) => role.sends(),
+            (Self::See | Self::Read, Asker::Of(role)) => role.reads(),
+            (Self::Edit, Asker::Of(role)) => role.edits(),
+            (Self::Admin, Asker::Of(role)) => matches!(role, Role::Admin),
         }
     }
 }
@@ -58,22 +70,29 @@ pub const ENDPOINTS: &[Endpoint] = &[
     row("GET", "/metrics", Access::Read),
     row("GET", "/api/v1/openapi.json", Access::Open),
     row("GET", "/api/v1/me", Access::Known),
+    row("GET", "/api/v1/session", Access::Known),
+    // Whoever logs in or out need be nobody yet, or any more: both look at the page that asks.
+    row("POST", "/api/v1/session", Access::Open),
+    row("DELETE", "/api/v1/session", Access::Open),
     row("POST", "/api/v1/streams/{stream}/events", Access::Send),
     row("GET", "/api/v1/streams", Access::Read),
     row("GET", "/api/v1/streams/{stream}", Access::Read),
     row("DELETE", "/api/v1/streams/{stream}", Access::Admin),
     row("GET", "/api/v1/views", Access::Read),
-    row("GET", "/api/v1/views/{view}", Access::Read),
+    row("GET", "/api/v1/views/{view}", Access::See),
     row("PUT", "/api/v1/views/{view}", Access::Edit),
     row("DELETE", "/api/v1/views/{view}", Access::Edit),
     row("POST", "/api/v1/query", Access::Read),
-    row("POST", "/api/v1/range", Access::Read),
+    row("POST", "/api/v1/range", Access::See),
     row("POST", "/api/v1/explain", Access::Read),
     row("POST", "/api/v1/live/queries", Access::Read),
     row("GET", "/api/v1/boards", Access::Read),
-    row("GET", "/api/v1/boards/{board}", Access::Read),
+    row("GET", "/api/v1/boards/{board}", Access::See),
     row("PUT", "/api/v1/boards/{board}", Access::Edit),
     row("DELETE", "/api/v1/boards/{board}", Access::Edit),
+    row("GET", "/api/v1/boards/{board}/shares", Access::Edit),
+    row("POST", "/api/v1/boards/{board}/shares", Access::Edit),
+    row("DELETE", "/api/v1/boards/{board}/shares/{share}", Access::Edit),
     row("GET", "/api/v1/sources", Access::Read),
     row("GET", "/api/v1/connections", Access::Admin),
     row("GET", "/api/v1/alerts", Access::Read),
@@ -86,14 +105,17 @@ pub const ENDPOINTS: &[Endpoint] = &[
     row("DELETE", "/api/v1/alerts/{*rest}", Access::Edit),
     // A socket may be for sending alone: each of its messages is looked at.
     row("GET", "/api/v1/live", Access::Known),
-    row("GET", "/api/v1/live/sse", Access::Read),
-    row("GET", "/api/v1/live/poll", Access::Read),
+    row("GET", "/api/v1/live/sse", Access::See),
+    row("GET", "/api/v1/live/poll", Access::See),
     row("GET", "/socket.io/", Access::Read),
     row("POST", "/socket.io/", Access::Read),
     row("GET", "/api/v1/tokens", Access::Admin),
     row("POST", "/api/v1/tokens", Access::Admin),
     row("DELETE", "/api/v1/tokens/{token}", Access::Admin),
     row("POST", "/api/v1/tickets", Access::Known),
+    row("GET", "/api/v1/users", Access::Admin),
+    row("PUT", "/api/v1/users/{user}", Access::Admin),
+    row("DELETE", "/api/v1/users/{user}", Access::Admin),
     row("GET", "/api/v1/audit", Access::Admin),
 ];
 
@@ -154,8 +176,8 @@ mod tests {
     #[test]
     fn every_request_has_its_row_or_none() {
         for (method, path, found) in [
-            ("GET", "/api/v1/views/orders", Found::Call(Access::Read)),
-            ("HEAD", "/api/v1/views/orders", Found::Call(Access::Read)),
+            ("GET", "/api/v1/views/orders", Found::Call(Access::See)),
+            ("HEAD", "/api/v1/views/orders", Found::Call(Access::See)),
             ("POST", "/api/v1/streams/a%2Fb/events", Found::Call(Access::Send)),
             ("PUT", "/api/v1/alerts/a/b", Found::Call(Access::Edit)),
             ("GET", "/api/v1/query", Found::OtherMethods(vec!["POST"])),

@@ -14,7 +14,7 @@ use pulseboard_runtime::Shutdown;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::caller::Who;
+use super::caller::{Pass, Who};
 use super::jwt_keys::{Key, KeySet};
 
 /// The longest token that is read.
@@ -147,6 +147,7 @@ fn who_of(config: &JwtConfig, claims: &Value, now_us: i64) -> Result<Who, Refuse
     let bound: Params = param_cells(&ours.params).map_err(Refused::No)?;
     let subject: String = standard.sub.unwrap_or_default().chars().take(NAME_CHARS_MAX).collect();
     Ok(Who {
+        pass: Pass::Token,
         id: Some(format!("jwt:{subject}")),
         name: subject,
         role,

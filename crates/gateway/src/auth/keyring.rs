@@ -1,31 +1,38 @@
 //! All that can be shown to be let in, in memory as it is on disk.
 //!
-//! From the first token on nobody comes without one, also when all of them have ended since: taking the last one back must not
-//! open the door. Reading the store again is never needed: whoever changes it while a server runs asks that server.
+//! From the first token or user on nobody comes with nothing, also when all of them have ended since: taking the last one back
+//! must not open the door. A link to a board locks nothing: it only shows what its maker sees. Reading the store again is never needed: whoever changes it while a server runs asks that server.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use axum::http::HeaderMap;
 use parking_lot::RwLock;
 use pulseboard_journal::{Credential, LogError, MetaStore};
 use pulseboard_live::Params;
 use pulseboard_protocol::Pattern;
 use pulseboard_protocol::auth::{NewTokenAnswer, TicketAnswer, TokenAnswer, TokenRequest};
 use pulseboard_protocol::error::{ApiError, Code};
+use pulseboard_protocol::login::{LoginRequest, NewShareAnswer, ShareAnswer, ShareRequest, UserAnswer, UserRequest};
 use pulseboard_runtime::{Clock, Shutdown};
 use tracing::warn;
 
-use super::caller::{Caller, Who};
+use super::caller::{Caller, Pass, Who};
 use super::jwt::{self, JwtConfig, Refused};
 use super::jwt_keys::JwtKeys;
+use super::logins::Logins;
+use super::page;
 use super::secret::{self, Hash, LocalKey};
+use super::shares::{SHARE, create_share, list_shares, revoke_share, shared_board};
 use super::tickets::Tickets;
-use super::tokens::{KEY, create_token, list_tokens, revoke_token};
+use super::tokens::{KEY, create_token, list_tokens, on_store_of, revoke_token};
+use super::users::{USER, list_users, remove_user, save_user};
 
 /// How the door is set up.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct AuthConfig {
     /// Whose JSON Web Tokens are taken, and the keys that sign them.
     pub jwt: Option<(JwtConfig, JwtKeys)>,
@@ -33,6 +40,17 @@ pub struct AuthConfig {
     pub grace: Duration,
     /// Whether this machine needs no token although there are some.
     pub open_on_loopback: bool,
+    /// How long a login lasts.
+    pub session: Duration,
+    /// Where the server listens: browsers tell the cookies of two servers on one machine apart by name alone.
+    pub port: u16,
+}
+
+impl Default for AuthConfig {
+    fn default() -> Self {
+        let session = Duration::from_secs(7 * 86_400);
+        Self { jwt: None, grace: Duration::ZERO, open_on_loopback: false, session, port: 0 }
+    }
 }
 
 #[derive(Debug)]
@@ -47,7 +65,10 @@ struct Inner {
     clock: Arc<dyn Clock>,
     config: AuthConfig,
     local: Hash,
+    /// Whether there was ever a token or a user.
+    locked: AtomicBool,
     held: RwLock<HashMap<String, Held>>,
+    logins: Logins,
     tickets: Tickets,
 }
 
@@ -55,15 +76,24 @@ struct Inner {
 #[derive(Debug, Clone)]
 pub struct Keyring(Arc<Inner>);
 
-/// What a credential allows; `None` if this version does not understand it, which lets nobody in.
+/// What a token or a link allows; `None` if this version does not understand it, which lets nobody in.
 fn who_of(credential: &Credential) -> Option<Who> {
-    let channels: Vec<Pattern> = serde_json::from_str(&credential.channels).ok()?;
     let revoked = Shutdown::default();
     if credential.revoked_us.is_some() {
         revoked.trigger();
     }
-    (credential.kind == KEY).then_some(Who {
-        id: Some(credential.id.clone()),
+    let (pass, id, channels) = match credential.kind.as_str() {
+        KEY => (Pass::Token, credential.id.clone(), serde_json::from_str(&credential.channels).ok()?),
+        SHARE => {
+            let shared = shared_board(credential)?;
+            let pattern: Pattern = format!("board:{}", shared.board).parse().ok()?;
+            (Pass::Share(shared), format!("link:{}", credential.id), vec![pattern])
+        }
+        _ => return None,
+    };
+    Some(Who {
+        pass,
+        id: Some(id),
         name: credential.name.clone(),
         role: credential.role.parse().ok()?,
         channels,
@@ -89,7 +119,11 @@ impl Keyring {
         local: &LocalKey,
     ) -> Result<Self, LogError> {
         let mut held = HashMap::new();
-        for credential in store.credentials()? {
+        let credentials = store.credentials()?;
+        let logins = Logins::of(&credentials, clock.now_us());
+        let locked = credentials.iter().any(|credential| [KEY, USER].contains(&credential.kind.as_str()));
+        for credential in credentials.into_iter().filter(|credential| [KEY, SHARE].contains(&credential.kind.as_str()))
+        {
             match who_of(&credential) {
                 Some(who) => {
                     held.insert(credential.id, Held { hash: credential.hash, who: Arc::new(who) });
@@ -97,14 +131,14 @@ impl Keyring {
                 None => warn!(id = credential.id, "a token is not understood by this version, and lets nobody in"),
             }
         }
-        let (local, held) = (local.hash, RwLock::new(held));
-        Ok(Self(Arc::new(Inner { store, clock, config, local, held, tickets: Tickets::default() })))
+        let (local, held, locked) = (local.hash, RwLock::new(held), AtomicBool::new(locked));
+        Ok(Self(Arc::new(Inner { store, clock, config, local, locked, held, logins, tickets: Tickets::default() })))
     }
 
     /// Whether something must be shown.
     #[must_use]
     pub fn is_locked(&self) -> bool {
-        self.0.config.jwt.is_some() || !self.0.held.read().is_empty()
+        self.0.config.jwt.is_some() || self.0.locked.load(Ordering::Acquire)
     }
 
     /// How long an open connection may go on with a token that has ended.
@@ -169,7 +203,7 @@ impl Keyring {
         if from.to_canonical().is_loopback() && (self.0.config.open_on_loopback || !self.is_locked()) {
             Ok(Caller::trusted("this machine"))
         } else {
-            Err(unauthorized("this needs a token: `Authorization: Bearer …`"))
+            Err(unauthorized("this needs a token (`Authorization: Bearer …`) or a login"))
         }
     }
 
@@ -186,23 +220,127 @@ impl Keyring {
         self.0.tickets.take(ticket, self.0.clock.now_us())
     }
 
-    /// Makes a token. Writes to the store: call it where blocking is allowed.
-    pub(crate) fn create(&self, request: TokenRequest, by: &Caller) -> Result<NewTokenAnswer, ApiError> {
-        let (answer, credential) = create_token(&self.0.store, request, self.0.clock.now_us(), &by.named())?;
+    /// Keeps in memory what was made on disk.
+    fn hold(&self, credential: Credential) {
+        if credential.kind == KEY {
+            self.0.locked.store(true, Ordering::Release);
+        }
         if let Some(who) = who_of(&credential) {
             let held = Held { hash: credential.hash, who: Arc::new(who) };
             self.0.held.write().insert(credential.id, held);
         }
+    }
+
+    /// Makes a token. Writes to the store: call it where blocking is allowed.
+    pub(crate) fn create(&self, request: TokenRequest, by: &Caller) -> Result<NewTokenAnswer, ApiError> {
+        let (answer, credential) = create_token(&self.0.store, request, self.0.clock.now_us(), &by.named())?;
+        self.hold(credential);
         Ok(answer)
     }
 
     /// Takes a token back, with all that is open by it. Writes to the store.
     pub(crate) fn revoke(&self, id: &str, by: &Caller) -> Result<TokenAnswer, ApiError> {
         let answer = revoke_token(&self.0.store, id, self.0.clock.now_us(), &by.named())?;
+        self.end(id);
+        Ok(answer)
+    }
+
+    fn end(&self, id: &str) {
         if let Some(held) = self.0.held.read().get(id) {
             held.who.revoked.trigger();
         }
+    }
+
+    /// Makes a link to a board. Writes to the store.
+    pub(crate) fn create_share(
+        &self,
+        board: &str,
+        request: ShareRequest,
+        by: &Caller,
+    ) -> Result<NewShareAnswer, ApiError> {
+        let (answer, credential) = create_share(&self.0.store, (board, request), self.0.clock.now_us(), &by.named())?;
+        self.hold(credential);
         Ok(answer)
+    }
+
+    /// The links to a board that are good. Reads the store.
+    pub(crate) fn shares(&self, board: &str) -> Result<Vec<ShareAnswer>, ApiError> {
+        list_shares(&self.0.store, board, self.0.clock.now_us())
+    }
+
+    /// Takes a link back, with all that is open by it. Writes to the store.
+    pub(crate) fn revoke_share(&self, board: &str, id: &str, by: &Caller) -> Result<(), ApiError> {
+        let shares = self.shares(board)?;
+        let about = shares.iter().find(|share| share.id == id).ok_or_else(|| {
+            ApiError::new(Code::NotFound, format!("board `{board}` has no such link; it may have ended already"))
+        })?;
+        revoke_share(&self.0.store, about, self.0.clock.now_us(), &by.named())?;
+        self.end(id);
+        Ok(())
+    }
+
+    /// Whether there is a cookie of a login among the headers, and whose.
+    pub(crate) fn by_cookie(&self, headers: &HeaderMap) -> Option<Caller> {
+        let now_us = self.0.clock.now_us();
+        page::cookies(headers, self.0.config.port).find_map(|text| self.0.logins.find(text, now_us))
+    }
+
+    /// What the cookies of logins among the headers hold.
+    pub(crate) fn cookies(&self, headers: &HeaderMap) -> Vec<String> {
+        page::cookies(headers, self.0.config.port).map(str::to_owned).collect()
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.0.config.port
+    }
+
+    /// How long a login lasts.
+    pub(crate) fn session_s(&self) -> u64 {
+        self.0.config.session.as_secs()
+    }
+
+    /// Lets somebody in by their password; also gives what the cookie shall hold.
+    ///
+    /// # Errors
+    /// [`Code::Unauthorized`], [`Code::Busy`] or [`Code::Unavailable`].
+    pub(crate) async fn log_in(&self, login: LoginRequest, from: IpAddr) -> Result<(Caller, String), ApiError> {
+        let now_us = self.0.clock.now_us();
+        self.0.logins.may_try(&login.user, from, now_us)?;
+        let turn = self.0.logins.turn().await?;
+        let lasts_us = i64::try_from(self.0.config.session.as_micros()).unwrap_or(i64::MAX);
+        on_store_of(self.clone(), move |keyring| {
+            // Kept until the check is over, also when whoever asked has gone.
+            let _turn = turn;
+            keyring.0.logins.log_in(&keyring.0.store, &login, from, (now_us, lasts_us))
+        })
+        .await
+    }
+
+    /// Ends a login, with all that is open by it. Writes to the store.
+    pub(crate) fn log_out(&self, text: &str) -> Result<(), ApiError> {
+        self.0.logins.log_out(&self.0.store, text)
+    }
+
+    /// All users. Reads the store.
+    pub(crate) fn users(&self) -> Result<Vec<UserAnswer>, ApiError> {
+        list_users(&self.0.store)
+    }
+
+    /// Adds or changes a user; their logins end. Writes to the store.
+    pub(crate) fn save_user(&self, name: &str, request: UserRequest, by: &Caller) -> Result<UserAnswer, ApiError> {
+        let answer = self.0.logins.change(name, || {
+            let saved = save_user(&self.0.store, (name, request), self.0.clock.now_us(), &by.named())?;
+            Ok((saved.0.clone(), Some(saved)))
+        })?;
+        self.0.locked.store(true, Ordering::Release);
+        Ok(answer)
+    }
+
+    /// Removes a user; their logins end. Writes to the store.
+    pub(crate) fn remove_user(&self, name: &str, by: &Caller) -> Result<(), ApiError> {
+        self.0
+            .logins
+            .change(name, || remove_user(&self.0.store, name, self.0.clock.now_us(), &by.named()).map(|()| ((), None)))
     }
 
     /// All tokens. Reads the store.

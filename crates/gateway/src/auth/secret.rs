@@ -1,7 +1,7 @@
 //! How secrets are made, read and compared. Only their hashes are kept, here and on disk.
 //!
-//! A secret has 256 random bits, so that a plain SHA-256 of it cannot be turned back by trying; passwords, which people
-//! choose, are another matter and not hashed here.
+//! A secret has 256 random bits, so that a plain SHA-256 of it cannot be turned back by trying. Passwords, which people
+//! choose, are another matter: [`super::passwords`].
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -14,6 +14,8 @@ use subtle::ConstantTimeEq;
 const PREFIX: &str = "pb_";
 /// The id of the command line's key, which is no token's.
 const LOCAL_ID: &str = "local";
+/// How the id of a link begins: tokens have hexadecimal ones.
+const SHARE_MARK: &str = "share";
 /// Random bits of an id, as bytes.
 const ID_BYTES: usize = 6;
 /// The longest text that is read as a token.
@@ -26,6 +28,13 @@ pub(super) type Hash = [u8; 32];
 pub(super) fn make() -> (String, Secret, Hash) {
     let mut random = rand::rng();
     let id: String = random.random::<[u8; ID_BYTES]>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let (text, hash) = make_for(&id);
+    (id, text, hash)
+}
+
+/// The same for a link. Its id is none that a token has.
+pub(super) fn make_share() -> (String, Secret, Hash) {
+    let id = format!("{SHARE_MARK}{}", make().0);
     let (text, hash) = make_for(&id);
     (id, text, hash)
 }

@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use pulseboard_journal::{AuditEntry, Credential, LogError, MetaStore};
 use pulseboard_protocol::Pattern;
-use pulseboard_protocol::auth::{MeAnswer, NewTokenAnswer, TicketAnswer, TokenAnswer, TokenRequest};
+use pulseboard_protocol::auth::{NewTokenAnswer, TicketAnswer, TokenAnswer, TokenRequest};
 use pulseboard_protocol::error::{ApiError, Code};
 use serde_json::{Value, json};
 
@@ -20,15 +20,13 @@ pub(super) const KEY: &str = "key";
 /// The most tokens that are kept, those that ended included.
 const TOKENS_MAX: usize = 10_000;
 /// The longest name of a token.
-const NAME_CHARS_MAX: usize = 100;
+pub(super) const NAME_CHARS_MAX: usize = 100;
 /// The most channel patterns of a token.
-const PATTERNS_MAX: usize = 100;
+pub(super) const PATTERNS_MAX: usize = 100;
 /// How long a token may be good: a hundred years.
-const EXPIRES_S_MAX: u64 = 100 * 366 * 86_400;
-/// How many entries of the audit log are shown.
-const AUDIT_SHOWN_MAX: u32 = 1_000;
+pub(super) const EXPIRES_S_MAX: u64 = 100 * 366 * 86_400;
 
-fn unavailable(error: &LogError) -> ApiError {
+pub(super) fn unavailable(error: &LogError) -> ApiError {
     tracing::error!(%error, "the store of tokens does not work");
     ApiError::new(Code::Unavailable, "tokens cannot be read or written now: the disk may be full")
 }
@@ -57,7 +55,8 @@ pub fn create_token(
         Some(span) => Some(now_us.saturating_add(i64::try_from(span).unwrap_or(i64::MAX).saturating_mul(1_000_000))),
         None => None,
     };
-    if store.credentials().map_err(|error| unavailable(&error))?.len() >= TOKENS_MAX {
+    let credentials = store.credentials().map_err(|error| unavailable(&error))?;
+    if credentials.iter().filter(|credential| credential.kind == KEY).count() >= TOKENS_MAX {
         return Err(ApiError::new(Code::LimitExceeded, format!("{TOKENS_MAX} tokens are kept already")));
     }
     let (id, text, hash) = secret::make();
@@ -124,26 +123,23 @@ fn answer(credential: &Credential) -> Option<TokenAnswer> {
 }
 
 /// Runs what reads or writes the store where blocking is allowed.
-async fn on_store<T: Send + 'static>(
+pub(super) async fn on_store<T: Send + 'static>(
     deps: Deps,
     work: impl FnOnce(&Keyring) -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {
-    let joined = tokio::task::spawn_blocking(move || work(&deps.auth)).await;
+    on_store_of(deps.auth, work).await
+}
+
+/// The same for who has only the keyring.
+pub(super) async fn on_store_of<T: Send + 'static>(
+    keyring: Keyring,
+    work: impl FnOnce(&Keyring) -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let joined = tokio::task::spawn_blocking(move || work(&keyring)).await;
     joined.unwrap_or_else(|error| {
         tracing::error!(%error, "the store of tokens panicked");
         Err(ApiError::new(Code::Internal, "the call failed by a fault of the server"))
     })
-}
-
-/// Notes in the audit log what somebody did. What cannot be noted was done all the same, so that is only logged.
-pub(crate) async fn note(deps: &Deps, by: &Caller, action: &str, what: &str) {
-    let (at_us, who) = (deps.clock.now_us(), by.named());
-    let entry = AuditEntry { at_us, who, action: action.to_owned(), what: what.to_owned() };
-    let noted =
-        on_store(deps.clone(), move |keyring| keyring.store().note_audit(&entry).map_err(|error| unavailable(&error)));
-    if let Err(error) = noted.await {
-        tracing::warn!(%error, action, what, "the audit log lacks an entry");
-    }
 }
 
 /// `POST /api/v1/tokens`.
@@ -171,23 +167,10 @@ pub(crate) async fn delete_token(
     Ok(Json(on_store(deps, move |keyring| keyring.revoke(&id, &caller)).await?))
 }
 
-/// `GET /api/v1/me`.
-pub(crate) async fn get_me(caller: Caller) -> Json<MeAnswer> {
-    Json(caller.about())
-}
-
 /// `POST /api/v1/tickets`.
 pub(crate) async fn post_ticket(
     State(deps): State<Deps>,
     caller: Caller,
 ) -> HttpResult<(StatusCode, Json<TicketAnswer>)> {
     Ok((StatusCode::CREATED, Json(deps.auth.give_ticket(&caller)?)))
-}
-
-/// `GET /api/v1/audit`.
-pub(crate) async fn get_audit(State(deps): State<Deps>) -> HttpResult<Json<Value>> {
-    let entries = on_store(deps, |keyring| keyring.store().audit(AUDIT_SHOWN_MAX).map_err(|e| unavailable(&e))).await?;
-    let entry =
-        |entry: &AuditEntry| json!({"time": entry.at_us, "who": entry.who, "action": entry.action, "what": entry.what});
-    Ok(Json(json!({ "entries": entries.iter().map(entry).collect::<Vec<_>>() })))
 }

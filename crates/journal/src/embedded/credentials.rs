@@ -22,7 +22,7 @@ const AUDIT_ENTRIES_MAX: u64 = 10_000;
 pub struct Credential {
     /// Names it; part of what is shown.
     pub id: String,
-    /// What sort it is: `key`, `session`, `share`.
+    /// What sort it is: `key`, `user`, `session`, `share`.
     pub kind: String,
     /// What it is for, or whose it is.
     pub name: String,
@@ -85,7 +85,7 @@ impl OfflineStore {
     }
 }
 
-/// Whether anything was ever kept in `dir` by which somebody could be let in.
+/// Whether a token or a user was ever kept in `dir`: what locks the door. A link to a board does not.
 ///
 /// # Errors
 /// [`LogError::Io`] when there is a directory and it cannot be read.
@@ -100,7 +100,7 @@ pub fn has_credentials(dir: &Path) -> Result<bool, LogError> {
         // The directory is of a version that had none.
         return Ok(false);
     }
-    let sql = "SELECT EXISTS (SELECT 1 FROM credentials)";
+    let sql = "SELECT EXISTS (SELECT 1 FROM credentials WHERE kind IN ('key', 'user'))";
     meta.conn.query_row(sql, [], |row| row.get(0)).map_err(failed)
 }
 
@@ -133,25 +133,46 @@ impl MetaStore {
     pub fn add_credential(&self, credential: &Credential, entry: &AuditEntry) -> Result<(), LogError> {
         let mut meta = self.meta.lock();
         let transaction = meta.conn.transaction().map_err(failed)?;
-        let sql = format!("INSERT INTO credentials ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
-        transaction
-            .execute(
-                &sql,
-                params![
-                    credential.id,
-                    credential.kind,
-                    credential.name,
-                    credential.role,
-                    credential.channels,
-                    credential.hash,
-                    credential.created_us,
-                    credential.expires_us,
-                    credential.revoked_us,
-                ],
-            )
-            .map_err(failed)?;
+        write(&transaction, "INSERT", credential).map_err(failed)?;
         note(&transaction, entry).map_err(failed)?;
         transaction.commit().map_err(failed)
+    }
+
+    /// Keeps a credential in the place of the one of its id, if there is one, forgets all of `dependants` (a kind) that bear
+    /// its name, and notes who did it.
+    ///
+    /// # Errors
+    /// [`LogError::Io`] when it cannot be written.
+    pub fn put_credential(
+        &self,
+        credential: &Credential,
+        dependants: &str,
+        entry: &AuditEntry,
+    ) -> Result<(), LogError> {
+        let mut meta = self.meta.lock();
+        let transaction = meta.conn.transaction().map_err(failed)?;
+        write(&transaction, "INSERT OR REPLACE", credential).map_err(failed)?;
+        let sql = "DELETE FROM credentials WHERE kind = ?1 AND name = ?2";
+        transaction.execute(sql, params![dependants, credential.name]).map_err(failed)?;
+        note(&transaction, entry).map_err(failed)?;
+        transaction.commit().map_err(failed)
+    }
+
+    /// Keeps a credential that whoever bears it made: nobody did anything to anybody else.
+    ///
+    /// # Errors
+    /// [`LogError::Io`] when it cannot be written.
+    pub fn keep_credential(&self, credential: &Credential) -> Result<(), LogError> {
+        write(&self.meta.lock().conn, "INSERT", credential).map_err(failed)
+    }
+
+    /// Forgets a credential.
+    ///
+    /// # Errors
+    /// [`LogError::Io`] when it cannot be written.
+    pub fn forget_credential(&self, id: &str) -> Result<(), LogError> {
+        let meta = self.meta.lock();
+        meta.conn.execute("DELETE FROM credentials WHERE id = ?1", [id]).map(drop).map_err(failed)
     }
 
     /// Takes a credential back, if it was not already; gives it as it is now.
@@ -201,19 +222,38 @@ impl MetaStore {
         note(&self.meta.lock().conn, entry).map_err(failed)
     }
 
-    /// The newest entries of the audit log, newest first.
+    /// The newest entries of the audit log with their numbers, newest first; those before number `before` if it is given.
     ///
     /// # Errors
     /// [`LogError::Io`] when they cannot be read.
-    pub fn audit(&self, entries_max: u32) -> Result<Vec<AuditEntry>, LogError> {
+    pub fn audit(&self, before: Option<i64>, entries_max: u32) -> Result<Vec<(i64, AuditEntry)>, LogError> {
         let meta = self.meta.lock();
-        let sql = "SELECT at_us, who, action, what FROM audit ORDER BY id DESC LIMIT ?1";
+        let sql = "SELECT id, at_us, who, action, what FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
         let mut statement = meta.conn.prepare(sql).map_err(failed)?;
-        let rows = statement.query_map([entries_max], |row| {
-            Ok(AuditEntry { at_us: row.get(0)?, who: row.get(1)?, action: row.get(2)?, what: row.get(3)? })
+        let rows = statement.query_map(params![before.unwrap_or(i64::MAX), entries_max], |row| {
+            Ok((
+                row.get(0)?,
+                AuditEntry { at_us: row.get(1)?, who: row.get(2)?, action: row.get(3)?, what: row.get(4)? },
+            ))
         });
         rows.map_err(failed)?.collect::<rusqlite::Result<_>>().map_err(failed)
     }
+}
+
+fn write(conn: &rusqlite::Connection, how: &str, credential: &Credential) -> rusqlite::Result<()> {
+    let sql = format!("{how} INTO credentials ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
+    let values = params![
+        credential.id,
+        credential.kind,
+        credential.name,
+        credential.role,
+        credential.channels,
+        credential.hash,
+        credential.created_us,
+        credential.expires_us,
+        credential.revoked_us,
+    ];
+    conn.execute(&sql, values).map(drop)
 }
 
 fn note(conn: &rusqlite::Connection, entry: &AuditEntry) -> rusqlite::Result<()> {
@@ -268,10 +308,37 @@ mod tests {
         let revoked = Credential { revoked_us: Some(7), ..credential("a") };
         assert_eq!(store.revoke_credential("a", &entry(7, "token_revoked")).unwrap().as_ref(), Some(&revoked));
         assert_eq!(store.revoke_credential("a", &entry(8, "token_revoked")).unwrap(), Some(revoked));
-        assert_eq!(store.audit(10).unwrap(), [entry(7, "token_revoked"), entry(5, "token_created")]);
+        assert_eq!(store.audit(None, 10).unwrap(), [(2, entry(7, "token_revoked")), (1, entry(5, "token_created"))]);
+        assert_eq!(store.audit(Some(2), 10).unwrap(), [(1, entry(5, "token_created"))]);
         assert_eq!(store.forget_credentials("session", 100).unwrap(), 0);
         assert!(has_credentials(dir.path()).unwrap(), "what was taken back was there");
         assert_eq!(store.forget_credentials("key", 100).unwrap(), 1);
+    }
+
+    #[test]
+    fn what_is_put_again_takes_its_dependants_along_and_a_link_locks_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let offline = OfflineStore::open(dir.path()).unwrap();
+        let store = offline.store();
+        let of = |id: &str, kind: &str, name: &str| Credential {
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            ..credential(id)
+        };
+        store.add_credential(&of("s1", "share", "wall"), &entry(1, "share_created")).unwrap();
+        assert!(!has_credentials(dir.path()).unwrap());
+        store.put_credential(&of("user:ann", "user", "ann"), "session", &entry(2, "user_saved")).unwrap();
+        assert!(has_credentials(dir.path()).unwrap());
+        for (id, name) in [("session:1", "ann"), ("session:2", "ann"), ("session:3", "bob")] {
+            store.keep_credential(&of(id, "session", name)).unwrap();
+        }
+        store.forget_credential("session:1").unwrap();
+        let again = Credential { role: "editor".to_owned(), ..of("user:ann", "user", "ann") };
+        store.put_credential(&again, "session", &entry(3, "user_saved")).unwrap();
+        let kept: Vec<_> = store.credentials().unwrap().into_iter().map(|kept| (kept.id, kept.role)).collect();
+        let viewer = |id: &str| (id.to_owned(), "viewer".to_owned());
+        assert_eq!(kept, [viewer("s1"), viewer("session:3"), ("user:ann".to_owned(), "editor".to_owned())]);
+        assert_eq!(store.audit(None, 10).unwrap().len(), 3, "logins are no acts on others");
     }
 
     #[test]
@@ -286,7 +353,7 @@ mod tests {
         drop(meta);
         offline.store().note_audit(&entry(1, "a")).unwrap();
         offline.store().note_audit(&entry(2, "b")).unwrap();
-        let kept = offline.store().audit(100).unwrap();
-        assert_eq!(kept.iter().map(|entry| entry.action.as_str()).collect::<Vec<_>>(), ["b", "a", "x"]);
+        let kept = offline.store().audit(None, 100).unwrap();
+        assert_eq!(kept.iter().map(|(_, entry)| entry.action.as_str()).collect::<Vec<_>>(), ["b", "a", "x"]);
     }
 }

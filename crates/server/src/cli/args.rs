@@ -58,6 +58,9 @@ pub enum Command {
     /// Make, list and take back the tokens that clients show.
     #[command(after_help = TOKEN_HELP)]
     Token(TokenArgs),
+    /// Add, change, list and remove users, who log in at the app with a password.
+    #[command(after_help = super::user::HELP)]
+    User(super::user::UserArgs),
     /// Coming, not in this version yet: try an alert rule on the events of the past.
     Backtest(NotYetArgs),
 }

@@ -132,7 +132,12 @@ impl Server {
         self.asked(self.client.get(format!("{}{path}", self.url))).await
     }
 
-    /// Deletes something and reads the JSON answer.
+    /// Puts JSON and reads the JSON answer.
+    pub(super) async fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.asked(self.client.put(format!("{}{path}", self.url)).json(body)).await
+    }
+
+    /// Deletes something and reads the JSON answer, if there is one.
     pub(super) async fn delete(&self, path: &str) -> Result<Value, Failure> {
         self.asked(self.client.delete(format!("{}{path}", self.url))).await
     }
@@ -150,6 +155,9 @@ impl Server {
     /// Reads a JSON answer, or the error that it carries.
     pub(super) async fn read(&self, response: Response) -> Result<Value, Failure> {
         let status = response.status();
+        if status == StatusCode::NO_CONTENT {
+            return Ok(Value::Null);
+        }
         let body: Value = response.json().await.map_err(|error| {
             if error.is_decode() {
                 let what = format!("`{}` answered {status} with something else than JSON: is it Pulseboard?", self.url);

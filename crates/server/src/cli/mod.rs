@@ -18,6 +18,7 @@ mod sse;
 mod table;
 mod tail;
 mod token;
+mod user;
 
 use std::process::ExitCode;
 
@@ -72,6 +73,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Ingest(args) => ingest::run(&args).await,
             Command::Demo(args) => serve::demo(args).await,
             Command::Token(args) => token::run(&args).await,
+            Command::User(args) => user::run(&args).await,
             Command::Backtest(_) => Err(not_yet("backtest", "alerts come first")),
             Command::Bench(args) => {
                 pulseboard_bench::run(args).await.map_err(|error| Failure::refused(error.to_string()))

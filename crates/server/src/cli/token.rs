@@ -127,7 +127,7 @@ fn listed(tokens: &[Value], format: RowFormat) -> String {
     render(&columns.map(heading), &tokens.iter().map(row).collect::<Vec<_>>(), format)
 }
 
-fn joined(patterns: &[Value]) -> String {
+pub(super) fn joined(patterns: &[Value]) -> String {
     let mut out = String::new();
     for (number, pattern) in patterns.iter().filter_map(Value::as_str).enumerate() {
         let comma = if number == 0 { "" } else { "," };

@@ -1,4 +1,5 @@
-//! `[auth]`: how the door is set up once there is something to be shown. Tokens themselves are made by `pulseboard token`.
+//! `[auth]`: how the door is set up once there is something to be shown. Tokens are made by `pulseboard token`, users by
+//! `pulseboard user`.
 
 use std::time::Duration;
 
@@ -11,6 +12,10 @@ use super::values::{span_us, wrong};
 const GRACE: Duration = Duration::from_secs(30);
 /// The longest grace, µs: an hour.
 const GRACE_US_MAX: i64 = 3_600_000_000;
+/// How long a login lasts, unless told otherwise: a week.
+const SESSION: Duration = Duration::from_secs(7 * 86_400);
+/// The shortest and the longest of it, µs: a minute and a year.
+const SESSION_US: std::ops::RangeInclusive<i64> = 60_000_000..=31_536_000_000_000;
 /// How old a fetched key set gets, unless told otherwise.
 const REFRESH: Duration = Duration::from_secs(600);
 /// The shortest and the longest of it, µs: ten seconds and a day.
@@ -23,6 +28,8 @@ pub struct AuthSettings {
     pub grace: Duration,
     /// Whether this machine needs no token although there are some.
     pub open_on_loopback: bool,
+    /// How long a login lasts.
+    pub session: Duration,
     /// Whose JSON Web Tokens are taken.
     pub jwt: Option<JwtSettings>,
 }
@@ -60,7 +67,7 @@ impl std::fmt::Debug for Secret {
 
 /// Reads `[auth]`; what is not set keeps its default.
 pub(super) fn read_auth(root: &mut Reader<'_>, problems: &mut Vec<Problem>) -> AuthSettings {
-    let mut settings = AuthSettings { grace: GRACE, open_on_loopback: false, jwt: None };
+    let mut settings = AuthSettings { grace: GRACE, open_on_loopback: false, session: SESSION, jwt: None };
     let Some(mut auth) = root.inner("auth", problems) else { return settings };
     let grace = auth.read("grace", problems, |value| match value.as_str() {
         Some("0") => Ok(Duration::ZERO),
@@ -74,7 +81,12 @@ pub(super) fn read_auth(root: &mut Reader<'_>, problems: &mut Vec<Problem>) -> A
         Some("locked") => Ok(false),
         _ => Err(wrong("`locked` or `open`", value)),
     });
+    let session = auth.read("session", problems, |value| match span_us(value)? {
+        us if SESSION_US.contains(&us) => Ok(Duration::from_micros(us.unsigned_abs())),
+        _ => Err("must be from `1m` to `365d`".to_owned()),
+    });
     settings.grace = grace.unwrap_or(settings.grace);
+    settings.session = session.unwrap_or(settings.session);
     settings.open_on_loopback = open.unwrap_or(settings.open_on_loopback);
     if let Some(jwt) = auth.inner("jwt", problems) {
         settings.jwt = read_jwt(jwt, problems);

@@ -15,8 +15,10 @@ const CONFIG: &str = "boards = \"boards\"\n[views.totals]\nsql = \"SELECT count(
 const BOARD: &str = "title = \"B\"\n[[panels]]\nid = \"n\"\ntype = \"stat\"\nview = \"totals\"\n";
 
 /// Who may; `open` is everybody, without a token too.
-const ALL: &str = "ingest viewer editor admin";
+const ALL: &str = "ingest viewer editor admin share";
 const READ: &str = "viewer editor admin";
+/// Readers of a link to board `b`, too.
+const SEE: &str = "viewer editor admin share";
 const EDIT: &str = "editor admin";
 const SEND: &str = "ingest admin";
 const ADMIN: &str = "admin";
@@ -28,22 +30,27 @@ const EXPECTED: &[(&str, &str, &str)] = &[
     ("GET", "/metrics", READ),
     ("GET", "/api/v1/openapi.json", OPEN),
     ("GET", "/api/v1/me", ALL),
+    ("GET", "/api/v1/session", ALL),
+    ("DELETE", "/api/v1/session", OPEN),
     ("POST", "/api/v1/streams/{stream}/events", SEND),
     ("GET", "/api/v1/streams", READ),
     ("GET", "/api/v1/streams/{stream}", READ),
     ("DELETE", "/api/v1/streams/{stream}", ADMIN),
     ("GET", "/api/v1/views", READ),
-    ("GET", "/api/v1/views/{view}", READ),
+    ("GET", "/api/v1/views/{view}", SEE),
     ("PUT", "/api/v1/views/{view}", EDIT),
     ("DELETE", "/api/v1/views/{view}", EDIT),
     ("POST", "/api/v1/query", READ),
-    ("POST", "/api/v1/range", READ),
+    ("POST", "/api/v1/range", SEE),
     ("POST", "/api/v1/explain", READ),
     ("POST", "/api/v1/live/queries", READ),
     ("GET", "/api/v1/boards", READ),
-    ("GET", "/api/v1/boards/{board}", READ),
+    ("GET", "/api/v1/boards/{board}", SEE),
     ("PUT", "/api/v1/boards/{board}", EDIT),
     ("DELETE", "/api/v1/boards/{board}", EDIT),
+    ("GET", "/api/v1/boards/{board}/shares", EDIT),
+    ("POST", "/api/v1/boards/{board}/shares", EDIT),
+    ("DELETE", "/api/v1/boards/{board}/shares/{share}", EDIT),
     ("GET", "/api/v1/sources", READ),
     ("GET", "/api/v1/connections", ADMIN),
     ("GET", "/api/v1/alerts", READ),
@@ -55,8 +62,8 @@ const EXPECTED: &[(&str, &str, &str)] = &[
     ("PUT", "/api/v1/alerts/{*rest}", EDIT),
     ("DELETE", "/api/v1/alerts/{*rest}", EDIT),
     ("GET", "/api/v1/live", ALL),
-    ("GET", "/api/v1/live/sse", READ),
-    ("GET", "/api/v1/live/poll", READ),
+    ("GET", "/api/v1/live/sse", SEE),
+    ("GET", "/api/v1/live/poll", SEE),
     ("GET", "/socket.io/", READ),
     ("POST", "/socket.io/", READ),
     ("GET", "/api/v1/tokens", ADMIN),
@@ -64,13 +71,26 @@ const EXPECTED: &[(&str, &str, &str)] = &[
     ("DELETE", "/api/v1/tokens/{token}", ADMIN),
     ("POST", "/api/v1/tickets", ALL),
     ("GET", "/api/v1/audit", ADMIN),
+    ("GET", "/api/v1/users", ADMIN),
+    ("PUT", "/api/v1/users/{user}", ADMIN),
+    ("DELETE", "/api/v1/users/{user}", ADMIN),
+    ("POST", "/api/v1/session", OPEN),
 ];
 
 /// A path with its places filled in.
 fn filled(path: &str) -> String {
-    [("{stream}", "orders"), ("{view}", "totals"), ("{board}", "b"), ("{token}", "0000"), ("{*rest}", "a/b")]
-        .iter()
-        .fold(path.to_owned(), |path, (place, text)| path.replace(place, text))
+    let (share, user) = (("{share}", "share0"), ("{user}", "nobody"));
+    [
+        ("{stream}", "orders"),
+        ("{view}", "totals"),
+        ("{board}", "b"),
+        ("{token}", "0000"),
+        share,
+        user,
+        ("{*rest}", "a/b"),
+    ]
+    .iter()
+    .fold(path.to_owned(), |path, (place, text)| path.replace(place, text))
 }
 
 #[tokio::test]
@@ -92,6 +112,8 @@ async fn every_call_is_for_the_roles_of_its_row_and_for_nobody_else() {
         shown.insert(role, Some(home.new_token(&["--role", role]).await));
     }
     let admin = shown["admin"].clone().unwrap();
+    let share = server.api.with_token(&admin).post("/api/v1/boards/b/shares", &json!({})).await.json();
+    shown.insert("share", Some(share["secret"].as_str().unwrap().to_owned()));
     let last = if admin.ends_with('A') { "B" } else { "A" };
     shown.insert("forged", Some(format!("{}{last}", &admin[..admin.len() - 1])));
     shown.insert("a stranger", Some("eyJhbGciOiJub25lIn0.eyJyb2xlIjoiYWRtaW4ifQ.".to_owned()));
@@ -110,7 +132,15 @@ async fn every_call_is_for_the_roles_of_its_row_and_for_nobody_else() {
     let ask = async |caller: &Option<String>, method: &str, path: &str| -> Answer {
         let api = caller.as_ref().map_or_else(|| server.api.clone(), |token| server.api.with_token(token));
         let request = api.request(method, path);
-        read(if method == "GET" { request } else { request.json(&json!({})) }).await
+        // A link is for what its board shows.
+        let body = if path.ends_with("/range") { json!({"view": "totals"}) } else { json!({}) };
+        // Nothing is gone after a removal: it is of something that is not there.
+        read(match method {
+            "GET" => request,
+            "DELETE" => request.header("if-match", "\"0\"").json(&body),
+            _ => request.json(&body),
+        })
+        .await
     };
     for (method, path, roles) in EXPECTED {
         let path = filled(path);
@@ -132,7 +162,8 @@ async fn every_call_is_for_the_roles_of_its_row_and_for_nobody_else() {
                     // A view of the configuration is `read_only` for everybody, which is another matter.
                     assert!(answer.status != 401 && code != "forbidden", "{what}");
                     assert_ne!(code, "method_not_allowed", "{what}");
-                    let routed = code != "not_found" || path.contains("/tokens/");
+                    let removes = ["/tokens/", "/shares/", "/users/"].iter().any(|of| path.contains(of));
+                    let routed = code != "not_found" || removes;
                     assert!(routed, "the table has a row for what nothing answers: {what}");
                 }
                 _ => assert_eq!((answer.status, code.as_str()), (403, "forbidden"), "{what}"),

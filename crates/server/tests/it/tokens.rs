@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::api::{Api, read};
+use crate::support::browser::{Browser, try_password};
 use crate::support::connection::{Event, Events, Socket};
 use crate::support::server::{Home, Server};
 use crate::support::until::{until, within};
@@ -266,7 +267,11 @@ async fn a_ticket_stands_in_a_url_for_its_token_once() {
 
 #[tokio::test]
 async fn nothing_that_opens_the_door_is_in_any_line_of_the_log() {
-    let home = Home::new(CONFIG.strip_prefix("boards = \"boards\"\n").unwrap());
+    const PASSWORD: &str = "a horse that is correct";
+    const WRONG: &str = "a battery that is not";
+    let home = Home::new(CONFIG);
+    std::fs::create_dir(home.file("boards")).unwrap();
+    std::fs::write(home.file("boards/desk.toml"), BOARD).unwrap();
     let viewer = home.new_token(&["--role", "viewer"]).await;
     let server = home.start_with("PULSEBOARD_LOG", "trace").await;
     let ended = home.new_token(&["--role", "viewer", "--expires", "1s"]).await;
@@ -288,12 +293,37 @@ async fn nothing_that_opens_the_door_is_in_any_line_of_the_log() {
     }
     home.token(&["revoke", id_of(&viewer)]).await.ok();
     assert_eq!(socket.close_code().await, 4_503);
+
+    home.user(&["add", "ann", "--role", "editor"], Some(PASSWORD)).await.ok();
+    try_password(&server.api, "ann", WRONG).await.refused(401, "unauthorized");
+    // Who types it into the wrong field.
+    try_password(&server.api, WRONG, WRONG).await.refused(401, "unauthorized");
+    let browser = Browser::log_in(&server, "ann", PASSWORD).await;
+    let mut socket = browser.socket().await;
+    socket.follow("view:shop.orders").await.unwrap();
+    let share = browser.send("POST", "/api/v1/boards/desk/shares", &json!({})).await.json();
+    let share = share["secret"].as_str().unwrap().to_owned();
+    server.api.with_token(&share).get("/api/v1/boards/desk").await.ok();
+    read(browser.bare("POST", "/api/v1/query")).await.refused(403, "forbidden_origin");
+    home.user(&["remove", "ann"], None).await.ok();
+    browser.get("/api/v1/session").await.refused(401, "unauthorized");
+    assert_eq!(socket.close_code().await, 4_503);
     server.stop().await;
     let log = home.log();
     assert!(log.contains("DEBUG") && log.lines().count() > 20, "there is much to look through: {log}");
-    for secret in [&viewer, &forged, &ended, &local, &ticket] {
-        let secret = secret.splitn(3, '_').nth(2).unwrap();
+    let tokens = [&viewer, &forged, &ended, &local, &ticket, &share].map(|token| token.splitn(3, '_').nth(2).unwrap());
+    for secret in tokens.into_iter().chain([PASSWORD, WRONG, browser.secret()]) {
         let line = log.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "a secret is in the log");
+    }
+    // Nor is one in what is kept, which is where the audit log is, too.
+    let meta = std::fs::read(home.data_dir().join("meta.sqlite")).unwrap();
+    for secret in [&viewer, &share]
+        .map(|token| token.splitn(3, '_').nth(2).unwrap())
+        .into_iter()
+        .chain([PASSWORD, browser.secret()])
+    {
+        let found = meta.windows(secret.len()).any(|window| window == secret.as_bytes());
+        assert!(!found, "only hashes are kept");
     }
 }

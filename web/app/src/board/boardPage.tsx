@@ -56,7 +56,7 @@ function NoBoard({ problem, boards }: { readonly problem: string; readonly board
 }
 
 /** Only ever seen on the very first visit, while the definition is on its way. */
-function BoardSkeleton() {
+export function BoardSkeleton() {
   const slot = (x: number, y: number, w: number, h: number, type = '') => (
     <div key={x} className="slot" data-type={type} style={{ '--x': x + 1, '--y': y + 1, '--w': w, '--h': h } as never}>
       <div className="panel" />

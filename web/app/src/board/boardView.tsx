@@ -8,9 +8,10 @@ import { localZone } from '@pulseboard/react/format';
 import { lazy, Suspense, useEffect, useMemo, useRef, useState } from 'react';
 import type { Board, BoardName, Panel as PanelInfo } from '../shared/api';
 import { boardClock } from '../shared/boardClock';
-import { EditIcon, KioskIcon } from '../shared/icons';
+import { EditIcon, KioskIcon, LinkIcon } from '../shared/icons';
 import { client, useConnection } from '../shared/live';
-import { type BoardQuery, go, routeHref, TopBar, useKeys } from '../shell';
+import { mayEdit, useSession } from '../shared/session';
+import { type BoardQuery, boardRoute, go, routeHref, TopBar, useKeys } from '../shell';
 import { isZone, makeAbsolute, moved, type Span, TimePicker, type TimeRange, zoomedOut } from '../time';
 import { staleAfter_ms } from './freshness';
 import { PanelGrid } from './grid';
@@ -22,6 +23,7 @@ import { type BoardFeeds, useBoardFeeds } from './useBoardFeeds';
 import { useKiosk } from './useKiosk';
 import { Variables } from './variables';
 
+const ShareDialog = lazy(async () => ({ default: (await import('./shareDialog')).ShareDialog }));
 // Looked into now and then, and with a table and an editor's worth of code.
 const Inspect = lazy(async () => ({ default: (await import('./inspect')).Inspect }));
 
@@ -30,9 +32,11 @@ export interface BoardViewProps {
   readonly board: Board;
   readonly boards: readonly BoardName[];
   readonly query: BoardQuery;
+  /** Variables that cannot be chosen; there are such for readers of a link alone. */
+  readonly fixed?: { readonly [name: string]: string };
 }
 
-export function BoardView({ id, board, boards, query }: BoardViewProps) {
+export function BoardView({ id, board, boards, query, fixed }: BoardViewProps) {
   const zone = query.zone !== null && isZone(query.zone) ? query.zone : (board.timezone ?? undefined);
   const feeds = useBoardFeeds(board, query, zone);
   const { subscription, span } = feeds;
@@ -40,6 +44,9 @@ export function BoardView({ id, board, boards, query }: BoardViewProps) {
   const [paused, setPaused] = useState(false);
   const [legends, setLegends] = useState<'short' | 'full'>('short');
   const [inspected, setInspected] = useState<string | null>(null);
+  const [sharing, setSharing] = useState(false);
+  const session = useSession();
+  const edits = fixed === undefined && mayEdit(session);
   const openPicker = useRef<(() => void) | null>(null);
   useKiosk(query.kiosk);
 
@@ -54,7 +61,7 @@ export function BoardView({ id, board, boards, query }: BoardViewProps) {
     return () => boardClock.setPaused(false);
   }, [subscription, paused]);
 
-  const change = (part: Partial<BoardQuery>) => go({ page: 'board', board: id, query: { ...query, ...part } });
+  const change = (part: Partial<BoardQuery>) => go(boardRoute(id, { ...query, ...part }));
   const setRange = (range: TimeRange | null) => change({ range });
   const goLive = () => {
     setPaused(false);
@@ -62,13 +69,14 @@ export function BoardView({ id, board, boards, query }: BoardViewProps) {
       setRange(null);
     }
   };
-  useBoardKeys({ id, span, query, change, openPicker, inspect: setInspected, setLegends });
+  useBoardKeys({ id, edits, span, query, change, openPicker, inspect: setInspected, setLegends });
 
   const alone = board.panels.find((panel) => panel.id === query.panel);
   const shown = useMemo(() => (alone === undefined ? board.panels : [{ ...alone, ...WHOLE }]), [board, alone]);
   const context = [board.description, zone ?? localZone()].filter(Boolean).join(' · ');
   const mode = past ? 'past' : paused ? 'paused' : 'live';
   const values = variablesOf(board, query.variables);
+  const variables = (board.variables ?? []).filter(({ name }) => fixed === undefined || !(name in fixed));
   const inspectedPanel = board.panels.find((panel) => panel.id === inspected);
   const spans = usePanelSpans(feeds.plans, setRange);
   return (
@@ -89,14 +97,27 @@ export function BoardView({ id, board, boards, query }: BoardViewProps) {
           now_ms={() => client.serverNow_ms()}
           handle={openPicker}
         />
-        <a
-          className="icon-button edit-button"
-          href={routeHref({ page: 'edit', board: id })}
-          aria-label="Edit the board"
-          title="Edit (e)"
-        >
-          <EditIcon size={16} />
-        </a>
+        {edits ? (
+          <>
+            <button
+              type="button"
+              className="icon-button share-button"
+              onClick={() => setSharing(true)}
+              aria-label="Share the board"
+              title="Share"
+            >
+              <LinkIcon size={16} />
+            </button>
+            <a
+              className="icon-button edit-button"
+              href={routeHref({ page: 'edit', board: id })}
+              aria-label="Edit the board"
+              title="Edit (e)"
+            >
+              <EditIcon size={16} />
+            </a>
+          </>
+        ) : null}
         <button
           type="button"
           className="icon-button kiosk-button"
@@ -107,9 +128,9 @@ export function BoardView({ id, board, boards, query }: BoardViewProps) {
           <KioskIcon size={16} />
         </button>
       </TopBar>
-      {(board.variables ?? []).length === 0 ? null : (
+      {variables.length === 0 ? null : (
         <Variables
-          variables={board.variables ?? []}
+          variables={variables}
           values={values}
           onChange={(name, value) => change({ variables: { ...query.variables, [name]: value } })}
         />
@@ -130,6 +151,7 @@ export function BoardView({ id, board, boards, query }: BoardViewProps) {
                 <PanelMenu
                   board={id}
                   panel={panel}
+                  edits={edits}
                   feed={feeds.feed(panel.id)}
                   sql={panelSql(panel, feeds.viewSql)}
                   alone={alone !== undefined}
@@ -141,6 +163,11 @@ export function BoardView({ id, board, boards, query }: BoardViewProps) {
           )}
         </PanelGrid>
       </div>
+      {sharing ? (
+        <Suspense fallback={null}>
+          <ShareDialog board={id} values={values} close={() => setSharing(false)} />
+        </Suspense>
+      ) : null}
       {inspectedPanel === undefined ? null : (
         <Suspense fallback={null}>
           <Inspect
@@ -228,6 +255,7 @@ function usePanelSpans(plans: BoardFeeds['plans'], setRange: (range: TimeRange |
 
 interface BoardKeys {
   readonly id: string;
+  readonly edits: boolean;
   readonly span: Span | null;
   readonly query: BoardQuery;
   readonly change: (part: Partial<BoardQuery>) => void;
@@ -258,6 +286,9 @@ function useBoardKeys(board: BoardKeys): void {
       'd l': () => latest.current.setLegends((legends) => (legends === 'short' ? 'full' : 'short')),
       'd r': () => client.retryNow(),
       e: () => {
+        if (!latest.current.edits) {
+          return;
+        }
         const panel = panelAtHand();
         go({ page: 'edit', board: latest.current.id, ...(panel === null ? {} : { panel }) });
       },

@@ -18,6 +18,7 @@ import type { PanelSource } from './source';
 interface PanelMenuProps {
   readonly board: string;
   readonly panel: Panel;
+  readonly edits: boolean;
   readonly feed: PanelSource;
   readonly sql: string | null;
   readonly alone: boolean;
@@ -25,7 +26,7 @@ interface PanelMenuProps {
   readonly onInspect: () => void;
 }
 
-export function PanelMenu({ board, panel, feed, sql, alone, onAlone, onInspect }: PanelMenuProps) {
+export function PanelMenu({ board, panel, edits, feed, sql, alone, onAlone, onInspect }: PanelMenuProps) {
   const element = () => document.querySelector<HTMLElement>(`.slot[data-panel="${CSS.escape(panel.id)}"] > .panel`);
   const picture = async () => {
     const root = element();
@@ -42,6 +43,12 @@ export function PanelMenu({ board, panel, feed, sql, alone, onAlone, onInspect }
     url.hash = `${path}?${params}`;
     void navigator.clipboard.writeText(url.href);
   };
+  const edit: MenuItem = {
+    label: 'Edit',
+    icon: <EditIcon size={14} />,
+    keys: 'e',
+    href: routeHref({ page: 'edit', board, panel: panel.id }),
+  };
   const items: (MenuItem | null)[] = [
     {
       label: alone ? 'Back to the board' : 'This panel alone',
@@ -50,12 +57,7 @@ export function PanelMenu({ board, panel, feed, sql, alone, onAlone, onInspect }
       onSelect: onAlone,
     },
     { label: 'Data, SQL, state', icon: <CodeIcon size={14} />, keys: 'i', onSelect: onInspect },
-    {
-      label: 'Edit',
-      icon: <EditIcon size={14} />,
-      keys: 'e',
-      href: routeHref({ page: 'edit', board, panel: panel.id }),
-    },
+    ...(edits ? [edit] : []),
     null,
     { label: 'Download CSV', icon: <DownloadIcon size={14} />, onSelect: csv },
     { label: 'Download picture', icon: <PictureIcon size={14} />, onSelect: picture },

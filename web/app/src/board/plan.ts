@@ -51,6 +51,9 @@ export interface Chosen {
 const OWN_RANGE_MS = 300_000;
 const SERVER_RANGE_MS = 3_600_000;
 
+/** The parameters that a span fills in. */
+const SPAN: readonly string[] = ['from', 'to', 'bucket'];
+
 /** The SQL behind a panel, if it is known. */
 export function panelSql(panel: Panel, viewSql: ReadonlyMap<string, string>): string | null {
   return panel.sql ?? viewSql.get(panel.view ?? '') ?? null;
@@ -71,9 +74,10 @@ export function planPanel(panel: Panel, chosen: Chosen): PanelPlan | null {
   }
   const sql = panelSql(panel, chosen.viewSql);
   const { view, params: own } = parseChannel(panel.channel);
-  const taken = Object.entries(chosen.variables).filter(([name]) => name in own || takes(sql, name));
+  const takes = (name: string) => panel.takes?.includes(name) ?? mentions(sql, name);
+  const taken = Object.entries(chosen.variables).filter(([name]) => name in own || takes(name));
   const params = { ...own, ...Object.fromEntries(taken) };
-  const follows = takesSpan(sql);
+  const follows = panel.takes?.some((name) => SPAN.includes(name)) ?? takesSpan(sql);
   const ownRange_ms = parseSpan(panel.options?.range);
   const { range, span, zone } = chosen;
   if (range === null || span === null) {
@@ -138,7 +142,7 @@ function cut(sql: string | null, params: Params, length_ms: number, points: numb
   return chosen_ms >= width_ms || chosen_ms === 0 ? {} : { [name]: text };
 }
 
-function takes(sql: string | null, name: string): boolean {
+function mentions(sql: string | null, name: string): boolean {
   return sql !== null && new RegExp(`\\$${name.replace(/\W/g, '\\$&')}\\b`).test(sql);
 }
 

@@ -3,6 +3,7 @@
 import { useEffect, useState } from 'react';
 import { API_URL, ApiError, api, type Board, type BoardName } from '../shared/api';
 import { client } from '../shared/live';
+import { isShare } from '../shared/pass';
 
 const RETRY_MS = 1_000;
 /** How often it is looked whether the board's file was changed; the answer is a 304 nearly always. */
@@ -46,7 +47,7 @@ const kept = {
 
   read(board: string): Board | null {
     try {
-      return JSON.parse(localStorage.getItem(kept.name(board)) ?? 'null') as Board | null;
+      return isShare ? null : (JSON.parse(localStorage.getItem(kept.name(board)) ?? 'null') as Board | null);
     } catch {
       return null;
     }
@@ -54,7 +55,9 @@ const kept = {
 
   write(name: string, board: Board): void {
     try {
-      localStorage.setItem(kept.name(name), JSON.stringify(board));
+      if (!isShare) {
+        localStorage.setItem(kept.name(name), JSON.stringify(board));
+      }
     } catch {
       // Then the next visit begins with nothing.
     }

@@ -7,6 +7,7 @@ import { RequestError, type Subscription, type ViewState } from '@pulseboard/cli
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { ApiError, api, type Board, type SourceInfo } from '../shared/api';
 import { client, useSubscription } from '../shared/live';
+import { isShare } from '../shared/pass';
 import type { BoardQuery } from '../shell';
 import { resolve, type Span, toServer } from '../time';
 import { type Ask, type Chosen, type PanelPlan, planPanel, variablesOf } from './plan';
@@ -128,15 +129,18 @@ function askAgain(again: () => Promise<void>, signal: AbortSignal): void {
 
 /** The SQL of named views, where a panel shows one, and how often sources beat. */
 function useCatalogue(board: Board) {
-  const named = board.panels.some(({ view }) => typeof view === 'string');
+  // Readers of a link are told which parameters a query takes, and nothing of the query.
+  const named = !isShare && board.panels.some(({ view }) => typeof view === 'string');
   const [viewSql, setViewSql] = useState<ReadonlyMap<string, string> | null>(null);
   const [sources, setSources] = useState<readonly SourceInfo[]>([]);
   useEffect(() => {
     let over = false;
-    void api.sources().then(
-      (found) => over || setSources(found),
-      () => {},
-    );
+    if (!isShare) {
+      void api.sources().then(
+        (found) => over || setSources(found),
+        () => {},
+      );
+    }
     if (named) {
       const take = (sql: ReadonlyMap<string, string>) => over || setViewSql(sql);
       api.views().then(

@@ -5,6 +5,7 @@ import { fixed, localZone } from '@pulseboard/react/format';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { notice } from '../board';
 import { useChannel, useSubscription, useSubscriptionStatus } from '../shared/live';
+import { mayEdit, useSession } from '../shared/session';
 import { KeyedRows, LiveTable } from '../table';
 import { AnswerChart } from './answerChart';
 import { Plan, PlanBadge } from './plan';
@@ -49,6 +50,7 @@ function LiveResult({ query, outdated, onForgotten, subscription, channel }: Liv
   const chart = useChart(channel);
   const [chosen, setChosen] = useState<Shown | null>(null);
   const [saving, setSaving] = useState<'panel' | 'view' | null>(null);
+  const edits = mayEdit(useSession());
   const closeSaving = useCallback(() => setSaving(null), []);
   const shown = chosen ?? (chartFirst(chart) ? 'Chart' : 'Table');
   const state = useChannel(channel, () => channel.state);
@@ -82,7 +84,7 @@ function LiveResult({ query, outdated, onForgotten, subscription, channel }: Liv
             </button>
           ))}
         </div>
-        {outdated ? null : (
+        {outdated || !edits ? null : (
           <>
             <button type="button" className="button" onClick={() => setSaving('panel')}>
               Save as panel

@@ -5,6 +5,7 @@ import { BoardThumbnail, useBoards } from '../board';
 import type { BoardName } from '../shared/api';
 import { PlusIcon } from '../shared/icons';
 import { client, useBeat } from '../shared/live';
+import { mayEdit, useSession } from '../shared/session';
 import { routeHref, TopBar } from '../shell';
 import { type StreamRow, useStreams } from '../streams';
 import { FirstRun } from './firstRun';
@@ -18,6 +19,7 @@ const STREAMS_MAX = 8;
 
 export function HomePage() {
   const boards = useBoards();
+  const edits = mayEdit(useSession());
   const { streams, problem } = useStreams();
   const own = streams?.filter(({ name }) => isOwn(name));
   return (
@@ -31,7 +33,7 @@ export function HomePage() {
           ) : (
             boards.map((board) => <BoardCard key={board.id} board={board} />)
           )}
-          {boards === null ? null : <NewBoard />}
+          {boards === null || !edits ? null : <NewBoard />}
         </section>
         <div className="home-below">
           <Streams streams={streams} />

@@ -88,6 +88,8 @@ export interface Panel {
   readonly w: number;
   readonly h: number;
   readonly sql?: string | null;
+  /** The parameters of its query, for readers of a link, who are not told the query. */
+  readonly takes?: readonly string[];
   readonly view?: string | null;
   readonly unit?: string | null;
   readonly thresholds?: { readonly warning?: number; readonly critical?: number } | null;

@@ -4,7 +4,7 @@ import { type Channel, type ConnectionState, PulseClient, type Subscription, TRA
 import { savesPower } from '@pulseboard/react/hooks';
 import { useCallback, useEffect, useState, useSyncExternalStore } from 'react';
 import { API_URL } from './api';
-import { token } from './pass';
+import { isShare, token } from './pass';
 
 /** The client's options that a page may be opened with, for support and tests: `?transport=sse`. */
 const asked = TRANSPORTS.find((kind) => kind === new URLSearchParams(location.search).get('transport'));
@@ -12,7 +12,8 @@ const asked = TRANSPORTS.find((kind) => kind === new URLSearchParams(location.se
 export const client = new PulseClient({
   url: API_URL,
   linger_ms: Number.POSITIVE_INFINITY,
-  persist: true,
+  // What a link showed is gone when the link is.
+  persist: !isShare,
   ...(asked === undefined ? {} : { transport: asked }),
   ...(token() === null ? {} : { token }),
 });

@@ -1,122 +1,220 @@
 /**
- * What stands before the app: a form for a token when the server asks who comes, nothing when it does not.
+ * What stands before the app: the login when the server asks who comes, nothing when it does not.
  *
- * The app is drawn at once and the question asked beside it, so that nobody waits who needs no token.
+ * The app is drawn at once and the question asked beside it, so that nobody waits who needs no login. Whose login ends while
+ * they look keeps the page behind the question, and goes on where it was.
  */
 
-import { type FormEvent, type ReactNode, useCallback, useEffect, useState, useSyncExternalStore } from 'react';
+import { type FormEvent, type ReactNode, useEffect, useRef, useState } from 'react';
 import { API_URL } from '../shared/api';
-import { useConnection } from '../shared/live';
-import { keepToken, token, withToken } from '../shared/pass';
-
-let isShut = false;
-const listeners = new Set<() => void>();
-
-async function isRefused(text: string | null): Promise<boolean> {
-  const response = await fetch(new URL('me', API_URL), withToken({ cache: 'no-store' }, text));
-  return response.status === 401;
-}
-
-async function look(): Promise<void> {
-  try {
-    isShut = await isRefused(token());
-    for (const listener of listeners) {
-      listener();
-    }
-  } catch {
-    // The server is not reached: the app says so by itself.
-  }
-}
+import { Logo } from '../shared/icons';
+import { client, useConnection } from '../shared/live';
+import { isShare, keepToken, token, withToken } from '../shared/pass';
+import { logIn, logOut, lookWho, useSession } from '../shared/session';
 
 export function Door({ children }: { readonly children: ReactNode }) {
   const connection = useConnection();
+  const { status, was } = useSession();
   const reason = connection.status === 'closed' ? connection.reason : null;
   const refused = reason === 'unauthorized' || reason === 'expired' || reason === 'revoked';
   useEffect(() => {
-    void look();
+    void lookWho();
   }, []);
   useEffect(() => {
     // The connection was refused for who is asking.
     if (refused) {
-      void look();
+      void lookWho();
     }
   }, [refused]);
-  const shut = useSyncExternalStore(
-    useCallback((changed) => {
-      listeners.add(changed);
-      return () => listeners.delete(changed);
-    }, []),
-    () => isShut,
+  if (status !== 'out') {
+    return children;
+  }
+  if (isShare) {
+    return <Gone />;
+  }
+  if (!was) {
+    return (
+      <main className="door">
+        <Asks ended={false} />
+      </main>
+    );
+  }
+  return (
+    <>
+      {children}
+      <Over />
+    </>
   );
-  return shut ? <Asks /> : children;
 }
 
-function Asks() {
-  const [problem, setProblem] = useState('');
-  const [isAsking, setAsking] = useState(false);
-  const submit = async (event: FormEvent<HTMLFormElement>) => {
-    event.preventDefault();
-    const text = String(new FormData(event.currentTarget).get('token') ?? '').trim();
-    setAsking(true);
-    try {
-      if (!(await isRefused(text))) {
-        keepToken(text);
-        // Everything that was refused is asked again, with the token.
-        location.reload();
-        return;
-      }
-      setProblem('The server does not take this token: it is wrong, has ended or was taken back.');
-    } catch {
-      setProblem('The server is not reached.');
-    }
-    setAsking(false);
-  };
+/** Over the page of somebody whose login has ended: what they see stays, and can be reached again once they are in. */
+function Over() {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    const element = dialog.current;
+    element?.showModal();
+    return () => element?.close();
+  }, []);
+  return (
+    <dialog ref={dialog} className="door door-over" aria-label="Log in" onCancel={(event) => event.preventDefault()}>
+      <Asks ended />
+    </dialog>
+  );
+}
+
+/** Of a link that opens nothing any more. */
+function Gone() {
   return (
     <main className="door">
-      <form className="door-form" onSubmit={submit}>
-        <h1>Pulseboard</h1>
-        <p>This server asks who comes.</p>
-        <div className="field">
-          <label htmlFor="door-token">Token</label>
-          <input
-            id="door-token"
-            name="token"
-            type="password"
-            className="input"
-            autoComplete="current-password"
-            aria-invalid={problem !== ''}
-            aria-describedby="door-hint"
-            required
-          />
-          <span
-            id="door-hint"
-            className="field-hint"
-            data-wrong={problem !== ''}
-            role={problem === '' ? 'note' : 'alert'}
-          >
-            {problem === '' ? 'It is forgotten when this tab is closed.' : problem}
-          </span>
-        </div>
-        <button type="submit" className="button" disabled={isAsking}>
-          Open
-        </button>
-      </form>
+      <div className="door-form">
+        <h1>This link has ended</h1>
+        <p>It was taken back, or its time is over. Ask whoever gave it to you for another one.</p>
+      </div>
     </main>
   );
 }
 
-/** Shown to who came with a token. */
+type Way = 'password' | 'token';
+
+function Asks({ ended }: { readonly ended: boolean }) {
+  const [way, setWay] = useState<Way>('password');
+  const [problem, setProblem] = useState('');
+  const [isAsking, setAsking] = useState(false);
+  const submit = async (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget);
+    const text = (name: string) => String(form.get(name) ?? '');
+    setAsking(true);
+    setProblem('');
+    const wrong =
+      way === 'token' ? await tryToken(text('token').trim()) : await logIn(text('user').trim(), text('password'));
+    if (wrong !== null) {
+      setProblem(wrong);
+      setAsking(false);
+      return;
+    }
+    if (!ended || way === 'token' || token() !== null) {
+      // Everything that was refused is asked again, as who was let in.
+      if (way === 'password') {
+        keepToken(null);
+      }
+      location.reload();
+      return;
+    }
+    await lookWho();
+    client.retryNow();
+  };
+  const other: Way = way === 'password' ? 'token' : 'password';
+  return (
+    <form className="door-form" onSubmit={submit}>
+      <Logo />
+      <h1>{ended ? 'Your login has ended' : 'Pulseboard'}</h1>
+      <p>{ended ? 'Log in again to go on where you were.' : 'This server asks who comes.'}</p>
+      {way === 'password' ? (
+        <>
+          <DoorField name="user" label="User" autoComplete="username" isWrong={problem !== ''} />
+          <DoorField
+            name="password"
+            label="Password"
+            type="password"
+            autoComplete="current-password"
+            isWrong={problem !== ''}
+          />
+        </>
+      ) : (
+        <DoorField name="token" label="Token" type="password" autoComplete="off" isWrong={problem !== ''} />
+      )}
+      <p
+        id="door-hint"
+        className="field-hint door-hint"
+        data-wrong={problem !== ''}
+        role={problem === '' ? 'note' : 'alert'}
+      >
+        {problem !== '' ? problem : way === 'token' ? 'It is forgotten when this tab is closed.' : ''}
+      </p>
+      <button type="submit" className="button" disabled={isAsking}>
+        {way === 'password' ? 'Log in' : 'Open'}
+      </button>
+      <button
+        type="button"
+        className="door-other"
+        onClick={() => {
+          setWay(other);
+          setProblem('');
+        }}
+      >
+        {other === 'token' ? 'Use a token instead' : 'Log in with a password'}
+      </button>
+    </form>
+  );
+}
+
+interface DoorFieldProps {
+  readonly name: string;
+  readonly label: string;
+  readonly type?: string;
+  readonly autoComplete: string;
+  readonly isWrong: boolean;
+}
+
+function DoorField({ name, label, type = 'text', autoComplete, isWrong }: DoorFieldProps) {
+  return (
+    <div className="field">
+      <label htmlFor={`door-${name}`}>{label}</label>
+      <input
+        id={`door-${name}`}
+        name={name}
+        type={type}
+        className="input"
+        autoComplete={autoComplete}
+        autoCapitalize="none"
+        spellCheck={false}
+        aria-invalid={isWrong}
+        aria-describedby="door-hint"
+        required
+      />
+    </div>
+  );
+}
+
+/** Null when the server takes the token, else what was wrong. */
+async function tryToken(text: string): Promise<string | null> {
+  try {
+    const response = await fetch(new URL('session', API_URL), withToken({ cache: 'no-store' }, text));
+    if (response.status === 401) {
+      return 'The server does not take this token: it is wrong, has ended or was taken back.';
+    }
+    keepToken(text);
+    return null;
+  } catch {
+    return 'The server is not reached.';
+  }
+}
+
+/** Shown to who logged in or came with a token: who they are, and the way out. */
 export function Leave() {
-  if (token() === null) {
+  const { me } = useSession();
+  const hasToken = token() !== null;
+  if (me === null || (!me.login && !hasToken)) {
     return null;
   }
-  const leave = () => {
+  const leave = async () => {
+    if (me.login) {
+      // What is on the screen must not be kept on the way out.
+      client.close();
+      await logOut();
+    }
     keepToken(null);
     location.reload();
   };
   return (
-    <button type="button" className="button" onClick={leave}>
-      Forget the token
-    </button>
+    <div className="leave">
+      <p>
+        <span>{me.name === '' ? 'A token' : me.name}</span> <span className="leave-role">{me.role}</span>
+      </p>
+      <button type="button" className="button" onClick={() => void leave()}>
+        {me.login ? 'Sign out' : 'Forget the token'}
+      </button>
+    </div>
   );
 }

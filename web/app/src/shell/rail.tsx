@@ -2,6 +2,7 @@
 
 import type { ComponentType } from 'react';
 import { BoardsIcon, ExploreIcon, KeyboardIcon, Logo, StreamsIcon } from '../shared/icons';
+import { mayAsk, useSession } from '../shared/session';
 import { type Route, routeHref } from './route';
 import { SettingsMenu } from './settingsMenu';
 
@@ -19,12 +20,13 @@ const PLACES: readonly Place[] = [
 ];
 
 export function Rail({ page, showHelp }: { readonly page: Route['page']; readonly showHelp: () => void }) {
+  const asks = mayAsk(useSession());
   return (
     <nav className="rail" aria-label="Pages">
       <a href={routeHref({ page: 'home' })} className="rail-logo" aria-label="Pulseboard">
         <Logo />
       </a>
-      {PLACES.map(({ label, icon: Icon, route, pages }) => (
+      {PLACES.filter(({ label }) => label !== 'Explore' || asks).map(({ label, icon: Icon, route, pages }) => (
         <a
           key={label}
           href={routeHref(route)}

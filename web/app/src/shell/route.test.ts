@@ -22,6 +22,7 @@ describe('routes', () => {
     { page: 'edit', board: 'shop floor' },
     { page: 'edit', board: 'shop', panel: 'orders & more' },
     { page: 'edit', board: null },
+    { page: 'share', secret: 'pb_share1f_x-Y_z', query: { ...NO_QUERY, kiosk: true } },
     { page: 'streams' },
     { page: 'stream', stream: 'orders.v2' },
     { page: 'explore', sql: null },

@@ -10,6 +10,8 @@ export type Route =
   | { readonly page: 'edit'; readonly board: string | null; readonly panel?: string }
   | { readonly page: 'streams' }
   | { readonly page: 'stream'; readonly stream: string }
+  /** The one board of a link. */
+  | { readonly page: 'share'; readonly secret: string; readonly query?: BoardQuery }
   | { readonly page: 'explore'; readonly sql: string | null }
   | { readonly page: 'design' };
 
@@ -26,6 +28,8 @@ export function parseRoute(hash: string): Route {
       return { page: 'edit', board: second || null, ...panelOf(query) };
     case 'streams':
       return second ? { page: 'stream', stream: second } : { page: 'streams' };
+    case 'share':
+      return second ? { page: 'share', secret: second, query: parseBoardQuery(query) } : { page: 'home' };
     case 'explore':
       return { page: 'explore', sql: new URLSearchParams(query).get('sql') };
     case 'design':
@@ -54,11 +58,19 @@ export function routeHref(route: Route): string {
       return '#/streams';
     case 'stream':
       return `#/streams/${encodeURIComponent(route.stream)}`;
+    case 'share':
+      return `#/share/${encodeURIComponent(route.secret)}${boardQueryText(route.query ?? NO_QUERY)}`;
     case 'explore':
       return route.sql === null ? '#/explore' : `#/explore?${new URLSearchParams({ sql: route.sql })}`;
     case 'design':
       return '#/design';
   }
+}
+
+/** A board with another span, zone or choice: at its own address, or at the link's that it was opened by. */
+export function boardRoute(board: string, query: BoardQuery): Route {
+  const here = parseRoute(location.hash);
+  return here.page === 'share' ? { page: 'share', secret: here.secret, query } : { page: 'board', board, query };
 }
 
 export function go(route: Route): void {

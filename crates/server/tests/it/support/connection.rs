@@ -135,8 +135,15 @@ impl Socket {
 
     /// One that shows a token.
     pub(crate) async fn open_with(address: SocketAddr, token: &str) -> Result<Self, Broken> {
+        Self::open_as(address, &[("authorization", &format!("Bearer {token}"))]).await
+    }
+
+    /// One with headers of its own.
+    pub(crate) async fn open_as(address: SocketAddr, headers: &[(&'static str, &str)]) -> Result<Self, Broken> {
         let mut request = format!("ws://{address}/api/v1/live").into_client_request().unwrap();
-        request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
         let stream = TcpStream::connect(address).await.map_err(|_| Broken)?;
         let (socket, _response) = client_async(request, stream).await.map_err(|_| Broken)?;
         Ok(Self(socket))

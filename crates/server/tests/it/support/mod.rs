@@ -1,6 +1,7 @@
 //! What the tests share: servers, ways to ask them, and readers that are cut off.
 
 pub(crate) mod api;
+pub(crate) mod browser;
 pub(crate) mod cli;
 pub(crate) mod compare;
 pub(crate) mod connection;

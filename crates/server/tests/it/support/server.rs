@@ -123,6 +123,18 @@ impl Home {
         pulseboard(["token".as_ref()].into_iter().chain(args.iter().map(OsStr::new)).chain(target)).await
     }
 
+    /// `pulseboard user` on this directory, with a password where one is asked for.
+    pub(crate) async fn user(&self, args: &[&str], password: Option<&str>) -> Said {
+        let (data_dir, file) = (self.data_dir(), self.file("password"));
+        let mut command = vec!["user".as_ref(), "--data-dir".as_ref(), data_dir.as_os_str()];
+        command.extend(args.iter().map(OsStr::new));
+        if let Some(password) = password {
+            std::fs::write(&file, format!("{password}\n")).unwrap();
+            command.extend(["--password-file".as_ref(), file.as_os_str()]);
+        }
+        pulseboard(command).await
+    }
+
     /// A new token.
     pub(crate) async fn new_token(&self, args: &[&str]) -> String {
         let args = ["create"].iter().chain(args).copied().collect::<Vec<_>>();

@@ -1,0 +1,168 @@
+/**
+ * Who looks at this page, as the server sees them: what they may do, and whether they must say who they are.
+ *
+ * A login is a cookie that no script reads: neither a password nor what the cookie holds is kept here. What is kept is the
+ * last answer, for this tab, so that a reload offers at once what may be done.
+ */
+
+import { useCallback, useSyncExternalStore } from 'react';
+import { API_URL } from './api';
+import { isShare, withToken } from './pass';
+
+export type Role = 'ingest' | 'viewer' | 'editor' | 'admin';
+
+export interface Me {
+  readonly id: string | null;
+  readonly name: string;
+  readonly role: Role;
+  readonly channels: readonly string[];
+  /** Whether they logged in, and may log out. */
+  readonly login: boolean;
+  /** The one board that they see, if they came by a link. */
+  readonly share: { readonly board: string; readonly variables: { readonly [name: string]: string } } | null;
+}
+
+export interface Session {
+  /** `out`: the server asks who comes. `asking`: it has not said yet, or is not reached. */
+  readonly status: 'asking' | 'in' | 'out';
+  readonly me: Me | null;
+  /** Whether they were in since the page was opened: then what they see behind the door stays. */
+  readonly was: boolean;
+}
+
+const KEPT = 'pulseboard.me 1';
+const LAST_USER = 'pulseboard.user';
+
+let session: Session = { status: 'asking', me: keptMe(), was: false };
+const listeners = new Set<() => void>();
+
+function keptMe(): Me | null {
+  try {
+    return isShare ? null : (JSON.parse(sessionStorage.getItem(KEPT) ?? 'null') as Me | null);
+  } catch {
+    return null;
+  }
+}
+
+function keep(me: Me | null): void {
+  try {
+    if (isShare) {
+      return;
+    }
+    if (me === null) {
+      sessionStorage.removeItem(KEPT);
+    } else {
+      sessionStorage.setItem(KEPT, JSON.stringify(me));
+    }
+  } catch {
+    // A browser may keep nothing; then a reload begins with nothing.
+  }
+}
+
+function tell(next: Session): void {
+  session = next;
+  for (const listener of listeners) {
+    listener();
+  }
+}
+
+/** Asks the server who is there. */
+export async function lookWho(): Promise<void> {
+  try {
+    const response = await fetch(new URL('session', API_URL), withToken({ cache: 'no-store' }));
+    if (response.status === 401) {
+      keep(null);
+      tell({ status: 'out', me: session.me, was: session.was });
+    } else if (response.ok) {
+      const me = (await response.json()) as Me;
+      keep(me);
+      tell({ status: 'in', me, was: true });
+    }
+  } catch {
+    // The server is not reached: the app says so by itself.
+  }
+}
+
+export function useSession(): Session {
+  return useSyncExternalStore(
+    useCallback((changed) => {
+      listeners.add(changed);
+      return () => listeners.delete(changed);
+    }, []),
+    () => session,
+  );
+}
+
+/** Whether boards and views may be changed. Until the server has said otherwise, they may: it decides in any case. */
+export function mayEdit({ me }: Session): boolean {
+  return me === null || ((me.role === 'editor' || me.role === 'admin') && mayAsk({ me }));
+}
+
+/** Whether queries of one's own may be asked. */
+export function mayAsk({ me }: Pick<Session, 'me'>): boolean {
+  return me === null || me.channels.some((pattern) => pattern === '*' || pattern === 'sql:*');
+}
+
+/** Null when it went well, else what was wrong, for a person. */
+export async function logIn(user: string, password: string): Promise<string | null> {
+  try {
+    const response = await fetch(new URL('session', API_URL), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ user, password }),
+    });
+    if (response.ok) {
+      await forgetOfOthers(user);
+      return null;
+    }
+    const answer = (await response.json().catch(() => ({}))) as { error?: { message?: string } };
+    return sentence(answer.error?.message ?? 'the server refused it');
+  } catch {
+    return 'The server is not reached.';
+  }
+}
+
+/** Ends the login and forgets what was kept of what it showed. The page is to be loaded anew afterwards. */
+export async function logOut(): Promise<void> {
+  await fetch(new URL('session', API_URL), { method: 'DELETE' });
+  keep(null);
+  await forgetAll();
+}
+
+async function forgetOfOthers(user: string): Promise<void> {
+  try {
+    const last = localStorage.getItem(LAST_USER);
+    localStorage.setItem(LAST_USER, user);
+    if (last === null || last === user) {
+      return;
+    }
+  } catch {
+    return;
+  }
+  await forgetAll();
+}
+
+/** What was seen is kept for the next visit, but not for whoever comes next. */
+async function forgetAll(): Promise<void> {
+  try {
+    for (const name of Object.keys(localStorage).filter((each) => each.startsWith('pulseboard.board '))) {
+      localStorage.removeItem(name);
+    }
+  } catch {
+    // Then nothing was kept either.
+  }
+  if (typeof indexedDB === 'undefined') {
+    return;
+  }
+  const request = indexedDB.deleteDatabase('pulseboard');
+  await new Promise<void>((resolve) => {
+    request.onsuccess = () => resolve();
+    request.onerror = () => resolve();
+    // Another tab has it open for a moment longer.
+    request.onblocked = () => resolve();
+  });
+}
+
+function sentence(text: string): string {
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
+}
