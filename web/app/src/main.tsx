@@ -6,7 +6,6 @@ import '@pulseboard/react/styles.css';
 import './app.css';
 import { BoardPage, SharePage } from './board';
 import { watchShare } from './shared/pass';
-import { mayEdit, useSession } from './shared/session';
 import { applySettings } from './shared/settings';
 import { Door, NO_QUERY, Rail, type Route, TopBar, useRoute, useShortcuts } from './shell';
 
@@ -14,7 +13,7 @@ import { Door, NO_QUERY, Rail, type Route, TopBar, useRoute, useShortcuts } from
 const HomePage = lazy(async () => ({ default: (await import('./home')).HomePage }));
 const ExplorePage = lazy(async () => ({ default: (await import('./explorer')).ExplorePage }));
 const loadEditor = () => import('./editor');
-const EditorPage = lazy(async () => ({ default: (await loadEditor()).EditorPage }));
+const EditorPage = lazy(async () => ({ default: (await loadEditor()).EditorGate }));
 const StreamsPage = lazy(async () => ({ default: (await import('./streams')).StreamsPage }));
 const StreamPage = lazy(async () => ({ default: (await import('./streams')).StreamPage }));
 const Help = lazy(async () => ({ default: (await import('./shell/help')).Help }));
@@ -52,20 +51,7 @@ function Whole({ route }: { readonly route: Route }) {
   );
 }
 
-/** At an address of the editor, for who may not edit. */
-function NotForYou() {
-  return (
-    <>
-      <TopBar title="Not yours to edit" context=" " />
-      <div className="page-message">
-        <p>Boards are changed by editors and admins. You may look at all that you see.</p>
-      </div>
-    </>
-  );
-}
-
 function Page({ route }: { readonly route: Route }) {
-  const session = useSession();
   switch (route.page) {
     case 'home':
       return <HomePage />;
@@ -74,11 +60,7 @@ function Page({ route }: { readonly route: Route }) {
     case 'share':
       return null;
     case 'edit':
-      return mayEdit(session) ? (
-        <EditorPage key={route.board} board={route.board} panel={route.panel ?? null} />
-      ) : (
-        <NotForYou />
-      );
+      return <EditorPage key={route.board} board={route.board} panel={route.panel ?? null} />;
     case 'streams':
       return <StreamsPage />;
     case 'stream':

@@ -6,6 +6,7 @@ import { Dialog, SelectField, TextField } from '../forms';
 import { ApiError, request } from '../shared/api';
 import { client } from '../shared/live';
 import type { Params } from './plan';
+import './share.css';
 
 interface Share {
   readonly id: string;

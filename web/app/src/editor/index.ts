@@ -1,3 +1,3 @@
 import './editor.css';
 
-export { EditorPage } from './editorPage';
+export { EditorGate } from './gate';

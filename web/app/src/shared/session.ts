@@ -31,7 +31,6 @@ export interface Session {
 }
 
 const KEPT = 'pulseboard.me 1';
-const LAST_USER = 'pulseboard.user';
 
 let session: Session = { status: 'asking', me: keptMe(), was: false };
 const listeners = new Set<() => void>();
@@ -44,7 +43,7 @@ function keptMe(): Me | null {
   }
 }
 
-function keep(me: Me | null): void {
+export function keepMe(me: Me | null): void {
   try {
     if (isShare) {
       return;
@@ -71,11 +70,11 @@ export async function lookWho(): Promise<void> {
   try {
     const response = await fetch(new URL('session', API_URL), withToken({ cache: 'no-store' }));
     if (response.status === 401) {
-      keep(null);
+      keepMe(null);
       tell({ status: 'out', me: session.me, was: session.was });
     } else if (response.ok) {
       const me = (await response.json()) as Me;
-      keep(me);
+      keepMe(me);
       tell({ status: 'in', me, was: true });
     }
   } catch {
@@ -101,68 +100,4 @@ export function mayEdit({ me }: Session): boolean {
 /** Whether queries of one's own may be asked. */
 export function mayAsk({ me }: Pick<Session, 'me'>): boolean {
   return me === null || me.channels.some((pattern) => pattern === '*' || pattern === 'sql:*');
-}
-
-/** Null when it went well, else what was wrong, for a person. */
-export async function logIn(user: string, password: string): Promise<string | null> {
-  try {
-    const response = await fetch(new URL('session', API_URL), {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ user, password }),
-    });
-    if (response.ok) {
-      await forgetOfOthers(user);
-      return null;
-    }
-    const answer = (await response.json().catch(() => ({}))) as { error?: { message?: string } };
-    return sentence(answer.error?.message ?? 'the server refused it');
-  } catch {
-    return 'The server is not reached.';
-  }
-}
-
-/** Ends the login and forgets what was kept of what it showed. The page is to be loaded anew afterwards. */
-export async function logOut(): Promise<void> {
-  await fetch(new URL('session', API_URL), { method: 'DELETE' });
-  keep(null);
-  await forgetAll();
-}
-
-async function forgetOfOthers(user: string): Promise<void> {
-  try {
-    const last = localStorage.getItem(LAST_USER);
-    localStorage.setItem(LAST_USER, user);
-    if (last === null || last === user) {
-      return;
-    }
-  } catch {
-    return;
-  }
-  await forgetAll();
-}
-
-/** What was seen is kept for the next visit, but not for whoever comes next. */
-async function forgetAll(): Promise<void> {
-  try {
-    for (const name of Object.keys(localStorage).filter((each) => each.startsWith('pulseboard.board '))) {
-      localStorage.removeItem(name);
-    }
-  } catch {
-    // Then nothing was kept either.
-  }
-  if (typeof indexedDB === 'undefined') {
-    return;
-  }
-  const request = indexedDB.deleteDatabase('pulseboard');
-  await new Promise<void>((resolve) => {
-    request.onsuccess = () => resolve();
-    request.onerror = () => resolve();
-    // Another tab has it open for a moment longer.
-    request.onblocked = () => resolve();
-  });
-}
-
-function sentence(text: string): string {
-  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
 }

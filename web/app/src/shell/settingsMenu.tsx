@@ -1,9 +1,11 @@
 /** How the app looks: theme, colours, density, for this browser. */
 
+import { lazy, Suspense } from 'react';
 import { SettingsIcon } from '../shared/icons';
 import { Popover } from '../shared/popover';
 import { CHOICES, changeSettings, type Settings, useSettings } from '../shared/settings';
-import { Leave } from './door';
+
+const Leave = lazy(async () => ({ default: (await import('./leave')).Leave }));
 
 const NAMES: { readonly [Name in keyof Settings]: string } = {
   theme: 'Theme',
@@ -25,7 +27,9 @@ export function SettingsMenu() {
       {() => (
         <>
           <Choices />
-          <Leave />
+          <Suspense fallback={null}>
+            <Leave />
+          </Suspense>
         </>
       )}
     </Popover>

@@ -1,0 +1,71 @@
+/** Logging in and out, and forgetting what was kept of what somebody saw. Keeps neither passwords nor what a cookie holds. */
+
+import { API_URL } from './api';
+import { keepMe } from './session';
+
+/** Who logged in here last. */
+const LAST_USER = 'pulseboard.user';
+
+/** Null when it went well, else what was wrong, for a person. */
+export async function logIn(user: string, password: string): Promise<string | null> {
+  try {
+    const response = await fetch(new URL('session', API_URL), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ user, password }),
+    });
+    if (response.ok) {
+      await forgetOfOthers(user);
+      return null;
+    }
+    const answer = (await response.json().catch(() => ({}))) as { error?: { message?: string } };
+    return sentence(answer.error?.message ?? 'the server refused it');
+  } catch {
+    return 'The server is not reached.';
+  }
+}
+
+/** Ends the login and forgets what was kept of what it showed. The page is to be loaded anew afterwards. */
+export async function logOut(): Promise<void> {
+  await fetch(new URL('session', API_URL), { method: 'DELETE' });
+  keepMe(null);
+  await forgetAll();
+}
+
+async function forgetOfOthers(user: string): Promise<void> {
+  try {
+    const last = localStorage.getItem(LAST_USER);
+    localStorage.setItem(LAST_USER, user);
+    if (last === null || last === user) {
+      return;
+    }
+  } catch {
+    return;
+  }
+  await forgetAll();
+}
+
+/** What was seen is kept for the next visit, but not for whoever comes next. */
+async function forgetAll(): Promise<void> {
+  try {
+    for (const name of Object.keys(localStorage).filter((each) => each.startsWith('pulseboard.board '))) {
+      localStorage.removeItem(name);
+    }
+  } catch {
+    // Then nothing was kept either.
+  }
+  if (typeof indexedDB === 'undefined') {
+    return;
+  }
+  const request = indexedDB.deleteDatabase('pulseboard');
+  await new Promise<void>((resolve) => {
+    request.onsuccess = () => resolve();
+    request.onerror = () => resolve();
+    // Another tab has it open for a moment longer.
+    request.onblocked = () => resolve();
+  });
+}
+
+function sentence(text: string): string {
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
+}
