@@ -59,20 +59,30 @@ export function Popover(props: PopoverProps) {
   }, []);
 
   useEffect(() => {
-    const [at, size] = [anchor.current?.getBoundingClientRect(), surface.current?.getBoundingClientRect()];
-    if (!open || at === undefined || size === undefined) {
+    const element = surface.current;
+    if (!open || element === null) {
       return;
     }
-    const wanted = align === 'left' ? at.left : at.right - size.width;
-    const left = Math.max(MARGIN_PX, Math.min(wanted, innerWidth - size.width - MARGIN_PX));
-    const below = at.bottom + 6;
-    const top =
-      below + size.height > innerHeight - MARGIN_PX
-        ? Math.max(MARGIN_PX, innerHeight - size.height - MARGIN_PX)
-        : below;
-    setPlace({ left, top });
-    const first = surface.current?.querySelector<HTMLElement>('[data-autofocus], [role=menuitem]');
-    first?.focus();
+    const put = () => {
+      const [at, size] = [anchor.current?.getBoundingClientRect(), element.getBoundingClientRect()];
+      if (at === undefined) {
+        return;
+      }
+      const wanted = align === 'left' ? at.left : at.right - size.width;
+      const left = Math.max(MARGIN_PX, Math.min(wanted, innerWidth - size.width - MARGIN_PX));
+      const below = at.bottom + 6;
+      const top =
+        below + size.height > innerHeight - MARGIN_PX
+          ? Math.max(MARGIN_PX, innerHeight - size.height - MARGIN_PX)
+          : below;
+      setPlace({ left, top });
+    };
+    put();
+    // What is in it may come a moment later.
+    const sizes = new ResizeObserver(put);
+    sizes.observe(element);
+    element.querySelector<HTMLElement>('[data-autofocus], [role=menuitem]')?.focus();
+    return () => sizes.disconnect();
   }, [open, align]);
 
   return (

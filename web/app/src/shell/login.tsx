@@ -112,7 +112,7 @@ function Asks({ ended }: { readonly ended: boolean }) {
       >
         {problem !== '' ? problem : way === 'token' ? 'It is forgotten when this tab is closed.' : ''}
       </p>
-      <button type="submit" className="button" disabled={isAsking}>
+      <button type="submit" className="button-primary" disabled={isAsking}>
         {way === 'password' ? 'Log in' : 'Open'}
       </button>
       <button
