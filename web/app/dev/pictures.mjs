@@ -24,8 +24,8 @@ const SETTLE_MS = 4_000;
 /** Text stays sharp, and a picture under 150 KB. */
 const QUALITY = 0.9;
 
-const SQL = `SELECT date_trunc('minute', time) AS minute, count(*) AS orders, sum(total) AS revenue
-FROM orders WHERE time > now() - interval '2 hours' GROUP BY 1`;
+const SQL = `SELECT time_bucket(interval '5 minutes', time) AS t, sum(total) AS revenue
+FROM orders WHERE status = 'paid' AND time > now() - interval '12 hours' GROUP BY 1`;
 
 const PLACES = {
   home: '#/',
@@ -89,7 +89,12 @@ async function place() {
 }
 
 async function take(hash, theme, options) {
-  const context = await browser.newContext({ locale: 'en-GB', timezoneId: 'Europe/Berlin', ...options });
+  const context = await browser.newContext({
+    locale: 'en-GB',
+    timezoneId: 'Europe/Berlin',
+    reducedMotion: 'reduce',
+    ...options,
+  });
   const page = await context.newPage();
   await page.goto(`${url}/${hash}${hash.includes('?') ? '&' : '?'}theme=${theme}`);
   await within(SHOWN_MS_MAX, `${hash} to be filled`, async () => {

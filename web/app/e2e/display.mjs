@@ -102,6 +102,8 @@ export const displayTests = {
     const lines = panel(page, 'watchlist').locator('.table-spark path[stroke]');
     await within(SOON_MS, 'two lines', async () => (await lines.count()) === 2);
     const rows = panel(page, 'watchlist').locator('tbody tr', { has: page.locator('.table-spark') });
+    const heads = await panel(page, 'watchlist').locator('th:not(.filler)').allTextContents();
+    assert.deepEqual(heads, ['symbol', 'At', 'Price', 'Price']);
     const colour = (symbol) => rows.filter({ hasText: symbol }).locator('path[stroke]').getAttribute('stroke');
     assert.equal(await colour('RISE'), 'var(--up)');
     assert.equal(await colour('FALL'), 'var(--down)');

@@ -1,4 +1,4 @@
-/** A ranking: the first rows as bars, the rest counted. */
+/** A ranking: the first rows as bars, the rest counted. In the query's order; largest first where it says none. */
 
 import { type KeyedTable, numeric } from '@pulseboard/client';
 import { BarList } from '@pulseboard/react';
@@ -7,7 +7,7 @@ import { useCallback } from 'react';
 import { cellReader, labelColumn, optionNumber, valueColumn } from './columns';
 import type { PanelBodyProps } from './panelBody';
 import { useSample } from './sample';
-import { fillTemplate } from './template';
+import { columnsIn, fillTemplate } from './template';
 
 export function BarListPanel({ panel, source }: PanelBodyProps) {
   const options = panel.options ?? {};
@@ -22,12 +22,16 @@ export function BarListPanel({ panel, source }: PanelBodyProps) {
         const size = numeric(cell(value));
         const share =
           panel.options?.share === true && size !== null && whole > 0 ? `${fixed((100 * size) / whole, 1)} %` : '';
-        const words = fillTemplate(panel.options?.detail ?? '', (column) => numeric(cell(column)), unitOf);
+        const words = lineOf(panel.options?.detail ?? '', (column) => numeric(cell(column)), unitOf);
         const detail = [share, words].filter(Boolean).join(' · ');
         return { key, label: String(cell(label ?? '') ?? '–'), value: size, ...(detail === '' ? {} : { detail }) };
       });
       const first = rows[0]?.cell ?? (() => null);
-      return { items, max: optionNumber(panel.options?.max, first) };
+      return {
+        items,
+        sort: table.ordered ? ('none' as const) : ('value' as const),
+        max: optionNumber(panel.options?.max, first),
+      };
     },
     [panel],
   );
@@ -38,10 +42,18 @@ export function BarListPanel({ panel, source }: PanelBodyProps) {
       items={sample?.items ?? []}
       limit={options.limit}
       max={sample?.max}
+      sort={sample?.sort}
       unit={panel.unit ?? undefined}
       decimals={options.decimals}
       thresholds={panel.thresholds}
       color={options.color}
     />
   );
+}
+
+/** A line of which nothing is known says nothing, and keeps its place. */
+function lineOf(template: string, cell: (column: string) => number | null, unitOf: (column: string) => string): string {
+  const columns = columnsIn(template);
+  const isUnknown = columns.length > 0 && columns.every((column) => cell(column) === null);
+  return isUnknown ? '\u00a0' : fillTemplate(template, cell, unitOf);
 }

@@ -38,7 +38,8 @@ export function StatPanel({ panel, source, zone, span, related }: PanelBodyProps
       canvas: canvas.current,
       clock: span.clock,
       color: seriesToken((options.color ?? 1) - 1),
-      range_ms: parseSpan(options.range) ?? RANGE_MS,
+      // Another panel's rows are shown as far as they go.
+      range_ms: parseSpan(options.range) ?? (options.spark_panel === undefined ? RANGE_MS : undefined),
       min: options.min,
       max: numberOf(options.max),
     });

@@ -10,3 +10,8 @@ export function fillTemplate(
 ): string {
   return template.replace(/\{(\w+)\}/g, (_, column: string) => unitText(value(column), unit(column)));
 }
+
+/** The columns that a text has values of. */
+export function columnsIn(template: string): readonly string[] {
+  return [...template.matchAll(/\{(\w+)\}/g)].map(([, column = '']) => column);
+}

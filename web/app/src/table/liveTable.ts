@@ -163,7 +163,8 @@ export class LiveTable {
     }
     this.#order = this.#held ? heldOrder(this.#order, source.ids()) : source.ids();
     const places = this.#choose(source.columns);
-    const shown: RowSource = places.length === source.columns.length ? source : projected(source, places);
+    const isWhole = places.length === source.columns.length && places.every((place, at) => place === at);
+    const shown: RowSource = isWhole ? source : projected(source, places);
     if (this.#widths.fit(shown, this.#order, this.#written)) {
       this.#layout(shown.columns);
     }

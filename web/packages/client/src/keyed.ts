@@ -48,6 +48,11 @@ export class KeyedTable {
     return this.#rows.size;
   }
 
+  /** Whether the query says in which order its rows are. */
+  get ordered(): boolean {
+    return this.#order !== null;
+  }
+
   /** Where a column stands in a row, -1 if there is none of that name. */
   columnIndex(name: string): number {
     return this.#index.get(name) ?? -1;

@@ -43,6 +43,8 @@ describe('KeyedTable', () => {
 
   it('keeps the order until a new one comes', () => {
     const table = loaded({ a: ['a', 1, 1], b: ['b', 2, 2] }, ['b', 'a']);
+    expect(table.ordered).toBe(true);
+    expect(loaded({ a: ['a', 1, 1] }).ordered).toBe(false);
     expect([...table.rows()].map(([key]) => key)).toEqual(['b', 'a']);
     table.applyDelta({ set: { a: { n: 9 } } });
     expect([...table.rows()].map(([key]) => key)).toEqual(['b', 'a']);

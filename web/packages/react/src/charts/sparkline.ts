@@ -11,7 +11,8 @@ export interface SparklineOptions {
   readonly clock?: NowSource;
   /** The token of its colour. */
   readonly color: string;
-  readonly range_ms: number;
+  /** How much of the past is shown; undefined shows what there is. */
+  readonly range_ms?: number | undefined;
   /** The values that the edges stand for; data beyond them widens the picture. */
   readonly min?: number | undefined;
   readonly max?: number | undefined;
@@ -41,7 +42,7 @@ export class Sparkline {
     const self = this;
     this.#glider = {
       get step_ms() {
-        return (options.range_ms / Math.max(1, self.#width)) * 0.5;
+        return (self.#range_ms(options.clock?.now_ms() ?? Date.now()) / Math.max(1, self.#width)) * 0.5;
       },
       draw: () => this.draw(),
     };
@@ -61,7 +62,7 @@ export class Sparkline {
   }
 
   draw(): void {
-    const { canvas, clock = WALL_CLOCK, color, range_ms } = this.#options;
+    const { canvas, clock = WALL_CLOCK, color } = this.#options;
     const context = canvas.getContext('2d');
     if (context === null || this.#width === 0) {
       return;
@@ -70,7 +71,7 @@ export class Sparkline {
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, this.#width, this.#height);
     const end_ms = clock.now_ms();
-    const points = this.#points(end_ms, range_ms);
+    const points = this.#points(end_ms, this.#range_ms(end_ms));
     if (points.length < 2) {
       return;
     }
@@ -95,10 +96,15 @@ export class Sparkline {
     this.#drawCrosshair(context, end_ms);
   }
 
+  #range_ms(end_ms: number): number {
+    const [first_ms = Number.NEGATIVE_INFINITY] = this.#times;
+    return this.#options.range_ms ?? Math.max(1, end_ms - first_ms);
+  }
+
   /** The instant that the pointer is at in some chart of the page. */
   #drawCrosshair(context: CanvasRenderingContext2D, end_ms: number): void {
     const { time_ms } = crosshair;
-    const x = time_ms === null ? -1 : this.#width * (1 - (end_ms - time_ms) / this.#options.range_ms);
+    const x = time_ms === null ? -1 : this.#width * (1 - (end_ms - time_ms) / this.#range_ms(end_ms));
     if (x < 0 || x > this.#width) {
       return;
     }
