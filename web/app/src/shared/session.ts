@@ -8,19 +8,9 @@
 import { useCallback, useSyncExternalStore } from 'react';
 import { API_URL } from './api';
 import { isShare, withToken } from './pass';
+import type { Me } from './rights';
 
-export type Role = 'ingest' | 'viewer' | 'editor' | 'admin';
-
-export interface Me {
-  readonly id: string | null;
-  readonly name: string;
-  readonly role: Role;
-  readonly channels: readonly string[];
-  /** Whether they logged in, and may log out. */
-  readonly login: boolean;
-  /** The one board that they see, if they came by a link. */
-  readonly share: { readonly board: string; readonly variables: { readonly [name: string]: string } } | null;
-}
+export { mayAsk, mayEdit } from './rights';
 
 export interface Session {
   /** `out`: the server asks who comes. `asking`: it has not said yet, or is not reached. */
@@ -90,14 +80,4 @@ export function useSession(): Session {
     }, []),
     () => session,
   );
-}
-
-/** Whether boards and views may be changed. Until the server has said otherwise, they may: it decides in any case. */
-export function mayEdit({ me }: Session): boolean {
-  return me === null || ((me.role === 'editor' || me.role === 'admin') && mayAsk({ me }));
-}
-
-/** Whether queries of one's own may be asked. */
-export function mayAsk({ me }: Pick<Session, 'me'>): boolean {
-  return me === null || me.channels.some((pattern) => pattern === '*' || pattern === 'sql:*');
 }
