@@ -1,6 +1,7 @@
 /** Who may come into the editor: at its address, others are told. */
 
-import { mayEdit, useSession } from '../shared/session';
+import { mayEdit } from '../shared/rights';
+import { useSession } from '../shared/session';
 import { TopBar } from '../shell';
 import { EditorPage } from './editorPage';
 

@@ -10,8 +10,6 @@ import { API_URL } from './api';
 import { isShare, withToken } from './pass';
 import type { Me } from './rights';
 
-export { mayAsk, mayEdit } from './rights';
-
 export interface Session {
   /** `out`: the server asks who comes. `asking`: it has not said yet, or is not reached. */
   readonly status: 'asking' | 'in' | 'out';

@@ -2,7 +2,8 @@
 
 import type { ComponentType } from 'react';
 import { BoardsIcon, ExploreIcon, KeyboardIcon, Logo, StreamsIcon } from '../shared/icons';
-import { mayAsk, useSession } from '../shared/session';
+import { mayAsk } from '../shared/rights';
+import { useSession } from '../shared/session';
 import { type Route, routeHref } from './route';
 import { SettingsMenu } from './settingsMenu';
 
