@@ -30,7 +30,7 @@ use super::Pool;
 use super::jobs::{Asker, Begin, Job, Rebuilt, refused, schema_moved};
 use super::outcome::{Outcome, Plan, plan_outcome};
 use super::registry::Registry;
-use super::running::{Kind, Maintained, Rerun, Running, state_of};
+use super::running::{Kind, Maintained, Refresh, Rerun, Running, state_of};
 use super::sources::{Faults, SourceHealth};
 use crate::api::{
     EngineConfig, ExplainRunning, History, OutputSink, QueryAnswer, QueryError, QueryErrorKind, QuerySpec,
@@ -307,7 +307,7 @@ impl Core {
             }
             // Others move on with this step; this one says where it stands until it follows.
             running.stands = Some(before);
-            let state = running.tell(ViewState::new(Status::Live, Mode::Maintained), position.now(), true);
+            let state = running.tell(ViewState::new(Status::Live, Mode::Maintained), position.now(), Refresh::Along);
             self.late.push(id);
             return self.emit(id, Delta::default(), state);
         };
@@ -316,7 +316,12 @@ impl Core {
         }
         let Kind::Maintained(maintained) = &running.kind else { return };
         let state = state_of(&maintained.query);
-        let state = running.tell(state, position.now(), tick || !delta.is_empty());
+        let refresh = match (delta.is_empty(), tick) {
+            (false, _) => Refresh::Along,
+            (true, true) => Refresh::Alone,
+            (true, false) => Refresh::Never,
+        };
+        let state = running.tell(state, position.now(), refresh);
         self.emit(id, delta, state);
     }
 
@@ -352,7 +357,7 @@ impl Core {
                 running.kind = Kind::Waiting;
                 let state =
                     ViewState { reason: Some(error.message), ..ViewState::new(Status::Waiting, Mode::Maintained) };
-                let state = running.tell(state, position.now(), true);
+                let state = running.tell(state, position.now(), Refresh::Along);
                 self.emit(id, Delta::default(), state);
             }
             Outcome::Failed { error } => self.fail(id, &error),
@@ -361,7 +366,7 @@ impl Core {
                 running.kind = Kind::Rerun(Rerun { reason, reads_clock, ..Rerun::default() });
                 // What readers hold is not kept current any more from now on; a first answer comes with its own word.
                 let state = ViewState { reason: said, ..ViewState::new(Status::Rerun, Mode::Rerun) };
-                let state = running.told.is_some().then(|| running.tell(state, position.now(), true));
+                let state = running.told.is_some().then(|| running.tell(state, position.now(), Refresh::Along));
                 self.emit(id, Delta::default(), state.flatten());
                 self.remember_streams(id, &streams);
                 self.start_reruns();
@@ -373,7 +378,7 @@ impl Core {
                 let state =
                     ViewState { progress: Some(progress), ..ViewState::new(Status::Backfilling, Mode::Maintained) };
                 // A first answer that is there at once needs no word about how it came.
-                let state = running.told.is_some().then(|| running.tell(state, position.now(), true));
+                let state = running.told.is_some().then(|| running.tell(state, position.now(), Refresh::Along));
                 self.emit(id, Delta::default(), state.flatten());
                 self.remember_streams(id, &plan.streams());
                 self.send_rebuild(id, plan, begin);
@@ -414,7 +419,7 @@ impl Core {
             return;
         };
         let state = ViewState { progress: Some(progress), ..ViewState::new(Status::Backfilling, Mode::Maintained) };
-        let state = running.tell(state, now, true);
+        let state = running.tell(state, now, Refresh::Along);
         self.emit(id, Delta::default(), state);
     }
 
@@ -460,7 +465,7 @@ impl Core {
         if rebuilt.kept.is_some() {
             running.kept = Kept::of(rebuilt.kept, running.events);
         }
-        let state = running.tell(state, position.now(), true);
+        let state = running.tell(state, position.now(), Refresh::Along);
         self.changes.push(InstanceChange { instance: id, update: InstanceUpdate::Snapshot(snapshot, reset), state });
     }
 
@@ -489,7 +494,7 @@ impl Core {
         running.kind = Kind::Failed;
         let state =
             ViewState { reason: Some(error.message.clone()), ..ViewState::new(Status::Error, Mode::Maintained) };
-        let state = running.tell(state, now, true);
+        let state = running.tell(state, now, Refresh::Along);
         self.emit(id, Delta::default(), state);
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use pulseboard_model::time::SECOND_US;
 use pulseboard_model::{
     CommitPart, Delta, InstanceUpdate, Mode, Position, ResetReason, RowKey, Snapshot, Status, TimeUs, ViewState,
 };
@@ -128,6 +129,17 @@ pub(crate) enum Kind {
     Failed,
 }
 
+/// When a state is told that differs in nothing but how fresh it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refresh {
+    /// Not now.
+    Never,
+    /// It goes along with something else: once in a second.
+    Along,
+    /// It would go alone, in a frame to every reader: only if nothing took it along for a second.
+    Alone,
+}
+
 /// One instance.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -195,8 +207,8 @@ impl Running {
     }
 
     /// The state to tell, if it differs from the last one. A newer `input_at` and counts of rows alone are told at most once a
-    /// second, and only if `may_refresh`.
-    pub(crate) fn tell(&mut self, state: ViewState, now: TimeUs, may_refresh: bool) -> Option<ViewState> {
+    /// second, as `refresh` says.
+    pub(crate) fn tell(&mut self, state: ViewState, now: TimeUs, refresh: Refresh) -> Option<ViewState> {
         self.own = Some(state.clone());
         let since = match &self.kind {
             // A window leaves behind what had been dropped.
@@ -213,7 +225,12 @@ impl Running {
             let figures = |state: &ViewState| (state.input_at, state.late_rows, state.truncated_rows);
             let (input_at, late_rows, truncated_rows) = figures(told);
             let same = ViewState { input_at, late_rows, truncated_rows, ..state.clone() } == *told;
-            let fresher = figures(&state) != figures(told) && *at != now && may_refresh;
+            let due = match refresh {
+                Refresh::Never => false,
+                Refresh::Along => *at != now,
+                Refresh::Alone => now.0 - at.0 > SECOND_US,
+            };
+            let fresher = due && figures(&state) != figures(told);
             if same && !fresher {
                 return None;
             }
@@ -225,7 +242,7 @@ impl Running {
     /// The state to tell because of what became of its sources, if it was told one before.
     pub(super) fn tell_again(&mut self, now: TimeUs) -> Option<ViewState> {
         let own = self.own.clone()?;
-        self.tell(own, now, true)
+        self.tell(own, now, Refresh::Along)
     }
 
     /// What EXPLAIN says of it.
@@ -255,5 +272,48 @@ impl Running {
             truncated_rows,
             step_time: self.cost,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pulseboard_model::{Mode, Status};
+
+    use super::*;
+    use crate::api::Params;
+
+    /// At which seconds a word of how fresh the answer is goes to readers: along with rows that changed, and alone.
+    fn told(events_at_ms: &[i64], seconds: i64) -> (Vec<i64>, Vec<i64>) {
+        let spec = QuerySpec { sql: String::new(), timezone: chrono_tz::Tz::UTC, params: Params::new() };
+        let mut running = Running::new(spec);
+        let live = || ViewState::new(Status::Live, Mode::Maintained);
+        let (mut along, mut alone) = (Vec::new(), Vec::new());
+        for second in 0..seconds {
+            let now = TimeUs(second * SECOND_US);
+            if running.tell(live(), now, Refresh::Alone).is_some() {
+                alone.push(second);
+            }
+            for ms in events_at_ms.iter().filter(|ms| **ms / 1_000 == second) {
+                running.input_at = Some(TimeUs(ms * 1_000));
+                if running.tell(live(), now, Refresh::Along).is_some() {
+                    along.push(*ms);
+                }
+            }
+        }
+        assert_eq!(running.told.expect("told").0.input_at, running.input_at, "in the end it is known");
+        (along, alone)
+    }
+
+    #[test]
+    fn how_fresh_an_answer_is_goes_along_with_its_rows_and_alone_only_when_they_rest() {
+        // The state itself is told at the first tick.
+        let each_second = told(&[1_700, 2_700, 3_700], 6);
+        assert_eq!(each_second, (vec![1_700, 2_700, 3_700], vec![0]));
+        let often = told(&[1_100, 1_400, 1_700, 2_100, 2_400], 6);
+        assert_eq!(
+            often,
+            (vec![1_100, 2_100], vec![0, 4]),
+            "the last event of the second is told when the next is over"
+        );
     }
 }

@@ -6,7 +6,7 @@ use pulseboard_model::{Delta, InstanceChange, InstanceId, InstanceUpdate, Mode, 
 
 use super::{Core, QueryAnswer, QueryError, QueryErrorKind};
 use crate::engine::jobs::{Asker, rerun};
-use crate::engine::running::Kind;
+use crate::engine::running::{Kind, Refresh};
 
 /// A query that is re-run is run at most this often.
 const RERUN_EVERY_US: i64 = 1_000_000;
@@ -48,7 +48,7 @@ impl Core {
                 let reason = Some(rerun_reason(&rerun_state.reason));
                 let update = rerun_state.update(&answer);
                 let state = ViewState { reason, ..ViewState::new(Status::Rerun, Mode::Rerun) };
-                let state = running.tell(state, now, true);
+                let state = running.tell(state, now, Refresh::Along);
                 let retry = running.retry_at.is_some_and(|at| at <= clock);
                 if retry {
                     running.retry_at = None;
@@ -66,7 +66,7 @@ impl Core {
             }
             Err(error) => {
                 let state = ViewState { reason: Some(error.message), ..ViewState::new(Status::Error, Mode::Rerun) };
-                let state = running.tell(state, now, true);
+                let state = running.tell(state, now, Refresh::Along);
                 self.emit(id, Delta::default(), state);
             }
         }
