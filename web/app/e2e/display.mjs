@@ -76,7 +76,11 @@ export const displayTests = {
     page.on('websocket', (socket) => socket.on('framereceived', () => (frames += 1)));
     await page.reload();
     await within(SOON_MS, 'a value', async () => /\d/.test(await stat(page, 'CPU').textContent()));
-    await within(SOON_MS, 'charts', async () => (await page.locator('.uplot').count()) >= 4);
+    // Whatever is still on its way would draw itself once when it comes.
+    await within(SOON_MS, 'every panel', async () => {
+      const [charts, heat, waiting] = ['.uplot', '.pb-canvas', '.skeleton'].map((each) => page.locator(each).count());
+      return (await charts) >= 6 && (await heat) > 0 && (await waiting) === 0;
+    });
     await page.evaluate(() => {
       window.hide(true);
       window.drawings = 0;
