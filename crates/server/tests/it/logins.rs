@@ -166,17 +166,20 @@ async fn whatever_changes_a_user_ends_their_logins_and_all_that_is_open_by_them(
         let polled = gone.get("/api/v1/live/poll?channel=view:orders_now").await.ok();
         let path =
             format!("/api/v1/live/poll?channel=view:orders_now&wait=20s&since={}", polled["cursor"].as_str().unwrap());
-        let poll = tokio::spawn(read(gone.bare("GET", &path)));
+        let poll = read(gone.bare("GET", &path));
         until("all are open", async || {
             let list = admin.get("/api/v1/connections").await.ok();
             (list["connections"].as_array().map_or(0, Vec::len) >= 3).then_some(())
         })
         .await;
-        match change {
-            "password" => home.user(&["change", "viewer"], Some("another good password")).await.ok(),
-            "role" => home.user(&["change", "viewer", "--role", "editor"], Some(PASSWORD)).await.ok(),
-            _ => home.user(&["remove", "viewer"], None).await.ok(),
+        let changed = async {
+            match change {
+                "password" => home.user(&["change", "viewer"], Some("another good password")).await.ok(),
+                "role" => home.user(&["change", "viewer", "--role", "editor"], Some(PASSWORD)).await.ok(),
+                _ => home.user(&["remove", "viewer"], None).await.ok(),
+            }
         };
+        let (answer, _said) = within("the poll is answered", futures::future::join(poll, changed)).await;
         let [gone_socket, admin_socket] = &mut sockets;
         assert_eq!(gone_socket.close_code().await, 4_503, "{change}");
         let closed = loop {
@@ -186,7 +189,6 @@ async fn whatever_changes_a_user_ends_their_logins_and_all_that_is_open_by_them(
             }
         };
         assert!(closed.data.contains("token_revoked"), "{closed:?}");
-        let answer = within("the poll is answered", poll).await.unwrap();
         let code = answer.refusal().code;
         assert!(answer.status == 401 && ["token_revoked", "unauthorized"].contains(&code.as_str()), "{answer:?}");
         gone.get("/api/v1/session").await.refused(401, "unauthorized");

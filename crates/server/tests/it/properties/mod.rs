@@ -5,6 +5,7 @@
 mod bodies;
 mod cursors;
 mod depth;
+mod doors;
 mod frames;
 mod socketio;
 mod sql;
@@ -51,6 +52,17 @@ impl World {
             let rows = json!([{"n": 1, "kind": "a", "price": 1.5, "item": {"tags": ["x"]}}, {"n": 2, "kind": "b"}]);
             server.api.accepted("events", &rows).await;
             server
+        });
+        Self { runtime, _home: home, server }
+    }
+
+    /// One whose door is locked: there is a user.
+    fn locked(user: &str, password: &str) -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let home = Home::new("");
+        let server = runtime.block_on(async {
+            home.user(&["add", user, "--role", "viewer"], Some(password)).await.ok();
+            home.start().await
         });
         Self { runtime, _home: home, server }
     }
