@@ -25,6 +25,7 @@ use crate::definitions::DefinitionFiles;
 use crate::figures::Figures;
 use crate::socketio::SocketIoConfig;
 use crate::system::SystemRecord;
+use crate::tls::Tls;
 use crate::web::WebApp;
 
 /// How long a WebSocket may be silent or take nothing.
@@ -62,6 +63,10 @@ pub struct GatewayConfig {
     pub head_timeout: Duration,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
+    /// How long the handshake of TLS may take.
+    pub handshake_timeout: Duration,
+    /// How TLS is spoken; none where requests come without.
+    pub tls: Option<Tls>,
     /// How long a WebSocket may be silent or take nothing.
     pub patience: Patience,
     /// How many connections may follow channels.
@@ -88,6 +93,8 @@ impl GatewayConfig {
             decodes_max: 4,
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
+            handshake_timeout: Duration::from_secs(10),
+            tls: None,
             patience: Patience::default(),
             connections: ConnectionLimits::default(),
             pace: Pace::default(),

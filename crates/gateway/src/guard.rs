@@ -102,6 +102,14 @@ fn check(config: &GatewayConfig, door: Door, uri: &Uri, headers: &HeaderMap) -> 
     }
 }
 
+/// Keeps browsers from coming without TLS. Not on this machine's own names: there it would count for every other port, too.
+fn hsts(config: &GatewayConfig, uri: &Uri, headers: &HeaderMap) -> Option<HeaderValue> {
+    let hsts = config.tls.as_ref()?.hsts()?;
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok().and_then(host_of));
+    let host = host.or_else(|| uri.host().map(str::to_owned))?;
+    (!is_loopback(&host)).then(|| hsts.clone())
+}
+
 /// The middleware around everything.
 pub(crate) async fn guard(State(doorman): State<Doorman>, request: Request, next: Next) -> Response {
     let door = if doorman.auth.is_locked() { Door::Locked } else { Door::Open };
@@ -109,6 +117,7 @@ pub(crate) async fn guard(State(doorman): State<Doorman>, request: Request, next
         Ok(origin) => origin,
         Err(error) => return HttpError(error).into_response(),
     };
+    let hsts = hsts(&doorman.config, request.uri(), request.headers());
     let preflight =
         request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = if preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
@@ -116,6 +125,9 @@ pub(crate) async fn guard(State(doorman): State<Doorman>, request: Request, next
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    if let Some(hsts) = hsts {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts);
+    }
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = origin {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);

@@ -22,6 +22,7 @@ use crate::auth::Caller;
 use crate::connections::Connections;
 use crate::deps::Deps;
 use crate::error::HttpError;
+use crate::tls::Tls;
 
 /// How often metrics are brought together.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
@@ -116,9 +117,10 @@ pub(crate) async fn get_ready(State((deps, health)): State<(Deps, Health)>) -> R
     (code, Json(answer)).into_response()
 }
 
-/// What is wrong with the files of boards and views.
+/// What is wrong with the files of boards, views and the certificate.
 fn problems_of_files(deps: &Deps) -> Vec<String> {
-    deps.catalog.names().problems().iter().map(ToString::to_string).collect()
+    let certificate = deps.config.tls.as_ref().and_then(Tls::problem);
+    deps.catalog.names().problems().iter().chain(&certificate).map(ToString::to_string).collect()
 }
 
 /// What an operator must know of the log.

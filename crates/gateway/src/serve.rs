@@ -1,11 +1,12 @@
 //! The listener, and an orderly end: not ready any more, connections told to come back, at most eight seconds.
 //!
-//! Nobody holds a socket for nothing: a request's head must arrive in time, so must the next one on a socket that stays
+//! Nobody holds a socket for nothing: where TLS is spoken its handshake has its time, a request's head must arrive in time, so must the next one on a socket that stays
 //! open, and whoever takes nothing of an answer for too long is cut off, as is a peer that has gone without a word.
 
 use std::convert::Infallible;
 use std::error::Error;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -17,6 +18,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use pulseboard_runtime::Shutdown;
 use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_io_timeout::TimeoutStream;
@@ -27,6 +29,7 @@ use crate::deps::GatewayConfig;
 use crate::live::LiveDeps;
 use crate::router::{Gateway, router};
 use crate::sockets::{Seat, Sockets};
+use crate::tls::NoTls;
 use crate::wire::{Wire, WireStream};
 use crate::{socketio, system};
 
@@ -122,10 +125,54 @@ impl Door {
         if let Err(error) = prepare(&stream, &self.gateway.deps.config) {
             warn!(%error, "a connection keeps the system's own times");
         }
-        let config = &self.gateway.deps.config;
+        let guest = Guest {
+            router: self.router.clone(),
+            peer,
+            config: Arc::clone(&self.gateway.deps.config),
+            ending: self.ending.clone(),
+            over: self.gateway.deps.tasks.shutdown(),
+        };
+        self.gateway.deps.tasks.spawn("http-connection", async move {
+            let _seat = seat;
+            guest.serve(stream).await;
+        });
+    }
+}
+
+/// One socket that was let in.
+struct Guest {
+    router: Router,
+    peer: SocketAddr,
+    config: Arc<GatewayConfig>,
+    /// Open requests may end, nothing new begins.
+    ending: Shutdown,
+    /// Nothing is waited for any more.
+    over: Shutdown,
+}
+
+impl Guest {
+    async fn serve(self, stream: TcpStream) {
+        let Some(tls) = &self.config.tls else { return self.answer(stream).await };
+        let accepted = tokio::select! {
+            accepted = tls.accept(stream, self.config.handshake_timeout) => accepted,
+            () = self.ending.wait() => return,
+        };
+        match accepted {
+            Ok(stream) => self.answer(stream).await,
+            Err(why) => {
+                metrics::counter!("pulseboard_tls_refused_total", "reason" => why.as_str()).increment(1);
+                if why == NoTls::TookTooLong {
+                    metrics::counter!("pulseboard_sockets_reaped_total", "reason" => "handshake").increment(1);
+                }
+            }
+        }
+    }
+
+    /// Answers requests until the other end has had enough, or we have.
+    async fn answer<S: AsyncRead + AsyncWrite + Send + 'static>(self, stream: S) {
+        let Self { router, peer, config, ending, over } = self;
         let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(taken_max(config)));
-        let router = self.router.clone();
+        stream.set_write_timeout(Some(taken_max(&config)));
         let wire = Wire::new(peer);
         let known = wire.clone();
         let service = service_fn(move |request: hyper::Request<Incoming>| {
@@ -140,27 +187,22 @@ impl Door {
             .header_read_timeout(config.head_timeout)
             .serve_connection(TokioIo::new(WireStream::new(Box::pin(stream), wire)), service)
             .with_upgrades();
-        let tasks = &self.gateway.deps.tasks;
-        let (ending, over) = (self.ending.clone(), tasks.shutdown());
-        tasks.spawn("http-connection", async move {
-            let _seat = seat;
-            tokio::pin!(served);
-            let ended = tokio::select! {
-                ended = served.as_mut() => ended,
-                () = ending.wait() => {
-                    served.as_mut().graceful_shutdown();
-                    tokio::select! {
-                        ended = served.as_mut() => ended,
-                        () = over.wait() => Ok(()),
-                    }
+        tokio::pin!(served);
+        let ended = tokio::select! {
+            ended = served.as_mut() => ended,
+            () = ending.wait() => {
+                served.as_mut().graceful_shutdown();
+                tokio::select! {
+                    ended = served.as_mut() => ended,
+                    () = over.wait() => Ok(()),
                 }
-            };
-            if let Err(error) = ended
-                && let Some(reason) = reaped(&error)
-            {
-                metrics::counter!("pulseboard_sockets_reaped_total", "reason" => reason).increment(1);
             }
-        });
+        };
+        if let Err(error) = ended
+            && let Some(reason) = reaped(&error)
+        {
+            metrics::counter!("pulseboard_sockets_reaped_total", "reason" => reason).increment(1);
+        }
     }
 }
 

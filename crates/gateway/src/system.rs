@@ -18,6 +18,7 @@ use crate::deps::Deps;
 use crate::health::Health;
 use crate::ingest::{Decodes, append};
 use crate::live_figures::Transport;
+use crate::tls::Tls;
 
 /// A row each.
 const EVERY: Duration = Duration::from_secs(1);
@@ -103,7 +104,8 @@ fn measure(
     let per_s = |now: u64, before: u64| (now - before) as f64 / passed.as_secs_f64().max(0.001);
     let (request_avg_ms, request_p99_ms) = deps.figures.latencies_ms();
     let (_, delivery_p50_ms, delivery_p99_ms) = figures.latencies_ms();
-    let problems = deps.log.problems().len() + deps.catalog.names().problems().len();
+    let certificate = deps.config.tls.as_ref().and_then(Tls::problem);
+    let problems = deps.log.problems().len() + deps.catalog.names().problems().len() + certificate.iter().len();
     let mut row = Map::new();
     let counts = [
         ("messages", now.messages),

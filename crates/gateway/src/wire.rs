@@ -129,7 +129,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WireStream<S> {
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let stream = self.get_mut();
         stream.whole()?;
-        ready!(Pin::new(&mut stream.inner).poll_flush(context))?;
+        // What TLS has encrypted may still wait here after its write was taken.
+        let flushed = Pin::new(&mut stream.inner).poll_flush(context);
+        ready!(stream.written(context, flushed))?;
         if let Some(watch) = stream.wire.watch.get() {
             (watch.flushed)();
         }

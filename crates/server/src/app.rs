@@ -4,11 +4,12 @@
 //! is durable and whoever was told so is told. All of it together has one deadline.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pulseboard_gateway::{
-    AuthConfig, Catalog, DefinitionFiles, Deps, Figures, Gateway, GatewayConfig, Keyring, LocalKey, SourceList,
+    AuthConfig, Catalog, DefinitionFiles, Deps, Figures, Gateway, GatewayConfig, Keyring, LocalKey, SourceList, Tls,
 };
 use pulseboard_hub::{Hub, HubConfig};
 use pulseboard_journal::{Archived, EmbeddedConfig, EmbeddedLog, Log, has_credentials};
@@ -23,12 +24,12 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{error, warn};
 
 use crate::checkpoint_files::CheckpointFiles;
-use crate::config::{AuthSettings, ServerConfig};
+use crate::config::{AuthSettings, ServerConfig, TlsSettings};
 use crate::definitions::{self, Keeper};
 use crate::feeder::{self, Feeder};
 use crate::log_history::LogHistory;
 use crate::rollups::Wanted;
-use crate::{archive, jwks, local_key, references, rollups, simulators, source_sink, web};
+use crate::{archive, jwks, local_key, references, rollups, simulators, source_sink, tls_files, web};
 
 /// How long the whole end may take. Who waits for us (systemd, a container) kills after ten seconds.
 const STOP_MAX: Duration = Duration::from_millis(9_500);
@@ -65,6 +66,7 @@ pub struct App {
     gateway: Gateway,
     listener: TcpListener,
     address: SocketAddr,
+    url: String,
     log: Arc<EmbeddedLog>,
     feeder: Feeder,
     tasks: Tasks,
@@ -76,7 +78,7 @@ impl App {
     ///
     /// # Errors
     /// [`StartError`]: a busy port, a locked or damaged directory, declared types that the log contradicts.
-    pub async fn start(config: ServerConfig, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+    pub async fn start(mut config: ServerConfig, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         refuse_unlocked(&config)?;
         let listener = TcpListener::bind(config.listen).await.map_err(|error| match error.kind() {
             std::io::ErrorKind::AddrInUse => {
@@ -108,7 +110,9 @@ impl App {
         local_key::write(&config.data_dir, &local).map_err(|error| {
             StartError::one(format!("writing the command line's key in `{}`: {error}", config.data_dir.display()))
         })?;
-        embedded.set_url(&format!("http://{address}")).map_err(|error| StartError::one(error.to_string()))?;
+        let url = format!("{}://{address}", if config.tls.is_some() { "https" } else { "http" });
+        let tls = speak_tls(config.tls.take(), &config.data_dir, &tasks)?;
+        embedded.set_url(&url).map_err(|error| StartError::one(error.to_string()))?;
         let embedded = Arc::new(embedded);
         let archived = archive::open(&config, embedded.clone(), clock.clone(), &tasks).await?;
         let log: Arc<dyn Log> = match &archived {
@@ -194,6 +198,8 @@ impl App {
             patience: limits.patience,
             head_timeout: limits.head_timeout,
             body_timeout: limits.body_timeout,
+            handshake_timeout: limits.handshake_timeout,
+            tls,
             pace: limits.pace,
             connections: limits.connections,
             system: config.system,
@@ -216,13 +222,19 @@ impl App {
             tasks: tasks.clone(),
             web: web::web_app(),
         };
-        Ok(Self { gateway: Gateway::new(deps), listener, address, log: embedded, feeder, tasks, log_tasks })
+        Ok(Self { gateway: Gateway::new(deps), listener, address, url, log: embedded, feeder, tasks, log_tasks })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The same as whoever asks must write it.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Serves until `stop`, then ends in order, within ten seconds.
@@ -274,6 +286,19 @@ fn refuse_unlocked(config: &ServerConfig) -> Result<(), StartError> {
         ))),
         Err(error) => Err(StartError::one(error.to_string())),
     }
+}
+
+/// How TLS is spoken, if it is; its files are looked at from now on.
+fn speak_tls(settings: Option<TlsSettings>, data_dir: &Path, tasks: &Tasks) -> Result<Option<Tls>, StartError> {
+    let certificate = settings.as_ref().map(|settings| &settings.certificate);
+    tls_files::tell(data_dir, certificate.as_slice()).map_err(|error| {
+        StartError::one(format!("writing which certificate is shown in `{}`: {error}", data_dir.display()))
+    })?;
+    let Some(TlsSettings { files, certificate, hsts }) = settings else { return Ok(None) };
+    let tls = Tls::new(&certificate, hsts).map_err(|error| StartError::one(format!("setting up TLS: {error}")))?;
+    let watched = tls_files::run(files, tls.clone(), data_dir.to_owned(), certificate, tasks.shutdown());
+    tasks.spawn("tls-files", watched);
+    Ok(Some(tls))
 }
 
 /// The door as the gateway knows it; keys that are fetched are fetched from now on.

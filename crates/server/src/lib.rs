@@ -17,4 +17,5 @@ mod rollups;
 mod simulators;
 mod source_sink;
 mod sql_text;
+mod tls_files;
 mod web;

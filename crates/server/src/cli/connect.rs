@@ -7,14 +7,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use pulseboard_journal::read_owner;
 use pulseboard_protocol::Secret;
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
-use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use reqwest_tls::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest_tls::{Client, RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
 
 use super::Failure;
 use super::args::Target;
-use crate::local_key;
+use super::pinned::only;
 use crate::sql_text::sentence;
+use crate::{local_key, tls_files};
 
 /// The environment variable with the token for a server elsewhere.
 const TOKEN_VARIABLE: &str = "PULSEBOARD_TOKEN";
@@ -70,23 +71,33 @@ pub(super) fn find_server(target: &Target) -> Result<Server, Failure> {
 pub(super) fn find_running(target: &Target) -> Result<Option<Server>, Failure> {
     let given = std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty()).map(Secret::new);
     if let Some(url) = &target.url {
-        return server(url, given).map(Some);
+        return server(url, given, None).map(Some);
     }
     let Some(url) = owner_url(&target.data_dir) else { return Ok(None) };
-    server(&url, given.or_else(|| local_key::read(&target.data_dir))).map(Some)
+    let certificates = tls_files::shown(&target.data_dir);
+    server(&url, given.or_else(|| local_key::read(&target.data_dir)), Some(certificates)).map(Some)
 }
 
 fn owner_url(dir: &Path) -> Option<String> {
     read_owner(dir).and_then(|owner| owner.url)
 }
 
-fn server(url: &str, token: Option<Secret>) -> Result<Server, Failure> {
+/// A server by its URL. One that is named must have a certificate that this machine trusts; of one that was found the
+/// `certificates` are known.
+fn server(url: &str, token: Option<Secret>, certificates: Option<Vec<String>>) -> Result<Server, Failure> {
     let parsed = Url::parse(url).ok().filter(|parsed| parsed.has_host());
     let parsed = parsed.ok_or_else(|| {
         Failure::setup(format!("`{url}` is not a server's URL: use one such as http://127.0.0.1:8080"))
     })?;
     let mut client = Client::builder().connect_timeout(Duration::from_secs(5));
-    if is_loopback(&parsed) {
+    if parsed.scheme() != "https" {
+        // They are read from many files, for nothing.
+        client = client.tls_built_in_root_certs(false);
+    } else if let Some(certificates) = &certificates {
+        let tls = only(certificates).map_err(|error| Failure::setup(format!("cannot speak TLS: {error}")))?;
+        client = client.use_preconfigured_tls(tls);
+    }
+    if is_loopback(&parsed) || certificates.is_some() {
         // A proxy of the environment stands for what is elsewhere; it cannot reach this machine's loopback.
         client = client.no_proxy();
     }
@@ -109,18 +120,26 @@ fn is_loopback(url: &Url) -> bool {
 
 impl Server {
     /// What a failed call means.
-    pub(super) fn unreachable(&self, error: &reqwest::Error) -> Failure {
+    pub(super) fn unreachable(&self, error: &reqwest_tls::Error) -> Failure {
         let mut cause: &dyn std::error::Error = error;
         while let Some(deeper) = cause.source() {
             cause = deeper;
         }
-        Failure::refused(format!("`{}` does not answer: {cause}", self.url))
+        let what = cause.to_string();
+        if what.contains("UnknownIssuer") {
+            let name = "set SSL_CERT_FILE to the PEM file of who signed it";
+            return Failure::refused(format!(
+                "the certificate of `{}` is not trusted on this machine: {name}",
+                self.url
+            ));
+        }
+        Failure::refused(format!("`{}` does not answer: {what}", self.url))
     }
 
     /// Posts JSON and reads the answer in the format that `accept` names.
     pub(super) async fn post_for(&self, path: &str, body: &Value, accept: &str) -> Result<Bytes, Failure> {
-        let request = self.client.post(format!("{}{path}", self.url)).header(ACCEPT, accept).json(body);
-        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let response =
+            self.json(path, body).header(ACCEPT, accept).send().await.map_err(|error| self.unreachable(&error))?;
         if !response.status().is_success() {
             return Err(self.read(response).await.err().unwrap_or_else(|| Failure::refused("the server refused it")));
         }
@@ -134,12 +153,16 @@ impl Server {
 
     /// Puts JSON and reads the JSON answer.
     pub(super) async fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        self.asked(self.client.put(format!("{}{path}", self.url)).json(body)).await
+        self.asked(with_json(self.client.put(format!("{}{path}", self.url)), body)).await
     }
 
     /// Deletes something and reads the JSON answer, if there is one.
     pub(super) async fn delete(&self, path: &str) -> Result<Value, Failure> {
         self.asked(self.client.delete(format!("{}{path}", self.url))).await
+    }
+
+    fn json(&self, path: &str, body: &Value) -> RequestBuilder {
+        with_json(self.client.post(format!("{}{path}", self.url)), body)
     }
 
     async fn asked(&self, request: RequestBuilder) -> Result<Value, Failure> {
@@ -149,7 +172,7 @@ impl Server {
 
     /// Posts JSON and reads the JSON answer.
     pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        self.asked(self.client.post(format!("{}{path}", self.url)).json(body)).await
+        self.asked(self.json(path, body)).await
     }
 
     /// Reads a JSON answer, or the error that it carries.
@@ -158,15 +181,23 @@ impl Server {
         if status == StatusCode::NO_CONTENT {
             return Ok(Value::Null);
         }
-        let body: Value = response.json().await.map_err(|error| {
-            if error.is_decode() {
-                let what = format!("`{}` answered {status} with something else than JSON: is it Pulseboard?", self.url);
-                return Failure::refused(what);
-            }
-            self.unreachable(&error)
+        let body = response.bytes().await.map_err(|error| self.unreachable(&error))?;
+        let body: Value = serde_json::from_slice(&body).map_err(|_| {
+            let what = format!("`{}` answered {status} with something else than JSON: is it Pulseboard?", self.url);
+            Failure::refused(what)
         })?;
         if status.is_success() { Ok(body) } else { Err(refusal(status, &body)) }
     }
+}
+
+fn with_json(request: RequestBuilder, body: &Value) -> RequestBuilder {
+    request.header(CONTENT_TYPE, "application/json").body(body.to_string())
+}
+
+/// The JSON of an answer that is an error; null if it is none.
+pub(super) async fn body_of(response: Response) -> Value {
+    let body = response.bytes().await.unwrap_or_default();
+    serde_json::from_slice(&body).unwrap_or_default()
 }
 
 /// The error of an answer, with the place in the SQL if it names one.
@@ -196,7 +227,7 @@ mod tests {
             assert_eq!(is_loopback(&Url::parse(url).unwrap()), expected, "{url}");
         }
         for bad in ["", "127.0.0.1:8080", "mailto:x"] {
-            let failure = server(bad, None).unwrap_err();
+            let failure = server(bad, None, None).unwrap_err();
             assert!(failure.code == 2 && failure.lines[0].contains("not a server's URL"), "{failure:?}");
         }
     }

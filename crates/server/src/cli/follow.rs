@@ -9,14 +9,14 @@ use futures::stream::BoxStream;
 use serde_json::Value;
 
 use super::Failure;
-use super::connect::{Server, refusal};
+use super::connect::{Server, body_of, refusal};
 use super::out::reader_gone;
 use super::sse::Cutter;
 
 /// A stream of frames.
 pub(super) struct Follower {
     server: Server,
-    bytes: BoxStream<'static, reqwest::Result<Bytes>>,
+    bytes: BoxStream<'static, reqwest_tls::Result<Bytes>>,
     cutter: Cutter,
     frames: VecDeque<Value>,
     gone: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -33,7 +33,7 @@ impl Follower {
         let response = server.client.get(url).send().await.map_err(|error| server.unreachable(&error))?;
         if !response.status().is_success() {
             let status = response.status();
-            return Err(refusal(status, &response.json().await.unwrap_or(Value::Null)));
+            return Err(refusal(status, &body_of(response).await));
         }
         Ok(Self {
             server: server.clone(),

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use pulseboard_model::StreamName;
-use reqwest::StatusCode;
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest_tls::StatusCode;
+use reqwest_tls::header::{CONTENT_TYPE, RETRY_AFTER};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::Failure;
 use super::args::IngestArgs;
-use super::connect::{Server, find_server, refusal};
+use super::connect::{Server, body_of, find_server, refusal};
 
 /// A request holds at most this many bytes of rows (a longer single row is a request of its own).
 const REQUEST_BYTES: usize = 1 << 20;
@@ -176,13 +176,14 @@ async fn send(
                 let after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
                 if attempt >= ATTEMPTS_MAX {
                     let status = response.status();
-                    return Err(refusal(status, &response.json().await.unwrap_or(Value::Null)));
+                    return Err(refusal(status, &body_of(response).await));
                 }
                 Duration::from_secs(after.unwrap_or(1))
             }
             Ok(response) => {
                 let status = response.status();
-                let answer: Value = response.json().await.map_err(|error| server.unreachable(&error))?;
+                let answer = response.bytes().await.map_err(|error| server.unreachable(&error))?;
+                let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
                 // 422 says that no row was valid: its errors are listed like any other.
                 if !status.is_success() && status != StatusCode::UNPROCESSABLE_ENTITY {
                     return Err(refusal(status, &answer));

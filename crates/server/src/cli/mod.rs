@@ -12,6 +12,7 @@ mod ingest;
 mod live_answer;
 mod live_query;
 mod out;
+mod pinned;
 mod query;
 mod serve;
 mod sse;

@@ -46,7 +46,7 @@ async fn serve(config: impl FnOnce() -> Result<ServerConfig, Vec<Problem>>) -> R
     let mut int =
         signal(SignalKind::interrupt()).map_err(|error| Failure::setup(format!("cannot wait for signals: {error}")))?;
     let serving = app.address();
-    println!("http://{serving}");
+    println!("{}", app.url());
     // Whoever started us may wait for this line.
     let _flushed = std::io::stdout().flush().is_ok();
     info!(address = %serving, "listening");

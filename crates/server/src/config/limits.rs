@@ -47,6 +47,8 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// How long a request's body may take to arrive.
     pub body_timeout: Duration,
+    /// How long the handshake of TLS may take.
+    pub handshake_timeout: Duration,
     /// How often frames leave at most, whatever a subscription asks for.
     pub pace: Pace,
     /// How many connections may follow channels.
@@ -64,6 +66,7 @@ impl Default for Limits {
             patience: Patience::default(),
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
+            handshake_timeout: Duration::from_secs(10),
             // A hertz for each ms, and nothing collected: what `frame_floor` is slower than anyway.
             pace: Pace { max_hz: Some(1_000.0), batch_ms: Some(0) },
             connections: ConnectionLimits::default(),
@@ -104,6 +107,7 @@ pub(super) fn read_limits(root: &mut Reader<'_>, file: &str, problems: &mut Vec<
         let mut requests = Reader::new(file, "limits.requests", table);
         set(&mut limits.head_timeout, requests.read("head", problems, patience_of));
         set(&mut limits.body_timeout, requests.read("body", problems, patience_of));
+        set(&mut limits.handshake_timeout, requests.read("handshake", problems, patience_of));
         requests.finish(problems);
     }
     let pace = read_pace(&mut reader, problems);

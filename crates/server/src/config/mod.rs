@@ -19,6 +19,7 @@ mod references;
 mod socketio;
 mod sources;
 mod streams;
+mod tls;
 mod values;
 
 use std::net::SocketAddr;
@@ -40,6 +41,7 @@ pub use checkpoints::CheckpointConfig;
 pub use definitions::{Assembled, DefinitionSet, Places};
 pub use limits::Limits;
 pub use reader::Problem;
+pub use tls::{TlsFiles, TlsSettings};
 
 use crate::sql_text::sentence;
 use archive::read_archive;
@@ -51,6 +53,7 @@ use references::read_references;
 use socketio::read_socketio;
 use sources::read_sources;
 use streams::read_streams;
+use tls::read_tls;
 use values::{timezone, wrong};
 
 /// The board of the server itself, unless a file replaces it.
@@ -71,6 +74,8 @@ pub struct ServerConfig {
     pub allowed_origins: Vec<String>,
     /// How the door is set up.
     pub auth: AuthSettings,
+    /// The certificate, if the server speaks TLS.
+    pub tls: Option<TlsSettings>,
     /// Whether this machine is measured.
     pub host_source: bool,
     /// Which worlds are simulated.
@@ -193,6 +198,7 @@ fn build(
     let (listen, data_dir, allowed_origins) = server(&mut root, file, problems);
     let listen = overrides.listen.or(listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
     let auth = read_auth(&mut root, problems);
+    let tls = read_tls(&mut root, dir, problems);
     let mut sources = read_sources(&mut root, zone, problems);
     sources.host |= is_default;
     let (streams, mut retention) = read_streams(&mut root, sources.host, problems);
@@ -236,6 +242,7 @@ fn build(
         timezone: zone,
         allowed_origins,
         auth,
+        tls,
         host_source: sources.host,
         simulators: sources.simulators,
         streams,

@@ -46,6 +46,11 @@ impl<'a> Reader<'a> {
         Self { file, path: path.into(), table, known: BTreeSet::new() }
     }
 
+    /// The file being read.
+    pub(super) fn file(&self) -> &str {
+        self.file
+    }
+
     /// The dotted path of a key of this table.
     pub(super) fn path(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }

@@ -12,7 +12,7 @@ use chrono_tz::Tz;
 use toml::Value;
 
 /// A text that begins so is read from the file that follows.
-const FILE_PREFIX: &str = "file:";
+pub(super) const FILE_PREFIX: &str = "file:";
 /// The largest file that a text is read from.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -41,7 +41,7 @@ pub(super) fn resolved(value: &Value, dir: &Path) -> Result<Value, String> {
 }
 
 /// Replaces `${NAME}` by the environment's value.
-fn with_environment(text: &str) -> Result<String, String> {
+pub(super) fn with_environment(text: &str) -> Result<String, String> {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {

@@ -47,6 +47,7 @@ mod storms;
 mod stream_delete;
 mod support;
 mod system;
+mod tls;
 mod token_command;
 mod tokens;
 mod transports;

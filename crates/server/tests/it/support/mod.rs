@@ -12,5 +12,6 @@ pub(crate) mod random;
 pub(crate) mod server;
 pub(crate) mod socketio;
 pub(crate) mod stall;
+pub(crate) mod tls;
 pub(crate) mod until;
 pub(crate) mod writer;

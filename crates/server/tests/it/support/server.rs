@@ -111,7 +111,7 @@ impl Home {
             return Err(within("the end of the server", child.wait()).await.unwrap());
         }
         let url = line.trim().to_owned();
-        let address = url.strip_prefix("http://").and_then(|address| address.parse().ok());
+        let address = url.split_once("://").and_then(|(_, address)| address.parse().ok());
         let address = address.unwrap_or_else(|| panic!("no URL but `{line}`; the log says: {}", self.said()));
         Ok(Server { child, _stdout: stdout, api: Api::new(&url), address, log })
     }
