@@ -70,7 +70,7 @@ nightly: need-test ## 10,000 new cases of live against batch, 50 crashes at each
 	@PULSEBOARD_ARCHIVE_ROUNDS=$(or $(ROUNDS),50) cargo test --workspace --test it what_was_acknowledged
 
 # CASES says how many of each, SEED which.
-fuzz: need-test $(NODE_MODULES) ## 20,000 bodies, queries, messages, cursors and packets by chance, against the built server
+fuzz: need-test $(NODE_MODULES) ## 20,000 bodies, queries, messages, cursors, tokens and packets by chance, against the built server
 	$(call section,Whatever is sent)
 	@PULSEBOARD_FUZZ_CASES=$(or $(CASES),20000) PULSEBOARD_TEST_SEED=$(or $(SEED),$$RANDOM$$RANDOM) \
 		cargo test --workspace --test it properties:: -- --nocapture

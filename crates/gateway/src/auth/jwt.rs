@@ -144,7 +144,7 @@ fn who_of(config: &JwtConfig, claims: &Value, now_us: i64) -> Result<Who, Refuse
     if channels.len() > CLAIMS_MAX || ours.params.len() > CLAIMS_MAX {
         return Err(no("the token has more than 100 channels or parameters"));
     }
-    let bound: Params = param_cells(&ours.params).map_err(Refused::No)?;
+    let bound: Params = param_cells(&ours.params).map_err(|error| no(&error.message))?;
     let subject: String = standard.sub.unwrap_or_default().chars().take(NAME_CHARS_MAX).collect();
     Ok(Who {
         pass: Pass::Token,

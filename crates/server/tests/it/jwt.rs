@@ -17,13 +17,13 @@ use crate::support::connection::Socket;
 use crate::support::server::Home;
 use crate::support::until::until;
 
-const SECRET: &str = "a secret that is long enough for HS256";
+pub(crate) const SECRET: &str = "a secret that is long enough for HS256";
 
-fn now_s() -> u64 {
+pub(crate) fn now_s() -> u64 {
     u64::try_from(SystemClock::shared().now_us()).unwrap() / 1_000_000
 }
 
-fn token(header: &Value, claims: &Value, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
+pub(crate) fn token(header: &Value, claims: &Value, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
     let coded = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
     let text = format!("{}.{}", coded(header), coded(claims));
     let signature = BASE64_URL_SAFE_NO_PAD.encode(sign(text.as_bytes()));
@@ -119,13 +119,13 @@ async fn a_tenant_sees_its_own_rows_whatever_it_asks_for() {
 }
 
 /// Who publishes keys: any number of them, asked any number of times.
-struct Publisher {
-    url: String,
-    set: Arc<Mutex<Value>>,
+pub(crate) struct Publisher {
+    pub(crate) url: String,
+    pub(crate) set: Arc<Mutex<Value>>,
     asked: Arc<AtomicUsize>,
 }
 
-async fn publisher() -> Publisher {
+pub(crate) async fn publisher() -> Publisher {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/keys", listener.local_addr().unwrap());
     let (set, asked) = (Arc::new(Mutex::new(json!({"keys": []}))), Arc::new(AtomicUsize::new(0)));
@@ -143,12 +143,12 @@ async fn publisher() -> Publisher {
     Publisher { url, set, asked }
 }
 
-fn key() -> Ed25519KeyPair {
+pub(crate) fn key() -> Ed25519KeyPair {
     let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
     Ed25519KeyPair::from_pkcs8(key.as_ref()).unwrap()
 }
 
-fn published(kid: &str, key: &Ed25519KeyPair) -> Value {
+pub(crate) fn published(kid: &str, key: &Ed25519KeyPair) -> Value {
     let x = BASE64_URL_SAFE_NO_PAD.encode(key.public_key().as_ref());
     json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "use": "sig", "kid": kid, "x": x}]})
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::support::api::{Api, read};
 use crate::support::cli::pulseboard;
 use crate::support::server::Home;
+use crate::support::until::until;
 
 const VIEW: &str = "[views.totals]\nsql = \"SELECT count(*) AS n FROM events\"\n";
 
@@ -24,8 +25,8 @@ async fn tokens_are_made_listed_and_taken_back_with_a_server_and_without_one() {
     let file = home.file("events.ndjson");
     std::fs::write(&file, "{\"n\":1}\n{\"n\":2}\n").unwrap();
     pulseboard(["ingest", "events", file.to_str().unwrap(), "--data-dir", &data_dir]).await.ok();
-    let count = pulseboard(["query", "SELECT count(*) FROM events", "--format", "csv", "--data-dir", &data_dir]).await;
-    assert!(count.ok().ends_with("2\n"));
+    let count = ["query", "SELECT count(*) FROM events", "--format", "csv", "--data-dir", &data_dir];
+    until("both are counted", async || pulseboard(count).await.ok().ends_with("2\n").then_some(())).await;
 
     let ingest = home.new_token(&["--role", "ingest", "--channels", "stream:events,stream:orders"]).await;
     server.api.with_token(&ingest).accepted("events", &json!({"n": 3})).await;

@@ -9,6 +9,7 @@ mod doors;
 mod frames;
 mod socketio;
 mod sql;
+mod tokens;
 
 use std::fmt::Debug;
 
@@ -46,13 +47,18 @@ struct World {
 impl World {
     fn new() -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let home = Home::new("[views.totals]\nsql = \"SELECT count(*) AS n FROM events\"\n");
-        let server = runtime.block_on(async {
-            let server = home.start().await;
+        let world = Self::on(runtime, "[views.totals]\nsql = \"SELECT count(*) AS n FROM events\"\n");
+        world.runtime.block_on(async {
             let rows = json!([{"n": 1, "kind": "a", "price": 1.5, "item": {"tags": ["x"]}}, {"n": 2, "kind": "b"}]);
-            server.api.accepted("events", &rows).await;
-            server
+            world.server.api.accepted("events", &rows).await;
         });
+        world
+    }
+
+    /// One whose server runs what `config` names, and has no events.
+    fn on(runtime: Runtime, config: &str) -> Self {
+        let home = Home::new(config);
+        let server = runtime.block_on(home.start());
         Self { runtime, _home: home, server }
     }
 
