@@ -1,14 +1,17 @@
-//! How many connections may follow channels: in all, of one address, and new ones a second.
+//! How many connections may follow channels: in all, of one address, of one token, and new ones a second.
 //!
 //! Whoever is refused is told when to come back, so that a storm is spread instead of served badly. Addresses of this
 //! machine are not limited one by one: a proxy stands there for everybody.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::IpAddr;
 
 use tokio::time::Instant;
 
 use crate::connections::Arrival;
+use crate::rate::Allowance;
 
 /// The limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,13 +20,15 @@ pub struct ConnectionLimits {
     pub total_max: usize,
     /// Of one address that is not of this machine.
     pub per_address_max: usize,
+    /// Of one token, wherever it is shown.
+    pub per_token_max: usize,
     /// New ones in a second.
     pub per_second_max: u32,
 }
 
 impl Default for ConnectionLimits {
     fn default() -> Self {
-        Self { total_max: 20_000, per_address_max: 1_000, per_second_max: 2_000 }
+        Self { total_max: 20_000, per_address_max: 1_000, per_token_max: 10_000, per_second_max: 2_000 }
     }
 }
 
@@ -32,16 +37,18 @@ impl Default for ConnectionLimits {
 pub(crate) enum Refused {
     Total,
     Address,
+    Token,
     Rate,
 }
 
 impl Refused {
-    pub(crate) const ALL: [Self; 3] = [Self::Total, Self::Address, Self::Rate];
+    pub(crate) const ALL: [Self; 4] = [Self::Total, Self::Address, Self::Token, Self::Rate];
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Total => "total",
             Self::Address => "address",
+            Self::Token => "token",
             Self::Rate => "rate",
         }
     }
@@ -51,6 +58,9 @@ impl Refused {
             Self::Total => format!("there are already {} connections, the most allowed", limits.total_max),
             Self::Address => {
                 format!("your address has {} connections already, the most allowed", limits.per_address_max)
+            }
+            Self::Token => {
+                format!("your token has {} connections already, the most allowed", limits.per_token_max)
             }
             Self::Rate => format!("there are {} new connections in this second already", limits.per_second_max),
         }
@@ -62,14 +72,23 @@ impl Refused {
 pub(crate) struct Admission {
     limits: ConnectionLimits,
     of_address: HashMap<IpAddr, usize>,
-    /// New connections that may still come now; fills up at the allowed rate, to a second's worth.
-    left: f64,
-    filled_at: Instant,
+    of_token: HashMap<String, usize>,
+    /// New connections that may still come now.
+    arrivals: Allowance,
+}
+
+/// Whose connection it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Whose<'a> {
+    pub(crate) ip: IpAddr,
+    /// The token that was shown, by its id; none where nothing need be.
+    pub(crate) token: Option<&'a str>,
 }
 
 impl Admission {
     pub(crate) fn new(limits: ConnectionLimits, now: Instant) -> Self {
-        Self { limits, of_address: HashMap::new(), left: f64::from(limits.per_second_max), filled_at: now }
+        let arrivals = Allowance::full(limits.per_second_max, now);
+        Self { limits, of_address: HashMap::new(), of_token: HashMap::new(), arrivals }
     }
 
     pub(crate) const fn limits(&self) -> ConnectionLimits {
@@ -77,35 +96,59 @@ impl Admission {
     }
 
     /// Counts a connection in, if there is room beside the `taken`.
-    pub(crate) fn admit(&mut self, ip: IpAddr, taken: usize, arrival: Arrival, now: Instant) -> Result<(), Refused> {
-        let rate = f64::from(self.limits.per_second_max);
-        self.left = (self.left + (now - self.filled_at).as_secs_f64() * rate).min(rate);
-        self.filled_at = now;
-        let cost = if arrival == Arrival::New { 1.0 } else { 0.0 };
+    pub(crate) fn admit(
+        &mut self,
+        whose: Whose<'_>,
+        taken: usize,
+        arrival: Arrival,
+        now: Instant,
+    ) -> Result<(), Refused> {
+        let has_room = self.arrivals.has_one(self.limits.per_second_max, now);
         if taken >= self.limits.total_max {
             return Err(Refused::Total);
         }
-        if self.left < cost {
+        if arrival == Arrival::New && !has_room {
             return Err(Refused::Rate);
         }
-        if !ip.is_loopback() {
-            let count = self.of_address.entry(ip).or_default();
-            if *count >= self.limits.per_address_max {
-                return Err(Refused::Address);
-            }
-            *count += 1;
+        let address = Some(whose.ip).filter(|ip| !ip.is_loopback());
+        if address.is_some_and(|ip| open(&self.of_address, &ip) >= self.limits.per_address_max) {
+            return Err(Refused::Address);
         }
-        self.left -= cost;
+        if whose.token.is_some_and(|token| open(&self.of_token, token) >= self.limits.per_token_max) {
+            return Err(Refused::Token);
+        }
+        if let Some(ip) = address {
+            *self.of_address.entry(ip).or_default() += 1;
+        }
+        if let Some(token) = whose.token {
+            *self.of_token.entry(token.to_owned()).or_default() += 1;
+        }
+        if arrival == Arrival::New {
+            self.arrivals.take();
+        }
         Ok(())
     }
 
     /// Counts one out.
-    pub(crate) fn leave(&mut self, ip: IpAddr) {
-        if let Some(count) = self.of_address.get_mut(&ip) {
-            *count -= 1;
-            if *count == 0 {
-                self.of_address.remove(&ip);
-            }
+    pub(crate) fn leave(&mut self, whose: Whose<'_>) {
+        close(&mut self.of_address, &whose.ip);
+        if let Some(token) = whose.token {
+            close(&mut self.of_token, token);
+        }
+    }
+}
+
+/// How many are open of somebody.
+fn open<K: Borrow<Q> + Eq + Hash, Q: Eq + Hash + ?Sized>(counts: &HashMap<K, usize>, of: &Q) -> usize {
+    counts.get(of).copied().unwrap_or_default()
+}
+
+/// One less is open of somebody. Nothing is kept of who has left.
+fn close<K: Borrow<Q> + Eq + Hash, Q: Eq + Hash + ?Sized>(counts: &mut HashMap<K, usize>, of: &Q) {
+    if let Some(count) = counts.get_mut(of) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(of);
         }
     }
 }
@@ -116,10 +159,11 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: ConnectionLimits = ConnectionLimits { total_max: 10, per_address_max: 2, per_second_max: 4 };
+    const LIMITS: ConnectionLimits =
+        ConnectionLimits { total_max: 10, per_address_max: 2, per_token_max: 3, per_second_max: 4 };
 
-    fn ip(text: &str) -> IpAddr {
-        text.parse().expect("an address")
+    fn ip(text: &str) -> Whose<'static> {
+        Whose { ip: text.parse().expect("an address"), token: None }
     }
 
     #[test]
@@ -143,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_has_its_share_and_gets_it_back() {
+    fn an_address_and_a_token_have_their_share_and_get_it_back() {
         let start = Instant::now();
         let mut admission = Admission::new(ConnectionLimits { per_second_max: 100, ..LIMITS }, start);
         let (one, other) = (ip("192.0.2.1"), ip("2001:db8::1"));
@@ -155,7 +199,18 @@ mod tests {
         assert_eq!(admission.admit(one, 0, Arrival::New, start), Ok(()));
         admission.leave(one);
         admission.leave(one);
-        assert!(!admission.of_address.contains_key(&one), "nothing is kept of who has left");
+        assert!(!admission.of_address.contains_key(&one.ip), "nothing is kept of who has left");
+        let with = |token| Whose { token: Some(token), ..ip("127.0.0.1") };
+        for _ in 0..3 {
+            assert_eq!(admission.admit(with("a"), 0, Arrival::New, start), Ok(()));
+        }
+        assert_eq!(admission.admit(with("a"), 0, Arrival::Returning, start), Err(Refused::Token));
+        assert_eq!(admission.admit(with("b"), 0, Arrival::New, start), Ok(()));
+        admission.leave(with("a"));
+        assert_eq!(admission.admit(with("a"), 0, Arrival::New, start), Ok(()));
+        (0..3).for_each(|_| admission.leave(with("a")));
+        admission.leave(with("b"));
+        assert!(admission.of_token.is_empty());
         for local in ["127.0.0.1", "::1"] {
             assert!((0..5).all(|_| admission.admit(ip(local), 0, Arrival::New, start).is_ok()), "{local}");
         }

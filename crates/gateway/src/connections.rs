@@ -14,7 +14,8 @@ use rand::Rng;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::admission::{Admission, ConnectionLimits, Refused};
+use crate::admission::{Admission, ConnectionLimits, Refused, Whose};
+use crate::auth::Caller;
 use crate::live_figures::{LiveFigures, Transport};
 use crate::system::is_system_channel;
 
@@ -25,10 +26,18 @@ const COME_BACK_MS: u64 = 1_000;
 struct Entry {
     transport: Transport,
     peer: SocketAddr,
+    /// The token that it came with, by its id.
+    token: Option<String>,
     since_us: i64,
     follows: Mutex<Vec<Arc<Standing>>>,
     frames: AtomicU64,
     bytes: AtomicU64,
+}
+
+impl Entry {
+    fn whose(&self) -> Whose<'_> {
+        Whose { ip: self.peer.ip(), token: self.token.as_deref() }
+    }
 }
 
 #[derive(Debug)]
@@ -88,7 +97,7 @@ impl Connections {
     pub(crate) fn enter(
         &self,
         transport: Transport,
-        peer: SocketAddr,
+        (caller, peer): (&Caller, SocketAddr),
         since_us: i64,
         arrival: Arrival,
     ) -> Result<Place, ApiError> {
@@ -97,21 +106,22 @@ impl Connections {
             let error = ApiError::new(Code::ShuttingDown, "the server is ending");
             return Err(error.with("retry_after_ms", after_ms));
         }
-        let mut open = self.0.open.lock();
-        let taken = open.entries.len();
-        if let Err(refused) = open.admission.admit(peer.ip(), taken, arrival, Instant::now()) {
-            drop(open);
-            return Err(self.refusal(refused));
-        }
-        let id = self.0.next.fetch_add(1, Ordering::Relaxed);
         let entry = Arc::new(Entry {
             transport,
             peer,
+            token: caller.token().map(str::to_owned),
             since_us,
             follows: Mutex::default(),
             frames: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         });
+        let mut open = self.0.open.lock();
+        let taken = open.entries.len();
+        if let Err(refused) = open.admission.admit(entry.whose(), taken, arrival, Instant::now()) {
+            drop(open);
+            return Err(self.refusal(refused));
+        }
+        let id = self.0.next.fetch_add(1, Ordering::Relaxed);
         open.entries.insert(id, entry.clone());
         drop(open);
         self.0.figures.of(transport).opened();
@@ -216,7 +226,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.connections.0.open.lock();
         open.entries.remove(&self.id);
-        open.admission.leave(self.entry.peer.ip());
+        open.admission.leave(self.entry.whose());
         drop(open);
         self.follows(Vec::new());
         self.connections.0.figures.of(self.entry.transport).closed();

@@ -23,6 +23,7 @@ use crate::auth::Keyring;
 use crate::catalog::Catalog;
 use crate::definitions::DefinitionFiles;
 use crate::figures::Figures;
+use crate::role_limits::RequestLimits;
 use crate::socketio::SocketIoConfig;
 use crate::system::SystemRecord;
 use crate::tls::Tls;
@@ -71,6 +72,8 @@ pub struct GatewayConfig {
     pub patience: Patience,
     /// How many connections may follow channels.
     pub connections: ConnectionLimits,
+    /// What requests of each role may be.
+    pub requests: RequestLimits,
     /// How often frames leave at most, whatever a subscription asks for.
     pub pace: Pace,
     /// When the server writes down what it measures of itself.
@@ -97,6 +100,7 @@ impl GatewayConfig {
             tls: None,
             patience: Patience::default(),
             connections: ConnectionLimits::default(),
+            requests: RequestLimits::default(),
             pace: Pace::default(),
             system: SystemRecord::default(),
             socketio: SocketIoConfig::default(),

@@ -9,11 +9,11 @@ mod rejects;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use bytes::Bytes;
 use pulseboard_journal::{AppendError, AppendRequest, Appended, IdempotencyKey};
 use pulseboard_model::decode::{BodyError, BodyFormat, Decoded, decode};
@@ -28,6 +28,7 @@ use self::rejects::RejectBudget;
 use crate::auth::Caller;
 use crate::deps::Deps;
 use crate::error::{HttpResult, append_error};
+use crate::role_limits::RoleLimits;
 
 /// Bodies larger than this are decoded on the blocking pool.
 const INLINE_BYTES: usize = 32 << 10;
@@ -55,13 +56,15 @@ impl Decodes {
 pub(crate) async fn post_events(
     State((deps, decodes)): State<(Deps, Decodes)>,
     caller: Caller,
+    Extension(limits): Extension<RoleLimits>,
     Path(stream): Path<String>,
     headers: HeaderMap,
     body: Body,
 ) -> HttpResult {
     let stream = sendable(&deps, &stream)?;
     caller.may_send(&stream)?;
-    let read = body::read(&headers, body, deps.config.ingest.body_bytes_max, &decodes.room);
+    let max = limits.body_bytes(deps.config.ingest.body_bytes_max);
+    let read = body::read(&headers, body, max, &decodes.room);
     let (body, _share) = tokio::time::timeout(deps.config.body_timeout, read)
         .await
         .map_err(|_| ApiError::new(Code::RequestTimeout, "the body took too long to arrive"))??;

@@ -23,6 +23,8 @@ mod openapi;
 mod queries;
 mod query;
 mod range;
+mod rate;
+mod role_limits;
 mod router;
 mod serve;
 mod socketio;
@@ -47,6 +49,7 @@ pub use definitions::{
 pub use deps::{Deps, GatewayConfig, Patience, SourceList, StreamConfigs};
 pub use figures::Figures;
 pub use names::{Definitions, Kept};
+pub use role_limits::{RequestLimits, RoleLimits};
 pub use router::Gateway;
 pub use socketio::SocketIoConfig;
 pub use system::SystemRecord;

@@ -162,6 +162,7 @@ impl LiveFigures {
         };
         limit("total", limits.total_max as u64);
         limit("address", limits.per_address_max as u64);
+        limit("token", limits.per_token_max as u64);
         limit("rate", u64::from(limits.per_second_max));
         metrics::gauge!("pulseboard_subscriptions").set(gauge(u64::try_from(self.subscriptions()).unwrap_or(0)));
         let of_hub = hub.figures();

@@ -27,6 +27,7 @@ use crate::live::{LiveDeps, get_poll, get_sse, get_websocket};
 use crate::openapi::get_openapi;
 use crate::query::{post_explain, post_query};
 use crate::range::post_range;
+use crate::role_limits::{Requests, RoleLimits, hold};
 use crate::streams::{delete_stream, get_stream, get_streams};
 use crate::views::{get_connections, get_sources, get_view, get_views, not_yet, post_live_query};
 use crate::web::get_web;
@@ -41,6 +42,7 @@ pub struct Gateway {
     pub(crate) health: Health,
     pub(crate) connections: Connections,
     pub(crate) decodes: Decodes,
+    pub(crate) requests: Requests,
 }
 
 impl FromRef<Gateway> for Deps {
@@ -75,7 +77,12 @@ impl FromRef<Gateway> for Connections {
 
 impl FromRef<Gateway> for LiveDeps {
     fn from_ref(gateway: &Gateway) -> Self {
-        Self { deps: gateway.deps.clone(), connections: gateway.connections.clone(), decodes: gateway.decodes.clone() }
+        Self {
+            deps: gateway.deps.clone(),
+            connections: gateway.connections.clone(),
+            decodes: gateway.decodes.clone(),
+            requests: gateway.requests.clone(),
+        }
     }
 }
 
@@ -84,7 +91,14 @@ impl Gateway {
     #[must_use]
     pub fn new(deps: Deps) -> Self {
         let decodes = Decodes::new(deps.config.decodes_max);
-        Self { health: Health::start(), connections: Connections::new(deps.config.connections), decodes, deps }
+        let requests = Requests::new(deps.config.requests);
+        Self {
+            health: Health::start(),
+            connections: Connections::new(deps.config.connections),
+            decodes,
+            requests,
+            deps,
+        }
     }
 }
 
@@ -132,6 +146,7 @@ pub(crate) fn router(gateway: &Gateway, socketio: Router<Gateway>) -> Router {
         .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
         .fallback(get_web)
         .with_state(gateway.clone())
+        .layer(from_fn_with_state(gateway.requests.clone(), hold))
         .layer(from_fn_with_state(gateway.deps.auth.clone(), check))
         .layer(from_fn(plain_errors))
         .layer(from_fn_with_state(Doorman::of(&gateway.deps), guard))
@@ -143,10 +158,11 @@ async fn read_whole(State(config): State<Arc<GatewayConfig>>, request: Request, 
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();
-    let error = match timeout(config.body_timeout, axum::body::to_bytes(body, JSON_BYTES_MAX)).await {
+    let max = parts.extensions.get::<RoleLimits>().map_or(JSON_BYTES_MAX, |limits| limits.body_bytes(JSON_BYTES_MAX));
+    let error = match timeout(config.body_timeout, axum::body::to_bytes(body, max)).await {
         Ok(Ok(bytes)) => return next.run(Request::from_parts(parts, Body::from(bytes))).await,
         Ok(Err(error)) if error.to_string().contains("length limit") => {
-            ApiError::new(Code::TooLarge, format!("the body is larger than {} KiB", JSON_BYTES_MAX >> 10))
+            ApiError::new(Code::TooLarge, format!("the body is larger than {} KiB", max >> 10)).with("max_bytes", max)
         }
         Ok(Err(_)) => ApiError::new(Code::BadRequest, "the body did not arrive whole"),
         Err(_) => ApiError::new(Code::RequestTimeout, "the body took too long to arrive"),

@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn there_are_so_many_in_all_and_of_an_address_and_places_come_back() {
-        let limits = ConnectionLimits { total_max: 10, per_address_max: 1, per_second_max: 1 };
+        let limits = ConnectionLimits { total_max: 10, per_address_max: 1, per_token_max: 1, per_second_max: 1 };
         let sockets = Sockets::new(&limits);
         let peer = |text: &str| text.parse::<SocketAddr>().expect("an address");
         let mut held: Vec<Seat> = Vec::new();

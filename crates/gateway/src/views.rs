@@ -244,6 +244,7 @@ pub(crate) async fn get_connections(State(deps): State<Deps>, State(connections)
         "limits": {
             "total": limits.total_max,
             "per_address": limits.per_address_max,
+            "per_token": limits.per_token_max,
             "per_second": limits.per_second_max,
         },
         "refused": connections.figures().refusals(),

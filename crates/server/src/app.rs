@@ -199,6 +199,7 @@ impl App {
             head_timeout: limits.head_timeout,
             body_timeout: limits.body_timeout,
             handshake_timeout: limits.handshake_timeout,
+            requests: limits.requests,
             tls,
             pace: limits.pace,
             connections: limits.connections,

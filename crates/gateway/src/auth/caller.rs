@@ -143,6 +143,11 @@ impl Caller {
         self.0.id.as_deref().unwrap_or_default()
     }
 
+    /// The token that was shown, by its id; none where nothing need be.
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.0.id.as_deref()
+    }
+
     /// What is bound into every view.
     pub(crate) fn bound(&self) -> &Params {
         &self.0.bound

@@ -22,6 +22,7 @@ use crate::connections::{Connections, Place};
 use crate::deps::Deps;
 use crate::ingest::Decodes;
 use crate::query::WAIT_DEFAULT;
+use crate::role_limits::Requests;
 
 pub(crate) use poll::get_poll;
 pub(crate) use sse::get_sse;
@@ -42,6 +43,7 @@ pub(crate) struct LiveDeps {
     pub(crate) deps: Deps,
     pub(crate) connections: Connections,
     pub(crate) decodes: Decodes,
+    pub(crate) requests: Requests,
 }
 
 impl LiveDeps {

@@ -48,7 +48,7 @@ pub(crate) async fn get_poll(
     let transport = if wait.is_zero() { Transport::Poll } else { Transport::LongPoll };
     let arrival = if stands.is_some() { Arrival::Returning } else { Arrival::New };
     let now_us = live.deps.clock.now_us();
-    let place = live.connections.enter(transport, peer, now_us, arrival)?;
+    let place = live.connections.enter(transport, (&caller, peer), now_us, arrival)?;
     let options = |since| SubscribeOptions { sub: 1, since, pace: Pace::default(), last: channels.last.clone() };
     let bell = Bell::new();
     let mut subscription = live.deps.hub.subscribe(&channels.specs, &options(stands), &bell);

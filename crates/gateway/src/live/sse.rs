@@ -65,7 +65,7 @@ pub(crate) async fn get_sse(
     if let Some((channel, error)) = refused.pop() {
         return Err(error.with("channel", channel).into());
     }
-    let place = live.connections.enter(Transport::Sse, peer, live.deps.clock.now_us(), Arrival::New)?;
+    let place = live.connections.enter(Transport::Sse, (&caller, peer), live.deps.clock.now_us(), Arrival::New)?;
     let bell = Bell::new();
     let pace = channels.pace(&live.deps, asked.pace);
     let options = SubscribeOptions { sub: 1, since, pace, last: channels.last };

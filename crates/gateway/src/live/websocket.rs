@@ -33,6 +33,7 @@ use crate::connections::{Arrival, Place};
 use crate::error::HttpResult;
 use crate::ingest::{append, key_of, sendable};
 use crate::live_figures::Transport;
+use crate::role_limits::limited;
 
 /// The longest message of a client.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
@@ -55,7 +56,8 @@ pub(crate) async fn get_websocket(
     caller: Caller,
     upgrade: WebSocketUpgrade,
 ) -> HttpResult {
-    let place = live.connections.enter(Transport::WebSocket, peer, live.deps.clock.now_us(), Arrival::New)?;
+    let now_us = live.deps.clock.now_us();
+    let place = live.connections.enter(Transport::WebSocket, (&caller, peer), now_us, Arrival::New)?;
     let upgrade = upgrade
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
@@ -290,6 +292,12 @@ impl Connection {
     }
 
     async fn obey(&mut self, id: Option<Value>, message: ClientMessage) -> Result<(), End> {
+        // What asks for something is a request, as it is over HTTP.
+        let asks =
+            matches!(message, ClientMessage::Subscribe(_) | ClientMessage::Publish { .. } | ClientMessage::Auth { .. });
+        if asks && let Err(error) = self.live.requests.count(&self.caller, self.peer, Instant::now()) {
+            return self.answer(&ServerMessage::Error { id, channel: None, error }).await;
+        }
         match message {
             ClientMessage::Subscribe(subscribe) => self.subscribe(id, subscribe).await,
             ClientMessage::Unsubscribe { sub, channel } => {
@@ -423,6 +431,13 @@ async fn publish(
 ) -> Result<Published, ApiError> {
     let stream = sendable(&live.deps, stream)?;
     caller.may_send(&stream)?;
+    let max = live.requests.limits(caller.role()).body_bytes_max;
+    if events.len() > max {
+        limited(caller.role(), "size");
+        let message =
+            format!("the events have more than {max} bytes, the most role `{}` may send at once", caller.role());
+        return Err(ApiError::new(Code::TooLarge, message).with("max_bytes", max));
+    }
     let body = Bytes::copy_from_slice(events.as_bytes());
     let key = key.map(|key| key_of(caller.key_space(), &stream, key.as_bytes(), &body));
     let appended = append(&live.deps, &live.decodes, (&stream, "websocket"), body, BodyFormat::Json, key).await;

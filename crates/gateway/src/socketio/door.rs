@@ -67,12 +67,12 @@ pub(super) async fn through(
         Some(_) => None,
         None => {
             let (connections, now_us) = (&shared.live.connections, shared.live.deps.clock.now_us());
-            let place = connections.enter(Transport::SocketIo, wire.peer, now_us, Arrival::New)?;
-            let place = Mutex::new(Some(Arc::new(place)));
-            let (flow, joining, listed) = (Arc::default(), Mutex::default(), OnceLock::new());
             // Whoever gets here was let in by somebody.
             let unknown = || ApiError::new(Code::Internal, "the caller of this session was not looked at");
             let caller = request.extensions().get::<Caller>().cloned().ok_or_else(unknown)?;
+            let place = connections.enter(Transport::SocketIo, (&caller, wire.peer), now_us, Arrival::New)?;
+            let place = Mutex::new(Some(Arc::new(place)));
+            let (flow, joining, listed) = (Arc::default(), Mutex::default(), OnceLock::new());
             Some(Arc::new(Opened { place, peer: wire.peer, caller, flow, joining, listed }))
         }
     };

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use pulseboard_gateway::{ConnectionLimits, Patience};
+use pulseboard_gateway::{ConnectionLimits, Patience, RequestLimits};
 use pulseboard_hub::HubConfig;
 use pulseboard_model::limits::{IngestLimits, LiveLimits, QueryLimits, ViewLimits};
 use pulseboard_protocol::Pace;
 
 use super::pace::read_pace;
 use super::reader::{Problem, Reader};
+use super::role_limits::read_role_limits;
 use super::values::{count_to, size_within, span_us};
 
 /// The largest body and row, KiB: what SQLite takes as one value, with room.
-const BODY_KIB: std::ops::RangeInclusive<u64> = 1..=512 << 10;
+pub(super) const BODY_KIB: std::ops::RangeInclusive<u64> = 1..=512 << 10;
 /// The memory of one live query's state, KiB.
 const VIEW_KIB: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 30;
 /// The memory of one query, KiB.
@@ -49,6 +50,8 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// How long the handshake of TLS may take.
     pub handshake_timeout: Duration,
+    /// What requests of each role may be.
+    pub requests: RequestLimits,
     /// How often frames leave at most, whatever a subscription asks for.
     pub pace: Pace,
     /// How many connections may follow channels.
@@ -69,6 +72,7 @@ impl Default for Limits {
             handshake_timeout: Duration::from_secs(10),
             // A hertz for each ms, and nothing collected: what `frame_floor` is slower than anyway.
             pace: Pace { max_hz: Some(1_000.0), batch_ms: Some(0) },
+            requests: RequestLimits::default(),
             connections: ConnectionLimits::default(),
         }
     }
@@ -132,12 +136,15 @@ pub(super) fn read_limits(root: &mut Reader<'_>, file: &str, problems: &mut Vec<
         set(&mut own.cpu_percent_max, percent.map(|percent| u32::try_from(percent).unwrap_or(100)));
         users.finish(problems);
     }
+    read_role_limits(&mut reader, &mut limits.requests, problems);
     if let Some(table) = reader.table("connections", problems) {
         let mut connections = Reader::new(file, "limits.connections", table);
         let limits = &mut limits.connections;
         set(&mut limits.total_max, connections.read("total", problems, |value| count_to(value, CONNECTIONS_MAX)));
         let own = connections.read("per_address", problems, |value| count_to(value, CONNECTIONS_MAX));
         set(&mut limits.per_address_max, own);
+        let own = connections.read("per_token", problems, |value| count_to(value, CONNECTIONS_MAX));
+        set(&mut limits.per_token_max, own);
         let rate = connections.read("per_second", problems, |value| count_to(value, CONNECTIONS_MAX));
         set(&mut limits.per_second_max, rate.map(|rate| u32::try_from(rate).unwrap_or(u32::MAX)));
         connections.finish(problems);
@@ -158,14 +165,14 @@ pub(super) fn read_limits(root: &mut Reader<'_>, file: &str, problems: &mut Vec<
     limits
 }
 
-fn set<T>(limit: &mut T, value: Option<T>) {
+pub(super) fn set<T>(limit: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *limit = value;
     }
 }
 
 /// How long somebody is waited for.
-fn patience_of(value: &toml::Value) -> Result<Duration, String> {
+pub(super) fn patience_of(value: &toml::Value) -> Result<Duration, String> {
     match span_to(value, PATIENCE_US_MAX, "1h")? {
         Duration::ZERO => Err("must be more than nothing".to_owned()),
         span => Ok(span),

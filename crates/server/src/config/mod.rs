@@ -16,6 +16,7 @@ mod pace;
 mod panel_types;
 mod reader;
 mod references;
+mod role_limits;
 mod socketio;
 mod sources;
 mod streams;

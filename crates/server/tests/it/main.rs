@@ -36,6 +36,7 @@ mod reload;
 mod rerun;
 mod resets;
 mod resume;
+mod role_limits;
 mod roles;
 mod shares;
 mod socketio;

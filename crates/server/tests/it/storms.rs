@@ -41,7 +41,7 @@ async fn when_all_places_are_taken_others_are_told_when_to_come_back() {
     server.api.accepted("events", &json!({"n": 2})).await;
     let listed = server.api.get("/api/v1/connections").await.ok();
     assert_eq!(listed["connections"].as_array().map(Vec::len), Some(3), "{listed}");
-    assert_eq!(listed["limits"], json!({"total": 3, "per_address": 1_000, "per_second": 2_000}));
+    assert_eq!(listed["limits"], json!({"total": 3, "per_address": 1_000, "per_token": 10_000, "per_second": 2_000}));
     assert_eq!(listed["refused"], 4, "{listed}");
     let metrics = server.api.get("/metrics").await.text();
     for line in
