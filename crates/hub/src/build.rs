@@ -14,11 +14,10 @@ use pulseboard_protocol::rows::tail_columns;
 use pulseboard_protocol::{Cursor, Frame, FrameBuilder, FrameHead, Reset};
 use tokio::time::Instant;
 
-use crate::figures::Counters;
 use crate::hub::Hub;
 use crate::instance::{Base, Instance, ViewPart};
 use crate::mark::Mark;
-use crate::set::{ChannelSet, Feed, FrameKey};
+use crate::set::{ChannelSet, Feed, FrameKey, Snapshots};
 use crate::tail::{Joined, Past, Tail, TailPart, Wanted};
 
 /// What one channel of a reader needs besides its changes.
@@ -42,6 +41,7 @@ pub(crate) struct Reader {
     pub(crate) position: Position,
     pub(crate) first: bool,
     pub(crate) continued: bool,
+    pub(crate) snapshots: Snapshots,
 }
 
 /// A frame, and where the reader stands after it.
@@ -62,7 +62,7 @@ pub(crate) async fn build(
     let fresh = reader.first && owed.iter().all(|owed| *owed == Some(Owed::Fresh(0)));
     if fresh {
         let to = hub.now().step;
-        let shared = set.frames.lock().get(&FrameKey { sub: reader.sub, from: None, to });
+        let shared = set.frames.lock().get(&FrameKey { sub: reader.sub, from: None, to, snapshots: reader.snapshots });
         if let Some(frame) = shared {
             owed.fill(None);
             return Some(Built { frame, sent: to.min(set.changed()), continued: false });
@@ -196,14 +196,16 @@ impl Assembly<'_> {
                 Gathered::ReadAgain => return Assembled::Again,
             }
         };
+        let mut following = Vec::new();
         for (index, member) in set.members.iter().enumerate() {
             let (Feed::View(instance), Some(reset)) = (&member.feed, whole[index]) else { continue };
             let Some(base) = bases.iter_mut().find(|(held, _)| held.id == instance.id).map(|(_, base)| base) else {
                 continue;
             };
             instance.fold(base, mark.step, Instant::now(), &self.hub.inner.config);
-            let (members, ready) = whole_members(base, reset, &self.hub.inner.counters);
+            let (members, ready, rest) = self.whole_members(base, reset);
             parts[index] = Some(members);
+            following.extend(rest.iter().map(|page| (index, page.clone())));
             owed[index] = match reset {
                 Some(reset) if !ready => Some(Owed::WhenReady(reset)),
                 _ => None,
@@ -215,7 +217,7 @@ impl Assembly<'_> {
             && whole.iter().all(Option::is_none)
             && pasts.iter().flatten().all(|past| past.outcome == Outcome::Complete);
         let sent = mark.step.min(set.changed()).max(reader.sent);
-        let frame = Arc::new(self.encode(&mark, &parts, continued, merged));
+        let frame = Arc::new(self.encode(&mark, &parts, &following, continued, merged));
         if self.fresh || !owes {
             self.share(&frame, owed, pasts, &mark, sent);
         }
@@ -373,11 +375,29 @@ impl Assembly<'_> {
         }
     }
 
-    fn encode(&self, mark: &Mark, parts: &[Members], continued: bool, merged: u64) -> Frame {
+    /// The frame with these parts, before those that bring the pages which follow.
+    fn encode(
+        &self,
+        mark: &Mark,
+        parts: &[Members],
+        following: &[(usize, Bytes)],
+        continued: bool,
+        merged: u64,
+    ) -> Frame {
         let cursor = Cursor { position: mark.position, round: mark.round, tag: Some(self.set.tag()) };
         let newest = mark.newest_since(self.reader.sent);
         let resumed = self.reader.first.then_some(continued);
-        let mut builder = FrameBuilder::new(FrameHead { sub: self.reader.sub, cursor, newest, resumed, merged });
+        let sub = self.reader.sub;
+        let start = |head, rest: Option<Arc<Frame>>| match rest {
+            Some(rest) => FrameBuilder::before(head, rest),
+            None => FrameBuilder::new(head),
+        };
+        let rest = following.iter().rev().fold(None, |rest, (index, page)| {
+            let mut builder = start(FrameHead { sub, cursor, newest, resumed: None, merged: 0 }, rest);
+            builder.change(&self.set.members[*index].name, page);
+            Some(Arc::new(builder.finish()))
+        });
+        let mut builder = start(FrameHead { sub, cursor, newest, resumed, merged }, rest);
         for (member, part) in self.set.members.iter().zip(parts) {
             if let Some(members) = part {
                 builder.change(&member.name, members);
@@ -389,13 +409,37 @@ impl Assembly<'_> {
     /// Keeps the frame for other readers that stand where this one stood.
     fn share(&self, frame: &Arc<Frame>, owed: &[Option<Owed>], pasts: &[Option<PastRows>], mark: &Mark, sent: u64) {
         let alone = pasts.iter().any(Option::is_some) || owed.iter().any(Option::is_some);
-        let key = match (self.reader.first, self.fresh) {
+        let (from, to) = match (self.reader.first, self.fresh) {
             _ if alone => return,
-            (true, true) => FrameKey { sub: self.reader.sub, from: None, to: mark.step },
+            (true, true) => (None, mark.step),
             (true, false) => return,
-            (false, _) => FrameKey { sub: self.reader.sub, from: Some(self.reader.sent), to: sent },
+            (false, _) => (Some(self.reader.sent), sent),
         };
+        let key = FrameKey { sub: self.reader.sub, from, to, snapshots: self.reader.snapshots };
         self.set.frames.lock().put(key, Arc::clone(frame));
+    }
+
+    /// The members of a whole answer, whether there was one, and its other pages.
+    fn whole_members(&self, base: &mut Base, reset: Option<Reset>) -> (Bytes, bool, Arc<[Bytes]>) {
+        let (config, counters) = (&self.hub.inner.config, &self.hub.inner.counters);
+        let snapshot = match self.reader.snapshots {
+            Snapshots::Whole => base.encoded(counters).map(|whole| (whole, Arc::from([]))),
+            Snapshots::Paged => base.encoded_pages(config.page_bytes, counters),
+        };
+        let mut out = Vec::new();
+        let ready = snapshot.is_some();
+        let mut rest: Arc<[Bytes]> = Arc::from([]);
+        if let Some((members, following)) = snapshot {
+            out.reserve(members.len() + 256);
+            out.extend_from_slice(&members);
+            out.push(b',');
+            rest = following;
+        }
+        write_state(&mut out, base.state());
+        match reset {
+            Some(reset) if ready => (with_reset(out, reset), ready, rest),
+            _ => (out.into(), ready, rest),
+        }
     }
 }
 
@@ -404,24 +448,6 @@ enum Gathered {
     Parts(Vec<Members>, Option<Mark>, u64),
     MoreWhole,
     ReadAgain,
-}
-
-/// The members of a whole answer, and whether there was one.
-fn whole_members(base: &mut Base, reset: Option<Reset>, counters: &Counters) -> (Bytes, bool) {
-    let mut out = Vec::new();
-    let snapshot = base.encoded_members(counters);
-    let ready = snapshot.is_some();
-    if let Some(members) = snapshot {
-        out.reserve(members.len() + 256);
-        out.extend_from_slice(b"\"snapshot\":{");
-        out.extend_from_slice(&members);
-        out.extend_from_slice(b"},");
-    }
-    write_state(&mut out, base.state());
-    match reset {
-        Some(reset) if ready => (with_reset(out, reset), ready),
-        _ => (out.into(), ready),
-    }
 }
 
 fn with_reset(mut members: Vec<u8>, reset: Reset) -> Bytes {

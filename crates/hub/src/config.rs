@@ -13,6 +13,8 @@ pub struct HubConfig {
     pub tail_ring_bytes_max: usize,
     /// How long recent changes are kept at most.
     pub ring_age_max: Duration,
+    /// About how many bytes of a whole answer go in one frame; the rest follows in others at the same position.
+    pub page_bytes: usize,
     /// The most bytes of JSON that a tail is given to catch up; beyond it, it is told how many items it missed.
     pub catch_up_bytes_max: usize,
 }
@@ -24,6 +26,7 @@ impl Default for HubConfig {
             ring_bytes_max: 512 << 10,
             tail_ring_bytes_max: 1 << 20,
             ring_age_max: Duration::from_secs(300),
+            page_bytes: 256 << 10,
             catch_up_bytes_max: 4 << 20,
         }
     }

@@ -13,7 +13,7 @@ use parking_lot::{Mutex, MutexGuard};
 use pulseboard_model::{
     Column, Delta, InstanceChange, InstanceId, InstanceUpdate, Mode, ResetReason, Snapshot, Status, ViewState,
 };
-use pulseboard_protocol::change::{write_delta, write_snapshot_members, write_state};
+use pulseboard_protocol::change::{write_delta, write_snapshot, write_snapshot_pages, write_state};
 use tokio::time::Instant;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -25,6 +25,9 @@ use crate::set::Followers;
 
 /// How far past its byte bound a ring may grow before the engine's thread folds it itself.
 const HARD_BOUND_FACTOR: usize = 8;
+
+/// What stands before the members of an encoded answer; a brace stands after them.
+const SNAPSHOT: &str = "\"snapshot\":{";
 
 /// How many entries may wait to be folded before the dispatcher is asked to.
 const UNFOLDED_MAX: usize = 512;
@@ -74,6 +77,8 @@ pub(crate) struct Base {
     /// Counts changes of rows, to know whether `encoded` still holds.
     rows_version: u64,
     encoded: Option<(u64, Bytes)>,
+    /// The same in pages, where it is larger than one.
+    pages: Option<(u64, Arc<[Bytes]>)>,
 }
 
 /// One running instance, as the hub sees it.
@@ -122,6 +127,7 @@ impl Instance {
             changed: created,
             rows_version: 0,
             encoded: None,
+            pages: None,
         };
         Self {
             id,
@@ -330,21 +336,53 @@ impl Base {
         self.changed
     }
 
-    /// The members of the whole answer (`"columns":…,"keys":…,"rows":…`), encoded once per change of the rows. `None` while
-    /// there is no answer.
-    pub(crate) fn encoded_members(&mut self, counters: &Counters) -> Option<Bytes> {
+    /// The whole answer (`"snapshot":{…}`), encoded once per change of the rows. `None` while there is no answer.
+    pub(crate) fn encoded(&mut self, counters: &Counters) -> Option<Bytes> {
         let snapshot = self.snapshot.as_ref()?;
         match &self.encoded {
             Some((version, bytes)) if *version == self.rows_version => Some(bytes.clone()),
             _ => {
                 counters.snapshot();
                 let mut out = Vec::with_capacity(256 + snapshot.rows.len() * 64);
-                write_snapshot_members(&mut out, snapshot);
+                write_snapshot(&mut out, snapshot);
                 let bytes = Bytes::from(out);
                 self.encoded = Some((self.rows_version, bytes.clone()));
                 Some(bytes)
             }
         }
+    }
+
+    /// Its members alone (`"columns":…,"keys":…,"rows":…`).
+    pub(crate) fn encoded_members(&mut self, counters: &Counters) -> Option<Bytes> {
+        let whole = self.encoded(counters)?;
+        Some(whole.slice(SNAPSHOT.len()..whole.len().saturating_sub(1)))
+    }
+
+    /// The same in pages of about so many bytes: the first, and the others if there are some.
+    pub(crate) fn encoded_pages(&mut self, page_bytes: usize, counters: &Counters) -> Option<(Bytes, Arc<[Bytes]>)> {
+        let snapshot = self.snapshot.as_ref()?;
+        let current = self.rows_version;
+        if let Some((version, bytes)) = &self.encoded
+            && *version == current
+            && bytes.len() <= page_bytes
+        {
+            return Some((bytes.clone(), Arc::from([])));
+        }
+        let pages = match &self.pages {
+            Some((version, pages)) if *version == current => Arc::clone(pages),
+            _ => {
+                counters.snapshot();
+                let pages = write_snapshot_pages(snapshot, page_bytes);
+                let pages: Arc<[Bytes]> = pages.into_iter().map(Bytes::from).collect();
+                match &*pages {
+                    [whole] => self.encoded = Some((current, whole.clone())),
+                    _ => self.pages = Some((current, Arc::clone(&pages))),
+                }
+                pages
+            }
+        };
+        let (first, rest) = pages.split_first()?;
+        Some((first.clone(), rest.into()))
     }
 }
 

@@ -25,7 +25,7 @@ pub use bell::Bell;
 pub use config::HubConfig;
 pub use figures::HubFigures;
 pub use hub::{Hub, ViewRead};
-pub use set::{ChannelSource, ChannelSpec, Keep};
+pub use set::{ChannelSource, ChannelSpec, Keep, Snapshots};
 pub use standing::Standing;
 pub use subscription::{Due, SubscribeOptions, Subscription};
 pub use tail_log::{TailBatches, TailLog, TailLogError};

@@ -124,6 +124,16 @@ pub(crate) fn board_members(definition_hash: &str, panels: &[(String, String)]) 
     out.into()
 }
 
+/// How large answers go to a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Snapshots {
+    /// In several frames that it takes one after the other.
+    #[default]
+    Paged,
+    /// Whole: whoever polls has no other frame to go on with.
+    Whole,
+}
+
 /// Which frame: for subscription number `sub`, bringing a reader from one step to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FrameKey {
@@ -131,6 +141,7 @@ pub(crate) struct FrameKey {
     /// `None` for a reader that holds nothing.
     pub(crate) from: Option<u64>,
     pub(crate) to: u64,
+    pub(crate) snapshots: Snapshots,
 }
 
 /// The set. Wakes its subscriptions at most once per floor.

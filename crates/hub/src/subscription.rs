@@ -12,7 +12,7 @@ use crate::bell::{Bell, Signal};
 use crate::build::{Owed, Reader, build};
 use crate::hub::Hub;
 use crate::resume::{Start, plan};
-use crate::set::{ChannelSet, ChannelSpec, FrameKey};
+use crate::set::{ChannelSet, ChannelSpec, FrameKey, Snapshots};
 use crate::standing::Standing;
 
 /// How a subscription begins and how often it wants frames.
@@ -24,6 +24,8 @@ pub struct SubscribeOptions {
     pub since: Option<Cursor>,
     /// How often.
     pub pace: Pace,
+    /// How large answers come.
+    pub snapshots: Snapshots,
     /// For each channel: how many of the newest rows a fresh tail starts with. Missing means none.
     pub last: Vec<u32>,
 }
@@ -57,6 +59,9 @@ pub struct Subscription {
     owed: Vec<Option<Owed>>,
     first: bool,
     continued: bool,
+    snapshots: Snapshots,
+    /// What belongs to the last frame and was not taken yet.
+    rest: Option<Arc<Frame>>,
     interval: Option<Duration>,
     batch: Option<Duration>,
     last_sent: Option<Instant>,
@@ -102,6 +107,8 @@ impl Hub {
             owed,
             first: true,
             continued,
+            snapshots: options.snapshots,
+            rest: None,
             interval: None,
             batch: None,
             last_sent: None,
@@ -174,7 +181,7 @@ impl Subscription {
 
     /// When to pull the next frame.
     pub fn due(&mut self, now: Instant) -> Due {
-        if self.first {
+        if self.first || self.rest.is_some() {
             return Due::Now;
         }
         if !self.signal.is_raised() {
@@ -199,8 +206,14 @@ impl Subscription {
         self.is_behind()
     }
 
+    /// Whether frames that belong to the last one are still to be taken: whoever has only that one can not come back with it.
+    #[must_use]
+    pub const fn is_unfinished(&self) -> bool {
+        self.rest.is_some()
+    }
+
     fn is_behind(&self) -> bool {
-        self.owed.iter().any(Option::is_some) || self.set.changed() > self.sent
+        self.rest.is_some() || self.owed.iter().any(Option::is_some) || self.set.changed() > self.sent
     }
 
     /// As [`Subscription::pull`], for a reader that wants no frame without changes, not even as its first one.
@@ -235,6 +248,10 @@ impl Subscription {
 
     /// One frame with everything that changed since the last one; the first always comes, later ones only if something did.
     pub async fn pull(&mut self) -> Option<Arc<Frame>> {
+        if let Some(frame) = self.rest.take() {
+            self.rest.clone_from(&frame.rest);
+            return Some(frame);
+        }
         self.signal.lower();
         self.changed_at = None;
         let frame = match self.cached() {
@@ -249,6 +266,7 @@ impl Subscription {
         self.standing.tell(self.sent, &self.position);
         self.hub.inner.counters.conflated(frame.merged);
         self.first = false;
+        self.rest.clone_from(&frame.rest);
         if self.interval.is_some() {
             self.last_sent = Some(Instant::now());
         }
@@ -264,7 +282,7 @@ impl Subscription {
         if to <= self.sent {
             return Cached::Nothing;
         }
-        let key = FrameKey { sub: self.sub, from: Some(self.sent), to };
+        let key = FrameKey { sub: self.sub, from: Some(self.sent), to, snapshots: self.snapshots };
         match self.set.frames.lock().get(&key) {
             Some(frame) => Cached::Frame(frame, to),
             None => Cached::Build,
@@ -278,6 +296,7 @@ impl Subscription {
             position: self.position,
             first: self.first,
             continued: self.continued,
+            snapshots: self.snapshots,
         };
         let built = build(&self.hub, &self.set, &reader, &mut self.owed).await?;
         self.sent = built.sent;

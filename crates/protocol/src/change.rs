@@ -60,6 +60,69 @@ pub fn write_snapshot_members(out: &mut Vec<u8>, snapshot: &Snapshot) {
     }
 }
 
+/// A whole answer as members of a first change and, where that would have more than about `page_bytes`, of those that follow
+/// it: `"snapshot":{…}` with the first rows, then `"delta":{"set":…}` with others, the last one with the order.
+#[must_use]
+pub fn write_snapshot_pages(snapshot: &Snapshot, page_bytes: usize) -> Vec<Vec<u8>> {
+    let mut rows = snapshot.ordered_rows().peekable();
+    let (mut keys, mut cells) = (Vec::new(), Vec::new());
+    while keys.len() + cells.len() < page_bytes
+        && let Some((key, row)) = rows.next()
+    {
+        if !keys.is_empty() {
+            keys.push(b',');
+            cells.push(b',');
+        }
+        write_str(&mut keys, key.as_str());
+        write_row(&mut cells, row);
+    }
+    let mut first = b"\"snapshot\":{".to_vec();
+    write_columns(&mut first, &snapshot.columns);
+    for (name, list) in [("keys", keys), ("rows", cells)] {
+        first.extend_from_slice(format!(",\"{name}\":[").as_bytes());
+        first.extend_from_slice(&list);
+        first.push(b']');
+    }
+    let write_order = |out: &mut Vec<u8>| {
+        if let Some(order) = &snapshot.order {
+            out.push(b',');
+            write_keys(out, "order", order);
+        }
+    };
+    if rows.peek().is_none() {
+        write_order(&mut first);
+    }
+    first.push(b'}');
+    let mut pages = vec![first];
+    while rows.peek().is_some() {
+        let mut page = b"\"delta\":{\"set\":{".to_vec();
+        let start = page.len();
+        while page.len() < page_bytes.max(start + 1)
+            && let Some((key, row)) = rows.next()
+        {
+            if page.len() > start {
+                page.push(b',');
+            }
+            write_str(&mut page, key.as_str());
+            page.extend_from_slice(b":{");
+            write_list(&mut page, snapshot.columns.iter().zip(row.iter()), |out, (column, cell)| {
+                write_str(out, &column.name);
+                out.push(b':');
+                write_cell(out, cell);
+            });
+            page.push(b'}');
+        }
+        page.extend_from_slice(b"},\"del\":[]");
+        // Not before: an order names all rows.
+        if rows.peek().is_none() {
+            write_order(&mut page);
+        }
+        page.push(b'}');
+        pages.push(page);
+    }
+    pages
+}
+
 /// Appends `"snapshot":{…}`.
 pub fn write_snapshot(out: &mut Vec<u8>, snapshot: &Snapshot) {
     out.extend_from_slice(b"\"snapshot\":{");

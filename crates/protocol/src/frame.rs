@@ -37,8 +37,10 @@ pub struct Frame {
     pub position: Position,
     /// Which of the steps at that position.
     pub round: u32,
-    /// The cursor as text, for SSE's `id:`.
+    /// The cursor as text, of where the reader stands after it and what belongs to it.
     pub cursor: Arc<str>,
+    /// The next of the frames that bring the reader there together, where one alone would be too large.
+    pub rest: Option<Arc<Frame>>,
     /// The JSON.
     pub json: Bytes,
     /// `_arrived_at` of the newest event that is new in it.
@@ -57,6 +59,12 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// What a reader comes back with that has this frame, for SSE's `id:`; none where it has not all of what belongs to it.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.rest.is_none().then_some(&*self.cursor)
+    }
+
     /// Whether this is the first time that somebody says it was delivered: of one frame one delivery is measured.
     pub fn first_delivery(&self) -> bool {
         !self.delivered.load(Ordering::Relaxed) && !self.delivered.swap(true, Ordering::Relaxed)
@@ -95,7 +103,7 @@ impl Frame {
     /// The frame as the server-sent event `frame`, encoded once for all readers.
     #[must_use]
     pub fn sse(&self) -> Bytes {
-        self.sse.get_or_init(|| sse_event("frame", Some(&self.cursor), &self.json)).clone()
+        self.sse.get_or_init(|| sse_event("frame", self.id(), &self.json)).clone()
     }
 }
 
@@ -105,6 +113,7 @@ pub struct FrameBuilder {
     out: Vec<u8>,
     head: FrameHead,
     cursor: Arc<str>,
+    rest: Option<Arc<Frame>>,
     changes: Vec<(Arc<str>, Range<usize>)>,
 }
 
@@ -112,13 +121,27 @@ impl FrameBuilder {
     /// Starts with the head.
     #[must_use]
     pub fn new(head: FrameHead) -> Self {
+        Self::start(head, None)
+    }
+
+    /// The same for a frame that `rest` goes on with: it has no cursor, since whoever comes back with it has not all.
+    #[must_use]
+    pub fn before(head: FrameHead, rest: Arc<Frame>) -> Self {
+        Self::start(head, Some(rest))
+    }
+
+    fn start(head: FrameHead, rest: Option<Arc<Frame>>) -> Self {
         let cursor: Arc<str> = head.cursor.to_string().into();
         let position = head.cursor.position;
         let mut out = Vec::with_capacity(512);
         out.extend_from_slice(b"{\"type\":\"frame\",\"sub\":");
         write_plain_int(&mut out, i64::from(head.sub));
         // Cursors and positions are made of characters that JSON does not escape.
-        out.extend_from_slice(format!(",\"cursor\":\"{cursor}\",\"position\":\"{position}\",\"time\":").as_bytes());
+        match rest {
+            None => out.extend_from_slice(format!(",\"cursor\":\"{cursor}\"").as_bytes()),
+            Some(_) => out.extend_from_slice(b",\"more\":true"),
+        }
+        out.extend_from_slice(format!(",\"position\":\"{position}\",\"time\":").as_bytes());
         write_plain_int(&mut out, position.clock.0);
         out.extend_from_slice(b",\"newest\":");
         match head.newest {
@@ -131,7 +154,7 @@ impl FrameBuilder {
             None => {}
         }
         out.extend_from_slice(b",\"changes\":[");
-        Self { out, head, cursor, changes: Vec::new() }
+        Self { out, head, cursor, rest, changes: Vec::new() }
     }
 
     /// Adds one channel's change; `members` are what the functions of [`crate::change`] wrote, with commas between.
@@ -158,6 +181,7 @@ impl FrameBuilder {
             position: self.head.cursor.position,
             round: self.head.cursor.round,
             cursor: self.cursor,
+            rest: self.rest,
             json: self.out.into(),
             newest: self.head.newest,
             merged: self.head.merged,
@@ -209,5 +233,14 @@ mod tests {
         let parts: Vec<_> = frame.changes.iter().map(|(_, range)| &text[range.clone()]).collect();
         assert_eq!(parts, [r#"{"channel":"view:a","delta":{"set":{},"del":["x"]}}"#, r#"{"channel":"view:b"}"#]);
         assert_eq!(sse_event("frame", Some("c"), b"{}"), "event: frame\nid: c\ndata: {}\n\n");
+        assert_eq!(frame.id(), Some("00000000000000ab:42:1700000000123456"));
+        let head = FrameHead { sub: 1, cursor, newest: None, resumed: None, merged: 0 };
+        let first = FrameBuilder::before(head, Arc::new(frame)).finish();
+        let text = std::str::from_utf8(&first.json).expect("utf-8");
+        assert_eq!(
+            text,
+            r#"{"type":"frame","sub":1,"more":true,"position":"00000000000000ab:42:1700000000123456","time":1700000000123456,"newest":null,"changes":[]}"#
+        );
+        assert_eq!(first.sse(), format!("event: frame\ndata: {text}\n\n"), "nobody comes back with a part");
     }
 }

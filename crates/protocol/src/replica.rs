@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use crate::pages::Pages;
+
 /// Why a frame cannot be applied. Every one is a fault of the server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReplicaError {
@@ -73,6 +75,8 @@ pub struct Replica {
     pub cursor: Option<String>,
     /// How many frames were applied.
     pub frames: u64,
+    /// Frames that are not whole yet.
+    pages: Pages,
 }
 
 impl Replica {
@@ -82,11 +86,31 @@ impl Replica {
         Self::default()
     }
 
-    /// Applies a frame.
+    /// Whether the last frame is only a part: nothing of it is shown yet.
+    #[must_use]
+    pub const fn is_waiting(&self) -> bool {
+        self.pages.is_open()
+    }
+
+    /// Applies a frame; of several that belong together all, with the last one.
     ///
     /// # Errors
     /// [`ReplicaError`] when the frame breaks a rule; what is held is then undefined.
     pub fn apply(&mut self, frame: &Value) -> Result<(), ReplicaError> {
+        let more = frame["more"] == true;
+        if more && frame.get("cursor").is_some() {
+            return Err(ReplicaError::Malformed("a cursor though more follows".to_owned()));
+        }
+        if !more && !self.pages.is_open() {
+            return self.apply_whole(frame);
+        }
+        match self.pages.join(frame.clone()) {
+            Some(whole) => self.apply_whole(&whole),
+            None => Ok(()),
+        }
+    }
+
+    fn apply_whole(&mut self, frame: &Value) -> Result<(), ReplicaError> {
         let malformed = |what: &str| ReplicaError::Malformed(what.to_owned());
         if frame["type"] != "frame" {
             return Err(malformed("its type is not `frame`"));

@@ -135,7 +135,7 @@ impl App {
                 .map_err(|error| StartError::one(format!("starting the thread of rollups: {error}")))?;
         }
         let head = log.head();
-        let hub_config = HubConfig { floor: limits.frame_floor, ..HubConfig::default() };
+        let hub_config = HubConfig { floor: limits.frame_floor, page_bytes: limits.page_bytes, ..HubConfig::default() };
         let hub = Hub::start(hub_config, head, log.newest(), history.clone(), &tasks);
         let sink_hub = hub.clone();
         let sink_clock = clock.clone();

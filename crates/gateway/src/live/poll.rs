@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::extract::{ConnectInfo, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use pulseboard_hub::{Bell, SubscribeOptions};
+use pulseboard_hub::{Bell, Snapshots, SubscribeOptions};
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::{Cursor, Frame, Pace};
 use rand::Rng;
@@ -49,7 +49,13 @@ pub(crate) async fn get_poll(
     let arrival = if stands.is_some() { Arrival::Returning } else { Arrival::New };
     let now_us = live.deps.clock.now_us();
     let place = live.connections.enter(transport, (&caller, peer), now_us, arrival)?;
-    let options = |since| SubscribeOptions { sub: 1, since, pace: Pace::default(), last: channels.last.clone() };
+    let options = |since| SubscribeOptions {
+        sub: 1,
+        since,
+        pace: Pace::default(),
+        last: channels.last.clone(),
+        snapshots: Snapshots::Whole,
+    };
     let bell = Bell::new();
     let mut subscription = live.deps.hub.subscribe(&channels.specs, &options(stands), &bell);
     subscription.linger();

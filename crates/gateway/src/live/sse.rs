@@ -13,7 +13,7 @@ use axum::extract::{ConnectInfo, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::IntoResponse;
 use bytes::{Bytes, BytesMut};
-use pulseboard_hub::{Bell, Due, SubscribeOptions, Subscription};
+use pulseboard_hub::{Bell, Due, Snapshots, SubscribeOptions, Subscription};
 use pulseboard_protocol::error::ErrorBody;
 use pulseboard_protocol::frame::sse_event;
 use pulseboard_protocol::{Channel, Frame};
@@ -68,7 +68,7 @@ pub(crate) async fn get_sse(
     let place = live.connections.enter(Transport::Sse, (&caller, peer), live.deps.clock.now_us(), Arrival::New)?;
     let bell = Bell::new();
     let pace = channels.pace(&live.deps, asked.pace);
-    let options = SubscribeOptions { sub: 1, since, pace, last: channels.last };
+    let options = SubscribeOptions { sub: 1, since, pace, last: channels.last, snapshots: Snapshots::Paged };
     let subscription = live.deps.hub.subscribe(&channels.specs, &options, &bell);
     place.follows(vec![subscription.standing()]);
     let stream = Stream {
@@ -133,7 +133,8 @@ impl Stream {
             return Some(self.give(&frame, out.freeze()));
         }
         loop {
-            if Instant::now() >= self.beat_at {
+            // A part of an answer is followed by the next one, and nobody may come back with it.
+            if Instant::now() >= self.beat_at && !self.subscription.is_unfinished() {
                 let out = self.heartbeat();
                 return Some((Ok(out), self));
             }
@@ -193,21 +194,22 @@ impl Stream {
     /// A frame as one event, or for plain EventSource pages each change as an event of its own.
     fn events(&self, frame: &Frame, name: &str) -> Bytes {
         if !self.named {
-            return if name == "frame" { frame.sse() } else { sse_event(name, Some(&frame.cursor), &frame.json) };
+            return if name == "frame" { frame.sse() } else { sse_event(name, frame.id(), &frame.json) };
         }
         let mut out = BytesMut::new();
         if name == "init" {
-            let id = frame.changes.is_empty().then_some(&*frame.cursor);
+            let id = frame.id().filter(|_| frame.changes.is_empty());
+            let cursor = frame.id().map_or_else(|| "\"more\":true".to_owned(), |id| format!("\"cursor\":\"{id}\""));
             let resumed = self.subscription.is_continued();
             let init = format!(
-                "{{\"type\":\"frame\",\"sub\":1,\"cursor\":\"{}\",\"position\":\"{}\",\"time\":{},\"newest\":null,\"resumed\":{resumed},\"changes\":[]}}",
-                frame.cursor, frame.position, frame.position.clock.0
+                "{{\"type\":\"frame\",\"sub\":1,{cursor},\"position\":\"{}\",\"time\":{},\"newest\":null,\"resumed\":{resumed},\"changes\":[]}}",
+                frame.position, frame.position.clock.0
             );
             out.extend_from_slice(&sse_event("init", id, init.as_bytes()));
         }
         for (number, (channel, range)) in frame.changes.iter().enumerate() {
             let short = channel.parse::<Channel>().map_or_else(|_| channel.to_string(), |c| c.short_name().to_owned());
-            let id = (number + 1 == frame.changes.len()).then_some(&*frame.cursor);
+            let id = frame.id().filter(|_| number + 1 == frame.changes.len());
             out.extend_from_slice(&sse_event(&short, id, &frame.json[range.clone()]));
         }
         out.freeze()

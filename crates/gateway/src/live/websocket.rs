@@ -11,7 +11,7 @@ use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgr
 use axum::extract::{ConnectInfo, State};
 use axum::response::Response;
 use bytes::Bytes;
-use pulseboard_hub::{Bell, Due, SubscribeOptions, Subscription};
+use pulseboard_hub::{Bell, Due, Snapshots, SubscribeOptions, Subscription};
 use pulseboard_model::decode::BodyFormat;
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::http::RowError;
@@ -197,6 +197,10 @@ impl Connection {
                 Due::Now => {
                     if let Some(frame) = self.subscriptions[index].0.pull().await {
                         self.send_frame(&frame).await?;
+                    }
+                    if self.subscriptions[index].0.is_unfinished() {
+                        // Its next part is due, after whatever else there is to do.
+                        next = Some(now);
                     }
                 }
             }
@@ -384,7 +388,8 @@ impl Connection {
             return Ok(());
         }
         let pace = channels.pace(&self.live.deps, subscribe.pace);
-        let options = SubscribeOptions { sub: self.next_sub, since, pace, last: channels.last };
+        let options =
+            SubscribeOptions { sub: self.next_sub, since, pace, last: channels.last, snapshots: Snapshots::Paged };
         self.next_sub += 1;
         let mut subscription = self.live.deps.hub.subscribe(&channels.specs, &options, &self.bell);
         // Whether it resumes is known only when its first frame is built; the answer goes before that frame.

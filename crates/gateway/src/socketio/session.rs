@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pulseboard_hub::{Bell, Due, SubscribeOptions, Subscription};
+use pulseboard_hub::{Bell, Due, Snapshots, SubscribeOptions, Subscription};
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::socketio::{EventNames, RefusedChannel, Restarting, SocketAnswer, SocketError};
 use pulseboard_protocol::{Frame, Pace, Subscribe};
@@ -240,7 +240,8 @@ impl Session {
             return self.answer(ack, SocketAnswer::Error { error, refused }).await;
         }
         let pace = channels.pace(&self.live.deps, subscribe.pace);
-        let options = SubscribeOptions { sub: self.next_sub, since, pace, last: channels.last };
+        let options =
+            SubscribeOptions { sub: self.next_sub, since, pace, last: channels.last, snapshots: Snapshots::Paged };
         self.next_sub += 1;
         let mut subscription = self.live.deps.hub.subscribe(&channels.specs, &options, &self.bell);
         // Whether it resumes is known only when its first frame is built; the answer goes before that frame.

@@ -46,9 +46,11 @@ fn op() -> impl Strategy<Value = Op> {
 
 fn config() -> impl Strategy<Value = HubConfig> {
     let bytes = prop_oneof![Just(0_usize), Just(1_000), Just(1 << 20)];
-    (bytes.clone(), bytes).prop_map(|(ring_bytes_max, tail_ring_bytes_max)| HubConfig {
+    let page = prop_oneof![Just(0_usize), Just(20), Just(1 << 20)];
+    (bytes.clone(), bytes, page).prop_map(|(ring_bytes_max, tail_ring_bytes_max, page_bytes)| HubConfig {
         ring_bytes_max,
         tail_ring_bytes_max,
+        page_bytes,
         ..HubConfig::default()
     })
 }

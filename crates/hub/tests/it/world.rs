@@ -347,14 +347,22 @@ impl Reader {
     /// Takes one frame and applies it, unless it is lost on the way.
     pub(crate) async fn pull(&mut self, lost: bool) -> bool {
         let Some(subscription) = &mut self.subscription else { return false };
-        let Some(frame) = subscription.pull().await else { return false };
-        if lost {
-            // Whoever loses a frame has lost the connection.
-            self.subscription = None;
-        } else {
-            self.take(&frame);
+        loop {
+            let Some(frame) = subscription.pull().await else { return false };
+            let unfinished = subscription.is_unfinished();
+            // One that is lost in the middle of several was preceded by others.
+            if !lost || unfinished && self.replica.frames.is_multiple_of(2) {
+                let value: Value = serde_json::from_slice(&frame.json).expect("json");
+                self.replica.apply(&value).expect("a frame that keeps the rules");
+            } else {
+                // Whoever loses a frame has lost the connection.
+                self.subscription = None;
+                return true;
+            }
+            if !unfinished {
+                return true;
+            }
         }
-        true
     }
 
     pub(crate) fn take(&mut self, frame: &Frame) -> Value {

@@ -5,20 +5,20 @@ use serde_json::Value;
 use super::Failure;
 use super::args::{Format, QueryArgs, TailArgs};
 use super::connect::{Place, Server, find};
-use super::follow::{Follower, changes};
+use super::follow::{Follower, Wish, changes};
 use super::out::{Printed, print};
 use super::table::{Heading, members};
 
 pub(super) async fn run(args: &TailArgs) -> Result<(), Failure> {
     match find(&args.target)? {
-        Place::Server(server) => follow(&server, args).await,
+        Place::Server(server) => follow(server, args).await,
         Place::Directory => newest(args).await,
     }
 }
 
-async fn follow(server: &Server, args: &TailArgs) -> Result<(), Failure> {
-    let query = [("channel", format!("stream:{}", args.stream)), ("last", args.last.to_string())];
-    let mut follower = Follower::open(server, &query).await?;
+async fn follow(server: Server, args: &TailArgs) -> Result<(), Failure> {
+    let query = vec![("channel", format!("stream:{}", args.stream)), ("last", args.last.to_string())];
+    let mut follower = Follower::open(&args.target, server, Wish::Channel(query)).await?;
     let mut headings: Vec<Heading> = Vec::new();
     while let Some(frame) = follower.next().await? {
         for change in changes(&frame) {

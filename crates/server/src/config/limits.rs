@@ -22,6 +22,8 @@ const QUERY_KIB: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 30;
 const AHEAD_US_MAX: i64 = 3_650 * 86_400_000_000;
 /// The longest that frames may be held back for everybody, µs.
 const FRAME_FLOOR_US_MAX: i64 = 10_000_000;
+/// How much of an answer may go in one frame, KiB.
+const PAGE_KIB: std::ops::RangeInclusive<u64> = 1..=64 << 10;
 /// The longest that anybody may be waited for, µs: an hour.
 const PATIENCE_US_MAX: i64 = 3_600_000_000;
 /// The most connections that can be allowed.
@@ -42,6 +44,8 @@ pub struct Limits {
     pub queries: QueryLimits,
     /// The least time between two frames of a subscription.
     pub frame_floor: Duration,
+    /// About how many bytes of a large answer go in one frame.
+    pub page_bytes: usize,
     /// How long a WebSocket may be silent or take nothing.
     pub patience: Patience,
     /// How long a request's head may take to arrive, and how long a socket may stay open without a request.
@@ -66,6 +70,7 @@ impl Default for Limits {
             live: LiveLimits::default(),
             queries: QueryLimits::default(),
             frame_floor: HubConfig::default().floor,
+            page_bytes: HubConfig::default().page_bytes,
             patience: Patience::default(),
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
@@ -95,6 +100,7 @@ pub(super) fn read_limits(root: &mut Reader<'_>, file: &str, problems: &mut Vec<
     );
     let floor = reader.read("frame_floor", problems, |value| span_to(value, FRAME_FLOOR_US_MAX, "10s"));
     set(&mut limits.frame_floor, floor);
+    set(&mut limits.page_bytes, reader.read("page_bytes", problems, |value| size_within(value, &PAGE_KIB)));
     if let Some(table) = reader.table("websockets", problems) {
         let mut sockets = Reader::new(file, "limits.websockets", table);
         let patience = &mut limits.patience;

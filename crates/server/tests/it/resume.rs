@@ -28,7 +28,9 @@ pub(super) const VIEWS: [(&str, &str); 5] = [
 ];
 
 pub(super) fn config() -> String {
-    VIEWS.iter().map(|(name, sql)| format!("[views.{name}]\nsql = \"{sql}\"\n")).collect()
+    // Answers come in parts, where they can.
+    let views = VIEWS.iter().map(|(name, sql)| format!("[views.{name}]\nsql = \"{sql}\"\n"));
+    ["[limits]\npage_bytes = \"1KiB\"\n".to_owned()].into_iter().chain(views).collect()
 }
 
 fn follower() -> Follower {

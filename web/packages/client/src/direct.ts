@@ -20,6 +20,7 @@ import {
   type TransportKind,
 } from './machine.js';
 import { TransportMemory } from './memory.js';
+import type { Change } from './protocol.js';
 import type { OpenTransport, Transport, TransportEvents } from './transport.js';
 import { openWebSocket } from './websocket.js';
 
@@ -258,12 +259,18 @@ export class DirectLink implements Link {
   #eventsFor(isCurrent: () => boolean, credentials: Credentials, opened: () => void): TransportEvents {
     const known = (id: number) => isCurrent() && this.#requests.has(id);
     const out = this.#events;
+    /** Changes of a large answer that is not whole yet, by subscription: nothing half is shown. */
+    const held: Record<number, readonly Change[]> = {};
     return {
       opened,
       lost: (why) => isCurrent() && this.#step({ type: 'lost', loss: this.#judge(why, credentials) }),
       accepted: (id) => known(id) && out.accepted(id),
       refused: (id, channel, error) => id !== null && known(id) && out.refused(id, channel, error),
-      frame: (id, frame) => known(id) && out.frame(id, frame),
+      frame: (id, frame) => {
+        const changes = [...(held[id] ?? []), ...frame.changes];
+        held[id] = frame.more ? changes : [];
+        frame.more || (known(id) && out.frame(id, { ...frame, changes }));
+      },
       advanced: (id, cursor) => known(id) && out.advanced(id, cursor),
       pong: (server_ms, sentAt_ms) => isCurrent() && out.pong(server_ms, sentAt_ms, this.#options.environment.now()),
     };

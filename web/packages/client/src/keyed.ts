@@ -100,7 +100,7 @@ export class KeyedTable {
   /** @throws MisfitError if there is no snapshot to change, or a column is unknown. */
   applyDelta(delta: KeyedDelta): void {
     if (!this.#loaded) {
-      throw new MisfitError('a delta before any snapshot');
+      throw new MisfitError('no rows');
     }
     // Deletions go first: a key that is in both went and came back, and is present afterwards.
     for (const key of delta.del ?? []) {
@@ -113,7 +113,7 @@ export class KeyedTable {
       this.#order = delta.order;
     }
     if (this.#order !== null && this.#order.length !== this.#rows.size) {
-      throw new MisfitError('an order that does not name exactly the rows');
+      throw new MisfitError('other rows');
     }
   }
 

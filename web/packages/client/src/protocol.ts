@@ -94,6 +94,8 @@ export interface Frame {
   readonly time: number;
   readonly newest: number | null;
   readonly resumed?: boolean;
+  /** Others belong to it, at the same position; only the last of them has a cursor. */
+  readonly more?: true;
   readonly changes: readonly Change[];
 }
 

@@ -75,6 +75,20 @@ describe('frames, as the protocol fixtures say', () => {
   }
 });
 
+describe('frames that belong together, as the protocol fixtures say', () => {
+  it('end in the same as the one frame that they are', () => {
+    const { frames, whole } = fixture<{ frames: Frame[]; whole: Frame[] }>('pages');
+    const nobody = { activate() {}, deactivate() {}, remove() {}, touched() {} };
+    const [inParts, atOnce] = [new Subscription({ channels: [] }, nobody), new Subscription({ channels: [] }, nobody)];
+    // A connection puts their changes one after the other.
+    const upto = frames.findIndex(({ more }) => more === undefined) + 1;
+    const changes = frames.slice(0, upto).flatMap((frame) => frame.changes);
+    expect(inParts.apply({ ...(frames[upto - 1] as Frame), changes })).toBe(true);
+    expect(atOnce.apply(whole[0] as Frame)).toBe(true);
+    expect(inParts.snapshot()).toEqual(atOnce.snapshot());
+  });
+});
+
 describe('messages, as the protocol fixtures say', () => {
   it('knows every kind of answer', () => {
     for (const message of fixture<object[]>('server_messages')) {

@@ -56,8 +56,19 @@ impl Follower {
         Connection::open(address, transport, (self.channels.as_slice(), self.pace), cursor, stale).await
     }
 
-    /// Takes the next frame in.
+    /// Takes the next frame in, with all that belong to it; gives the last of them.
     pub(crate) async fn take(&mut self, connection: &mut Connection) -> Result<Value, Broken> {
+        loop {
+            let frame = self.take_part(connection).await?;
+            if !self.replica.is_waiting() {
+                frame["position"].as_str().unwrap().clone_into(&mut self.position);
+                self.first_cursor.get_or_insert_with(|| frame["cursor"].as_str().unwrap().to_owned());
+                return Ok(frame);
+            }
+        }
+    }
+
+    async fn take_part(&mut self, connection: &mut Connection) -> Result<Value, Broken> {
         let frame = connection.next().await?;
         if frame["resumed"] == true {
             self.resumed += 1;
@@ -66,8 +77,6 @@ impl Follower {
             assert!(whole.is_none(), "a resumed frame starts nothing again: {frame}");
         }
         self.replica.apply(&frame).unwrap_or_else(|error| panic!("{error}: {frame}"));
-        frame["position"].as_str().unwrap().clone_into(&mut self.position);
-        self.first_cursor.get_or_insert_with(|| frame["cursor"].as_str().unwrap().to_owned());
         Ok(frame)
     }
 
