@@ -49,7 +49,7 @@ pub enum Command {
     /// Print a stream's events as they come, one JSON object a line.
     #[command(after_help = TAIL_HELP)]
     Tail(TailArgs),
-    /// Send a file of events (NDJSON or a JSON array) to a stream.
+    /// Send a file of events (NDJSON, a JSON array or CSV) to a stream.
     #[command(after_help = INGEST_HELP)]
     Ingest(IngestArgs),
     /// Measure this machine: load tools and the suite behind `make bench`.
@@ -116,10 +116,13 @@ Without a running server it prints the newest events of the data directory and e
 const INGEST_HELP: &str = "Examples:
   pulseboard ingest orders orders.ndjson
   pulseboard ingest orders orders.json       an array, in one request
+  pulseboard ingest orders orders.csv        the first line names the fields
   zcat orders.ndjson.gz | pulseboard ingest orders -
 
-It sends parts of about 1 MiB; after a cut connection it sends a part again and nothing counts twice.
-Running it again sends all events again. Exit code 1 if a row was refused: the others are durable.";
+It sends parts of about 1 MiB; after a cut connection it sends a part again and nothing counts twice. After a run that
+was interrupted the same command goes on where that one stopped (--restart: from the beginning); running it again
+after its end sends all events again. In CSV an empty value is null, and a column is int, float, bool or text for the
+whole file, or what the stream has. Exit code 1 if a row was refused: the others are durable.";
 
 const TOKEN_HELP: &str = "Examples:
   pulseboard token create --role ingest --channels stream:orders --name 'the shop'
@@ -267,11 +270,41 @@ pub struct TailArgs {
 pub struct IngestArgs {
     /// The stream; it is made if it does not exist.
     pub stream: String,
-    /// The file: one JSON object a line, or a JSON array. `-` reads standard input.
+    /// The file: one JSON object a line, a JSON array, or CSV whose first line names the fields. `-` reads JSON from standard input.
     pub file: PathBuf,
+    /// What the file is [default: csv if it ends in .csv or .tsv, else json].
+    #[arg(long, value_enum)]
+    pub format: Option<IngestFormat>,
+    /// What stands between the values of a CSV file [default: a comma, in .tsv a tab].
+    #[arg(long, value_name = "CHARACTER")]
+    pub delimiter: Option<char>,
+    /// Send all of it, although an interrupted run could be gone on with.
+    #[arg(long)]
+    pub restart: bool,
+    /// What becomes of rows that an interrupted run sent too long ago to know whether they came.
+    #[arg(long, value_enum)]
+    pub unsure: Option<Unsure>,
     #[command(flatten)]
     /// Whom to send to.
     pub target: Target,
+}
+
+/// What a file of events is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum IngestFormat {
+    /// One object a line, or an array.
+    Json,
+    /// Values between commas; the first line names the fields.
+    Csv,
+}
+
+/// What becomes of rows of which nobody knows whether they came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Unsure {
+    /// They came: go on after them.
+    Skip,
+    /// They did not: send them.
+    Send,
 }
 
 /// `token`.

@@ -12,7 +12,7 @@ use tokio::process::{Child, ChildStdout, Command};
 
 use crate::support::cli::{Said, pulseboard};
 use crate::support::server::{BINARY, Home, Server};
-use crate::support::until::within;
+use crate::support::until::{until, within};
 
 async fn server() -> (Home, Server, String) {
     let home = Home::new("");
@@ -194,10 +194,16 @@ async fn ingest_sends_files_in_either_form_and_names_what_was_refused() {
     let file = write("many.ndjson", &lines);
     assert_eq!(on(&home, &["ingest", "many", &file]).await.ok(), "50000 events accepted, 0 rows refused\n");
     let counted = "SELECT count(*), count(DISTINCT n) FROM many";
-    assert_eq!(server.api.query(counted).await["rows"], json!([[50_000, 50_000]]));
+    let counts = async |expected: Value| {
+        until(&format!("{expected} are counted"), async || {
+            (server.api.query(counted).await["rows"] == expected).then_some(())
+        })
+        .await;
+    };
+    counts(json!([[50_000, 50_000]])).await;
     // Running it again is meant: all events come again.
     on(&home, &["ingest", "many", &file]).await.ok();
-    assert_eq!(server.api.query(counted).await["rows"], json!([[100_000, 50_000]]));
+    counts(json!([[100_000, 50_000]])).await;
 
     let file = write("array.json", "[{\"n\": 1},\n {\"n\": 2}]");
     assert_eq!(on(&home, &["ingest", "array", &file]).await.ok(), "2 events accepted, 0 rows refused\n");

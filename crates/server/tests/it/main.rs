@@ -21,6 +21,7 @@ mod figures;
 mod floods;
 mod fsync;
 mod http;
+mod ingest_command;
 mod jwt;
 mod limits;
 mod live_command;

@@ -1,110 +1,314 @@
 //! `pulseboard ingest`: a file of events, in requests of whole rows, with progress and every refused row named.
 //!
-//! Each request carries a key made of this run and its place in it, so a retry after a cut connection counts nothing twice,
-//! and sending the file once more on purpose does.
+//! Each request carries a key made of this run and its place in it, so a retry after a cut connection counts nothing twice. A run that was interrupted
+//! is gone on with by the next one over the same file; sending a file once more that was sent whole, sends all of it.
 
+mod csv_rows;
+mod parts;
+mod record;
+
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{BufRead, BufReader, IsTerminal, Read};
+use std::io::{IsTerminal, Read};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use pulseboard_model::StreamName;
+use pulseboard_runtime::SystemClock;
 use reqwest_tls::StatusCode;
 use reqwest_tls::header::{CONTENT_TYPE, RETRY_AFTER};
-use serde::de::IgnoredAny;
-use serde_json::Value;
+use serde_json::{Value, json};
+use xxhash_rust::xxh3::Xxh3;
 
+use self::parts::{Part, Parts};
+use self::record::{Keeper, Record};
 use super::Failure;
-use super::args::IngestArgs;
+use super::args::{IngestArgs, IngestFormat, Target, Unsure};
 use super::connect::{Server, body_of, find_server, refusal};
 
-/// A request holds at most this many bytes of rows (a longer single row is a request of its own).
-const REQUEST_BYTES: usize = 1 << 20;
-/// And at most this many rows.
-const REQUEST_ROWS: u64 = 50_000;
-/// How often a request is sent again when the server is busy or gone.
-const ATTEMPTS_MAX: u32 = 8;
+/// How often a request is sent again when the server is busy or gone: about two minutes.
+const ATTEMPTS_MAX: u32 = 32;
+/// The longest pause between two of them.
+const PAUSE_MAX: Duration = Duration::from_secs(4);
 /// How many refused rows are listed.
 const LISTED_MAX: usize = 20;
 
-#[derive(Debug, Default)]
-struct Tally {
-    accepted: u64,
-    rejected: u64,
+/// A file on its way.
+struct Run<'a> {
+    args: &'a IngestArgs,
+    server: Server,
+    keeper: Option<Keeper>,
+    record: Record,
     listed: Vec<String>,
-}
-
-/// How a body's rows are told apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// One array, or one object over several lines.
-    Json,
-    /// One object a line: a line that is none is one refused row, not a refused request.
-    Ndjson,
-}
-
-impl Form {
-    fn content_type(self) -> &'static str {
-        match self {
-            Self::Json => "application/json",
-            Self::Ndjson => "application/x-ndjson",
-        }
-    }
-}
-
-/// Rows that go in one request.
-#[derive(Debug)]
-struct Part {
-    form: Form,
-    body: bytes::Bytes,
-    /// How many rows were sent before.
-    first_row: u64,
-    /// Unique to this part of this run.
-    key: String,
+    progress: ProgressBar,
 }
 
 pub(super) async fn run(args: &IngestArgs) -> Result<(), Failure> {
     StreamName::new(&args.stream).map_err(|error| Failure::refused(error.to_string()))?;
     let server = find_server(&args.target)?;
-    let (input, bytes): (Box<dyn Read>, Option<u64>) = if args.file.as_os_str() == "-" {
-        (Box::new(std::io::stdin()), None)
-    } else {
-        let named = |error| Failure::setup(format!("cannot read `{}`: {error}", args.file.display()));
-        let file = std::fs::File::open(&args.file).map_err(named)?;
-        let bytes = file.metadata().map_err(named)?.len();
-        (Box::new(file), Some(bytes))
-    };
-    let progress = progress(bytes);
-    let mut input = BufReader::with_capacity(1 << 16, input);
-    let mut tally = Tally::default();
-    let mut first_row = 0;
-    let run = run_id();
-    let is_array = starts_with_bracket(&mut input)?;
-    for number in 0u64.. {
-        let (body, rows) = if is_array { whole(&mut input)? } else { lines(&mut input)? };
-        if body.is_empty() {
-            break;
+    let named =
+        |error: &dyn std::fmt::Display| Failure::setup(format!("cannot read `{}`: {error}", args.file.display()));
+    let is_stdin = args.file.as_os_str() == "-";
+    let is_csv = args.is_csv();
+    if is_stdin && is_csv {
+        return Err(Failure::setup("CSV is read twice, which standard input cannot be: name a file"));
+    }
+    let file = if is_stdin { None } else { Some(File::open(&args.file).map_err(|error| named(&error))?) };
+    let bytes = file.as_ref().map(|file| file.metadata().map(|metadata| metadata.len())).transpose();
+    let bytes = bytes.map_err(|error| named(&error))?;
+    let keeper = if is_stdin { None } else { Keeper::of(&args.file, &args.stream, &whose(&args.target)) };
+    let earlier = keeper.as_ref().filter(|_| !args.restart).and_then(Keeper::read);
+    let earlier = match earlier {
+        Some(record) if is_of_this_log(&server, &record).await? => Some(record),
+        Some(_) => {
+            eprintln!("pulseboard: the server has another log than when this file was begun: all of it is sent");
+            None
         }
-        let form = if is_array || (number == 0 && is_one_object(&body)) { Form::Json } else { Form::Ndjson };
-        let sent = body.len() as u64;
-        let part = Part { form, body: body.into(), first_row, key: format!("{run:016x}-{number}") };
-        send(&server, &args.stream, &part, &mut tally, &progress).await?;
-        first_row += rows;
-        progress.inc(sent);
-        progress.set_message(format!("{} accepted, {} refused", tally.accepted, tally.rejected));
+        None => None,
+    };
+    let record = match (earlier, &file) {
+        (Some(record), _) => record,
+        (None, Some(file)) if is_csv => {
+            let known = fields_of(&server, &args.stream).await?;
+            let mut file = file.try_clone().map_err(|error| named(&error))?;
+            let columns = csv_rows::columns(&mut file, args.delimiter(), &known).map_err(|error| named(&error))?;
+            Record::new(run_id(), Some(columns))
+        }
+        (None, _) => Record::new(run_id(), None),
+    };
+    let parts = match (file, &record.columns) {
+        (Some(file), Some(columns)) => Parts::of_csv(file, args.delimiter(), columns.clone()),
+        (Some(file), None) => Parts::of_json(Box::new(file)),
+        (None, _) => Parts::of_json(Box::new(std::io::stdin()) as Box<dyn Read>),
+    };
+    let parts = parts.map_err(|error| named(&error))?;
+    let progress = progress(bytes);
+    let mut run = Run { args, server, keeper, record, listed: Vec::new(), progress };
+    run.send_all(parts).await?;
+    run.tell()
+}
+
+/// Whom a file is sent to, whatever port that has just now.
+fn whose(target: &Target) -> String {
+    let directory = || target.data_dir.canonicalize().unwrap_or_else(|_| target.data_dir.clone()).display().to_string();
+    target.url.clone().unwrap_or_else(directory)
+}
+
+/// Whether what was acknowledged is still in the log. Who may only send cannot ask, and is believed.
+async fn is_of_this_log(server: &Server, record: &Record) -> Result<bool, Failure> {
+    let Some(position) = &record.position else { return Ok(true) };
+    let question = json!({"sql": "SELECT 1 AS one", "min_position": position});
+    let answer = server.try_post("/api/v1/query", &question).await.map_err(|error| server.unreachable(&error))?;
+    Ok(answer.status() != StatusCode::CONFLICT)
+}
+
+/// The fields that the stream has, with their types. Who may only send cannot ask: then the file decides.
+async fn fields_of(server: &Server, stream: &str) -> Result<BTreeMap<String, String>, Failure> {
+    let request = server.client.get(format!("{}/api/v1/streams/{stream}", server.url));
+    let answer = request.send().await.map_err(|error| server.unreachable(&error))?;
+    if !answer.status().is_success() {
+        return Ok(BTreeMap::new());
     }
-    progress.finish_and_clear();
-    for line in &tally.listed {
-        eprintln!("pulseboard: {line}");
+    let answer = body_of(answer).await;
+    let fields = answer["schema"]["fields"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let read = |field: &Value| Some((field["name"].as_str()?.to_owned(), field["type"].as_str()?.to_owned()));
+    Ok(fields.iter().filter_map(read).collect())
+}
+
+impl Run<'_> {
+    async fn send_all(&mut self, mut parts: Parts) -> Result<(), Failure> {
+        let unreadable = |error: std::io::Error| Failure::refused(format!("cannot read the file: {error}"));
+        let changed = || {
+            let what = "the file is not the one that was begun to be sent: give --restart to send all of it";
+            Failure::refused(what)
+        };
+        let (mut hash, mut number) = (Xxh3::new(), 0);
+        let begun = self.record.number;
+        if begun > 0 || self.record.sent_us.is_some() {
+            let after = self.record.accepted + self.record.rejected;
+            eprintln!("pulseboard: an interrupted run is gone on with, after {after} rows; --restart sends all");
+        }
+        while let Some(part) = parts.next().map_err(unreadable)? {
+            hash.update(&part.body);
+            number += 1;
+            self.progress.inc(part.read);
+            if number > begun {
+                self.send_part(&part, hash.digest()).await?;
+                self.progress.set_message(self.counts());
+            } else if number == begun && hash.digest() != self.record.hash {
+                return Err(changed());
+            }
+        }
+        if number < begun {
+            return Err(changed());
+        }
+        self.progress.finish_and_clear();
+        if let Some(keeper) = &self.keeper {
+            keeper.forget();
+        }
+        Ok(())
     }
-    if tally.rejected > tally.listed.len() as u64 {
-        eprintln!("pulseboard: … and {} more", tally.rejected - tally.listed.len() as u64);
+
+    async fn send_part(&mut self, part: &Part, hash: u64) -> Result<(), Failure> {
+        let now_us = SystemClock::shared().now_us();
+        let unsure = self.record.is_unsure(now_us);
+        let skips = match self.args.unsure {
+            _ if !unsure => false,
+            Some(Unsure::Skip) => true,
+            Some(Unsure::Send) => {
+                self.record.sent_us = None;
+                false
+            }
+            None => {
+                let (first, rows) = (self.record.rows + 1, part.rows.max(1));
+                return Err(Failure::refused(format!(
+                    "rows {first} to {} were sent more than nine minutes ago without an answer: look whether they came, then give \
+                     `--unsure skip` or `--unsure send`",
+                    first + rows - 1
+                )));
+            }
+        };
+        let answer = if skips {
+            Value::Null
+        } else {
+            self.record.sent_us.get_or_insert(now_us);
+            self.keep();
+            match self.send(part).await {
+                Ok(answer) => answer,
+                Err((failure, known)) => {
+                    if known {
+                        // It was refused: nothing of it is in the log.
+                        self.record.sent_us = None;
+                        self.keep();
+                    }
+                    return Err(failure);
+                }
+            }
+        };
+        self.count(&answer);
+        self.record.number += 1;
+        self.record.rows += part.rows;
+        self.record.hash = hash;
+        self.record.sent_us = None;
+        if let Some(position) = answer["position"].as_str() {
+            self.record.position = Some(position.to_owned());
+        }
+        self.keep();
+        Ok(())
     }
-    println!("{} events accepted, {} rows refused", tally.accepted, tally.rejected);
-    if tally.rejected > 0 {
-        return Err(Failure::refused(format!("{} rows were refused; the others are durable", tally.rejected)));
+
+    /// Writes down how far it came; where that cannot be done it is said once.
+    fn keep(&mut self) {
+        if let Some(keeper) = &self.keeper
+            && let Err(error) = keeper.write(&self.record)
+        {
+            eprintln!("pulseboard: if this is interrupted it cannot be gone on with: {error}");
+            self.keeper = None;
+        }
     }
-    Ok(())
+
+    /// Sends a part until it is answered; if it is not, whether that is an answer.
+    async fn send(&mut self, part: &Part) -> Result<Value, (Failure, bool)> {
+        let key = format!("{:016x}-{}", self.record.run, self.record.number);
+        for attempt in 1.. {
+            let url = format!("{}/api/v1/streams/{}/events", self.server.url, self.args.stream);
+            let request = self.server.client.post(url).header(CONTENT_TYPE, part.form.content_type());
+            let request = request.header("Idempotency-Key", &key).body(part.body.clone());
+            let mut pause = Duration::from_millis(250 << attempt.min(4)).min(PAUSE_MAX);
+            let failure = match request.send().await {
+                Ok(response) if is_temporary(response.status()) => {
+                    let after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+                    pause = Duration::from_secs(after.unwrap_or(1));
+                    let status = response.status();
+                    refusal(status, &body_of(response).await)
+                }
+                Ok(response) => {
+                    let status = response.status();
+                    match response.bytes().await {
+                        Ok(answer) => {
+                            let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+                            // 422 says that no row was valid: its errors are listed like any other.
+                            if status.is_success() || status == StatusCode::UNPROCESSABLE_ENTITY {
+                                return Ok(answer);
+                            }
+                            return Err((refusal(status, &answer), status.is_client_error()));
+                        }
+                        Err(error) => self.server.unreachable(&error),
+                    }
+                }
+                Err(error) => self.server.unreachable(&error),
+            };
+            if attempt >= ATTEMPTS_MAX {
+                return Err((failure, false));
+            }
+            self.progress.set_message(format!(
+                "{}; trying again in {} s",
+                failure.lines.join("; "),
+                pause.as_secs_f32()
+            ));
+            tokio::time::sleep(pause).await;
+            // A server that came back may be elsewhere, and take another key.
+            if let Ok(server) = find_server(&self.args.target) {
+                self.server = server;
+            }
+        }
+        Err((Failure::refused("it was not sent"), false))
+    }
+
+    fn counts(&self) -> String {
+        format!("{} accepted, {} refused", self.record.accepted, self.record.rejected)
+    }
+
+    fn count(&mut self, answer: &Value) {
+        let figures = if answer["accepted"].is_u64() { answer } else { &answer["error"]["details"] };
+        self.record.accepted += figures["accepted"].as_u64().unwrap_or(0);
+        self.record.rejected += figures["rejected"].as_u64().unwrap_or(0);
+        for error in figures["errors"].as_array().map(Vec::as_slice).unwrap_or_default() {
+            if self.listed.len() < LISTED_MAX {
+                let row = self.record.rows + error["row"].as_u64().unwrap_or(0);
+                let field = error["field"].as_str().map(|field| format!(", field `{field}`")).unwrap_or_default();
+                let reason = error["reason"].as_str().unwrap_or("refused");
+                self.listed.push(format!("row {row}{field}: {reason}"));
+            }
+        }
+    }
+
+    /// Says what came of it.
+    fn tell(&self) -> Result<(), Failure> {
+        for line in &self.listed {
+            eprintln!("pulseboard: {line}");
+        }
+        let (accepted, rejected, listed) = (self.record.accepted, self.record.rejected, self.listed.len() as u64);
+        if rejected > listed {
+            eprintln!("pulseboard: … and {} more", rejected - listed);
+        }
+        println!("{accepted} events accepted, {rejected} rows refused");
+        if rejected > 0 {
+            return Err(Failure::refused(format!("{rejected} rows were refused; the others are durable")));
+        }
+        Ok(())
+    }
+}
+
+fn is_temporary(status: StatusCode) -> bool {
+    matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+}
+
+impl IngestArgs {
+    fn is_csv(&self) -> bool {
+        let ending = self.file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        match self.format {
+            Some(format) => format == IngestFormat::Csv,
+            None => ["csv", "tsv"].iter().any(|known| ending.eq_ignore_ascii_case(known)),
+        }
+    }
+
+    fn delimiter(&self) -> u8 {
+        let tabs = self.file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("tsv"));
+        let given = self.delimiter.and_then(|delimiter| u8::try_from(delimiter).ok());
+        given.unwrap_or(if tabs { b'\t' } else { b',' })
+    }
 }
 
 fn progress(bytes: Option<u64>) -> ProgressBar {
@@ -118,126 +322,14 @@ fn progress(bytes: Option<u64>) -> ProgressBar {
     bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-fn unreadable(error: &std::io::Error) -> Failure {
-    Failure::refused(format!("cannot read the file: {error}"))
-}
-
-fn starts_with_bracket(input: &mut impl BufRead) -> Result<bool, Failure> {
-    let start = input.fill_buf().map_err(|error| unreadable(&error))?;
-    Ok(start.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'['))
-}
-
-/// A JSON array cannot be cut without reading it: it goes in one request.
-fn whole(input: &mut impl BufRead) -> Result<(Vec<u8>, u64), Failure> {
-    let mut body = Vec::new();
-    input.read_to_end(&mut body).map_err(|error| unreadable(&error))?;
-    Ok((body, 0))
-}
-
-/// The next lines, up to the size of a request, and how many they are.
-fn lines(input: &mut impl BufRead) -> Result<(Vec<u8>, u64), Failure> {
-    let (mut body, mut rows) = (Vec::new(), 0);
-    while body.len() < REQUEST_BYTES && rows < REQUEST_ROWS {
-        let before = body.len();
-        if input.read_until(b'\n', &mut body).map_err(|error| unreadable(&error))? == 0 {
-            break;
-        }
-        // The server counts rows, and an empty line is none.
-        rows += u64::from(!body[before..].trim_ascii().is_empty());
-    }
-    Ok((body, rows))
-}
-
-/// Whether a body is one value over several lines, as an editor or `jq` writes it.
-fn is_one_object(body: &[u8]) -> bool {
-    body.trim_ascii().contains(&b'\n') && serde_json::from_slice::<IgnoredAny>(body).is_ok()
-}
-
 /// Different for each run: the keys of a hash map are random.
 fn run_id() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-async fn send(
-    server: &Server,
-    stream: &str,
-    part: &Part,
-    tally: &mut Tally,
-    progress: &ProgressBar,
-) -> Result<(), Failure> {
-    let url = format!("{}/api/v1/streams/{stream}/events", server.url);
-    for attempt in 1.. {
-        let request = server.client.post(&url).header(CONTENT_TYPE, part.form.content_type());
-        let request = request.header("Idempotency-Key", &part.key).body(part.body.clone());
-        let wait = match request.send().await {
-            Ok(response)
-                if matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) =>
-            {
-                let after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-                if attempt >= ATTEMPTS_MAX {
-                    let status = response.status();
-                    return Err(refusal(status, &body_of(response).await));
-                }
-                Duration::from_secs(after.unwrap_or(1))
-            }
-            Ok(response) => {
-                let status = response.status();
-                let answer = response.bytes().await.map_err(|error| server.unreachable(&error))?;
-                let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
-                // 422 says that no row was valid: its errors are listed like any other.
-                if !status.is_success() && status != StatusCode::UNPROCESSABLE_ENTITY {
-                    return Err(refusal(status, &answer));
-                }
-                count(&answer, part.first_row, tally);
-                return Ok(());
-            }
-            Err(error) if attempt >= ATTEMPTS_MAX => return Err(server.unreachable(&error)),
-            Err(_) => Duration::from_millis(250 << attempt.min(4)),
-        };
-        progress.set_message(format!("the server is busy, trying again in {} s", wait.as_secs_f32()));
-        tokio::time::sleep(wait).await;
-    }
-    Ok(())
-}
-
-fn count(answer: &Value, first_row: u64, tally: &mut Tally) {
-    let figures = if answer["accepted"].is_u64() { answer } else { &answer["error"]["details"] };
-    tally.accepted += figures["accepted"].as_u64().unwrap_or(0);
-    tally.rejected += figures["rejected"].as_u64().unwrap_or(0);
-    for error in figures["errors"].as_array().map(Vec::as_slice).unwrap_or_default() {
-        if tally.listed.len() < LISTED_MAX {
-            let row = first_row + error["row"].as_u64().unwrap_or(0);
-            let field = error["field"].as_str().map(|field| format!(", field `{field}`")).unwrap_or_default();
-            let reason = error["reason"].as_str().unwrap_or("refused");
-            tally.listed.push(format!("row {row}{field}: {reason}"));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn parts_are_whole_lines_and_empty_ones_are_no_rows() {
-        let text = format!("{}\n\n{{\"n\":2}}\r\n  \n{{\"n\":3}}", "x".repeat(REQUEST_BYTES));
-        let mut input = text.as_bytes();
-        let (first, rows) = lines(&mut input).unwrap();
-        assert_eq!((first.len(), rows), (REQUEST_BYTES + 1, 1), "a long row is a part of its own");
-        let (rest, rows) = lines(&mut input).unwrap();
-        assert_eq!((rest.as_slice(), rows), (b"\n{\"n\":2}\r\n  \n{\"n\":3}".as_slice(), 2));
-        assert!(lines(&mut input).unwrap().0.is_empty());
-        let many = "{}\n".repeat(120_000);
-        assert_eq!(lines(&mut many.as_bytes()).unwrap().1, REQUEST_ROWS);
-    }
-
-    #[test]
-    fn one_object_over_several_lines_is_not_ndjson() {
-        assert!(is_one_object(b"{\n  \"n\": 1\n}\n"));
-        for ndjson in ["{\"n\":1}\n{\"n\":2}\n", "{\"n\":1}\n", "nonsense\nmore\n"] {
-            assert!(!is_one_object(ndjson.as_bytes()), "{ndjson}");
-        }
-    }
 
     #[test]
     fn two_runs_have_different_keys() {
