@@ -180,7 +180,7 @@ export class Outbox {
   async #send(entry: Entry): Promise<'retry' | (() => void)> {
     const now_ms = this.#environment.now();
     if (entry.firstTriedAt_ms !== null && now_ms - entry.firstTriedAt_ms > KEY_KEPT_MS) {
-      const error = new RequestError('uncertain', 'whether these events were written is not known any more');
+      const error = new RequestError('uncertain', 'whether these were written is not known');
       return () => entry.reject(error);
     }
     try {

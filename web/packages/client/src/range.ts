@@ -81,7 +81,7 @@ export async function range(request: RangeRequest, options: RangeOptions): Promi
   }
   const body: unknown = await response.json().catch(() => null);
   if (typeof body !== 'object' || body === null || !('rows' in body)) {
-    throw new RequestError('unexpected', `the server answered ${response.status} without rows`);
+    throw new RequestError('unexpected', `status ${response.status} without rows`);
   }
   return body as RangeAnswer;
 }

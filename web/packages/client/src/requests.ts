@@ -32,7 +32,7 @@ export async function errorOf(response: Response): Promise<RequestError> {
   const error = await readError(response);
   return new RequestError(
     error?.code ?? 'unexpected',
-    error?.message ?? `the server answered ${response.status} without saying why`,
+    error?.message ?? `status ${response.status}`,
     { ...error?.details },
     isTemporary(response.status),
     retryAfter_ms(response, error),
