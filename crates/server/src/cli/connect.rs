@@ -75,7 +75,7 @@ pub(super) fn find_running(target: &Target) -> Result<Option<Server>, Failure> {
     }
     let Some(url) = owner_url(&target.data_dir) else { return Ok(None) };
     let certificates = tls_files::shown(&target.data_dir);
-    server(&url, given.or_else(|| local_key::read(&target.data_dir)), Some(certificates)).map(Some)
+    server(&url, given.or_else(|| local_key::read(&target.data_dir)), Some(&certificates)).map(Some)
 }
 
 fn owner_url(dir: &Path) -> Option<String> {
@@ -84,7 +84,7 @@ fn owner_url(dir: &Path) -> Option<String> {
 
 /// A server by its URL. One that is named must have a certificate that this machine trusts; of one that was found the
 /// `certificates` are known.
-fn server(url: &str, token: Option<Secret>, certificates: Option<Vec<String>>) -> Result<Server, Failure> {
+fn server(url: &str, token: Option<Secret>, certificates: Option<&[String]>) -> Result<Server, Failure> {
     let parsed = Url::parse(url).ok().filter(|parsed| parsed.has_host());
     let parsed = parsed.ok_or_else(|| {
         Failure::setup(format!("`{url}` is not a server's URL: use one such as http://127.0.0.1:8080"))
@@ -93,7 +93,7 @@ fn server(url: &str, token: Option<Secret>, certificates: Option<Vec<String>>) -
     if parsed.scheme() != "https" {
         // They are read from many files, for nothing.
         client = client.tls_built_in_root_certs(false);
-    } else if let Some(certificates) = &certificates {
+    } else if let Some(certificates) = certificates {
         let tls = only(certificates).map_err(|error| Failure::setup(format!("cannot speak TLS: {error}")))?;
         client = client.use_preconfigured_tls(tls);
     }
