@@ -350,7 +350,7 @@ export const editorTests = {
   },
 
   async 'rows that were rejected are shown with the reason'({ browser, server }) {
-    await server.post('edit_orders', { item: 'lamp', total: 1 });
+    await server.post('edit_orders', { item: 'lamp', total: 1.5 });
     await fetch(`${server.url}/api/v1/streams/edit_orders/events`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
