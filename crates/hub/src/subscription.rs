@@ -260,7 +260,8 @@ impl Subscription {
                 self.sent = to;
                 frame
             }
-            Cached::Build => self.build().await?,
+            // Boxed: the room for it would be in the task of every reader.
+            Cached::Build => Box::pin(self.build()).await?,
         };
         (self.position, self.round) = (frame.position, frame.round);
         self.standing.tell(self.sent, &self.position);

@@ -226,7 +226,14 @@ impl Tail {
             // Exactly the last `n`: nothing may have come since.
             Wanted::Last(_) => self.changed().max(head.floor.step),
         };
-        let held = head.stretches.iter().find(|held| held.wanted == wanted && held.upto.step >= usable_from);
+        // Rows without columns that the ring has can not be joined to it.
+        let newest = head.entries.back().map(|entry| entry.schema.version);
+        let fits = |held: &Stretch| match held.past.get().map(|past| &**past) {
+            Some(Past::Rows(schema, ..)) => newest.is_none_or(|newest| schema.version >= newest),
+            _ => true,
+        };
+        let usable = |held: &&Stretch| held.wanted == wanted && held.upto.step >= usable_from && fits(held);
+        let held = head.stretches.iter().find(usable);
         if let Some(held) = held {
             return held.clone();
         }

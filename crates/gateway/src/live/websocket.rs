@@ -1,7 +1,8 @@
 //! `GET /api/v1/live`: many subscriptions on one WebSocket.
 //!
 //! One small task per connection. It holds no queue: it is woken, pulls a frame for each subscription that is due, and
-//! waits until the reader has taken it. What changes meanwhile is merged by the hub.
+//! waits until the reader has taken it. What changes meanwhile is merged by the hub. What a connection does seldom is boxed: its
+//! task would keep the room for it as long as it lives.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -149,15 +150,15 @@ impl Connection {
                 }
             };
             tokio::select! {
-                ended = &mut self.ending => if let Err(end) = self.end_right(ended).await { break end },
+                ended = &mut self.ending => if let Err(end) = Box::pin(self.end_right(ended)).await { break end },
                 message = self.socket.recv() => match message {
-                    Some(Ok(message)) => if let Err(end) = self.hear(message).await { break end },
+                    Some(Ok(message)) => if let Err(end) = Box::pin(self.hear(message)).await { break end },
                     Some(Err(error)) => break closing(&error),
                     None => break End::Gone,
                 },
                 () = self.bell.rung() => {}
                 () = paced => {}
-                Ok(()) = definitions.changed() => self.look_up_again().await,
+                Ok(()) = definitions.changed() => Box::pin(self.look_up_again()).await,
                 _ = pings.tick() => {
                     if self.heard.elapsed() > patience.silence_max {
                         break End::Close(Close::Idle, None);

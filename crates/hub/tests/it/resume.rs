@@ -168,6 +168,30 @@ async fn an_unchanged_channel_resumes_however_old_its_cursor_is() {
 }
 
 #[tokio::test]
+async fn what_was_read_of_the_log_before_columns_came_is_read_again() {
+    let mut world = World::new(1, HubConfig { tail_ring_bytes_max: 0, ..HubConfig::default() });
+    world.step(1, false, &[]);
+    let mut first = Reader::new(vec![World::tail_spec()]);
+    connected(&world, &mut first).await;
+    first.subscription = None;
+    let from = world.position.offset.to_u64();
+    let mut second = Reader::new(vec![World::tail_spec()]);
+    second.replica = first.replica.clone();
+
+    // Both were away from the same position; the ring does not reach back to it.
+    world.step(2, false, &[]);
+    world.step(1, false, &[]);
+    connected(&world, &mut first).await;
+    // What the first one was given is still there for others when the stream gets another column.
+    world.step(1, true, &[]);
+    connected(&world, &mut second).await;
+    while first.pull(false).await {}
+    for reader in [&first, &second] {
+        assert_eq!(reader.offsets(), world.log.offsets_after(from), "every item once, in order");
+    }
+}
+
+#[tokio::test]
 async fn every_reset_says_why() {
     let config = HubConfig { ring_bytes_max: 0, ..HubConfig::default() };
     let mut world = World::new(2, config.clone());
