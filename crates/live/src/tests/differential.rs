@@ -139,6 +139,21 @@ fn plan(spec: &QuerySpec, world: &Arc<World>) -> Result<Result<Arc<Shape>, Unmai
     Ok(take_apart(&planned).map(Arc::new))
 }
 
+/// Whether the planner refuses the query because two of its calls have one name: it calls a cast what is cast, so that
+/// `count(DISTINCT time)` and `count(DISTINCT time::date)` are alike to it. A batch query is refused as well.
+fn is_called_alike(spec: &QuerySpec, world: &Arc<World>) -> Result<bool, TestCaseError> {
+    const ALIKE: &str = "duplicate unqualified field name";
+    let clock = ClockCell::new(world.head().now());
+    let planned = planning::plan(spec, world.as_ref(), &clock, &Rows::None, None, 1 << 16);
+    if !planned.is_err_and(|error| error.to_string().contains(ALIKE)) {
+        return Ok(false);
+    }
+    let (history, at): (Arc<dyn History>, _) = (world.clone(), world.head());
+    let batch = runtime().block_on(batch::run(spec, &history, at, &QueryLimits::default()));
+    prop_assert!(batch.is_err_and(|error| error.to_string().contains(ALIKE)), "only live refuses {}", spec.sql);
+    Ok(true)
+}
+
 fn layouts(shape: &Shape, world: &World, timezone: Tz) -> Vec<InputLayout> {
     let schema = world.schema(STREAM).expect("the stream");
     let layout = |branch| InputLayout::new(branch, &schema, timezone).expect("the columns exist");
@@ -203,6 +218,9 @@ fn sort_rows(snapshot: &mut Snapshot) {
 pub(super) fn check(case: &Case) -> Result<(), TestCaseError> {
     let world = World::wide_at(case.start_us);
     let spec = QuerySpec { sql: case.sql.clone(), timezone: case.timezone, params: Params::new() };
+    if is_called_alike(&spec, &world)? {
+        return Ok(());
+    }
     let shape = match plan(&spec, &world)? {
         Ok(shape) => shape,
         Err(reason) => return Err(TestCaseError::fail(format!("not maintained: {}", reason.0))),
