@@ -67,6 +67,17 @@ async function drag(page, from, to) {
   await page.mouse.up();
 }
 
+/** Where a tile is once it has arrived: it glides to its place. */
+async function rested(tile) {
+  let box = await tile.boundingBox();
+  await within(SEEN_MS_MAX, 'the tile to rest', async () => {
+    const before = box;
+    box = await tile.boundingBox();
+    return JSON.stringify(box) === JSON.stringify(before);
+  });
+  return box;
+}
+
 export const editorTests = {
   async 'a board is built from nothing with the mouse'({ browser, server }) {
     await prepare(server);
@@ -84,7 +95,7 @@ export const editorTests = {
     const column_px = box.width / 3;
     await drag(page, { x: box.x + 60, y: box.y + 60 }, { x: box.x + 60 + 4 * column_px, y: box.y + 60 });
     assert.deepEqual(await placeOf(page, 'stat'), [5, 1, 3, 2]);
-    const moved = await tile(page, 'Total').boundingBox();
+    const moved = await rested(tile(page, 'Total'));
     const corner = { x: moved.x + moved.width - 8, y: moved.y + moved.height - 8 };
     await drag(page, corner, { x: corner.x + 2 * column_px, y: corner.y + 80 });
     assert.deepEqual(await placeOf(page, 'stat'), [5, 1, 5, 3]);
