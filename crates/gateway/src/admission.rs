@@ -114,14 +114,9 @@ impl Admission {
         if address.is_some_and(|ip| open(&self.of_address, &ip) >= self.limits.per_address_max) {
             return Err(Refused::Address);
         }
-        if whose.token.is_some_and(|token| open(&self.of_token, token) >= self.limits.per_token_max) {
-            return Err(Refused::Token);
-        }
+        self.count_token(whose.token)?;
         if let Some(ip) = address {
             *self.of_address.entry(ip).or_default() += 1;
-        }
-        if let Some(token) = whose.token {
-            *self.of_token.entry(token.to_owned()).or_default() += 1;
         }
         if arrival == Arrival::New {
             self.arrivals.take();
@@ -135,6 +130,27 @@ impl Admission {
         if let Some(token) = whose.token {
             close(&mut self.of_token, token);
         }
+    }
+
+    /// A connection that is open goes on with another token, if that has room; else all stays as it is.
+    pub(crate) fn go_on(&mut self, from: Option<&str>, to: Option<&str>) -> Result<(), Refused> {
+        if from == to {
+            return Ok(());
+        }
+        self.count_token(to)?;
+        if let Some(from) = from {
+            close(&mut self.of_token, from);
+        }
+        Ok(())
+    }
+
+    fn count_token(&mut self, token: Option<&str>) -> Result<(), Refused> {
+        let Some(token) = token else { return Ok(()) };
+        if open(&self.of_token, token) >= self.limits.per_token_max {
+            return Err(Refused::Token);
+        }
+        *self.of_token.entry(token.to_owned()).or_default() += 1;
+        Ok(())
     }
 }
 

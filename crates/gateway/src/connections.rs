@@ -26,18 +26,12 @@ const COME_BACK_MS: u64 = 1_000;
 struct Entry {
     transport: Transport,
     peer: SocketAddr,
-    /// The token that it came with, by its id.
-    token: Option<String>,
+    /// The token that it shows, by its id.
+    token: Mutex<Option<String>>,
     since_us: i64,
     follows: Mutex<Vec<Arc<Standing>>>,
     frames: AtomicU64,
     bytes: AtomicU64,
-}
-
-impl Entry {
-    fn whose(&self) -> Whose<'_> {
-        Whose { ip: self.peer.ip(), token: self.token.as_deref() }
-    }
 }
 
 #[derive(Debug)]
@@ -109,15 +103,16 @@ impl Connections {
         let entry = Arc::new(Entry {
             transport,
             peer,
-            token: caller.token().map(str::to_owned),
+            token: Mutex::new(caller.token().map(str::to_owned)),
             since_us,
             follows: Mutex::default(),
             frames: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         });
+        let whose = Whose { ip: peer.ip(), token: caller.token() };
         let mut open = self.0.open.lock();
         let taken = open.entries.len();
-        if let Err(refused) = open.admission.admit(entry.whose(), taken, arrival, Instant::now()) {
+        if let Err(refused) = open.admission.admit(whose, taken, arrival, Instant::now()) {
             drop(open);
             return Err(self.refusal(refused));
         }
@@ -198,6 +193,21 @@ impl Connections {
 }
 
 impl Place {
+    /// The connection goes on with the token of `caller`, and counts as one of that from now on.
+    ///
+    /// # Errors
+    /// [`Code::Overloaded`] when that token has as many as allowed; then nothing changes.
+    pub(crate) fn goes_on_as(&self, caller: &Caller) -> Result<(), ApiError> {
+        let mut open = self.connections.0.open.lock();
+        let mut token = self.entry.token.lock();
+        if let Err(refused) = open.admission.go_on(token.as_deref(), caller.token()) {
+            drop((token, open));
+            return Err(self.connections.refusal(refused));
+        }
+        *token = caller.token().map(str::to_owned);
+        Ok(())
+    }
+
     /// So many bytes of a frame were sent.
     pub(crate) fn sent(&self, bytes: usize) {
         self.entry.frames.fetch_add(1, Ordering::Relaxed);
@@ -226,7 +236,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.connections.0.open.lock();
         open.entries.remove(&self.id);
-        open.admission.leave(self.entry.whose());
+        let token = self.entry.token.lock();
+        open.admission.leave(Whose { ip: self.entry.peer.ip(), token: token.as_deref() });
+        drop(token);
         drop(open);
         self.follows(Vec::new());
         self.connections.0.figures.of(self.entry.transport).closed();

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::auth::{
     check, delete_session, delete_share, delete_token, delete_user, get_audit, get_session, get_shares, get_tokens,
-    get_users, post_session, post_share, post_ticket, post_token, put_user,
+    get_users, post_session, post_share, post_ticket, post_token, put_password, put_user,
 };
 use crate::connections::Connections;
 use crate::deps::{Deps, GatewayConfig};
@@ -122,6 +122,7 @@ pub(crate) fn router(gateway: &Gateway, socketio: Router<Gateway>) -> Router {
         .route("/live/poll", get(get_poll))
         .route("/me", get(get_session))
         .route("/session", get(get_session).post(post_session).delete(delete_session))
+        .route("/session/password", put(put_password))
         .route("/users", get(get_users))
         .route("/users/{user}", put(put_user).delete(delete_user))
         .route("/boards/{board}/shares", get(get_shares).post(post_share))

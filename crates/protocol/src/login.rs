@@ -19,6 +19,16 @@ pub struct LoginRequest {
     pub password: Secret,
 }
 
+/// The body of `PUT /api/v1/session/password`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordRequest {
+    /// The password until now: whoever finds a page open does not know it.
+    pub password: Secret,
+    /// The one from now on.
+    pub new_password: Secret,
+}
+
 /// The body of `PUT /api/v1/users/{user}`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

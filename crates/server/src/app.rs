@@ -29,6 +29,7 @@ use crate::definitions::{self, Keeper};
 use crate::feeder::{self, Feeder};
 use crate::log_history::LogHistory;
 use crate::rollups::Wanted;
+use crate::source_sink::Sink;
 use crate::{archive, jwks, local_key, references, rollups, simulators, source_sink, tls_files, web};
 
 /// How long the whole end may take. Who waits for us (systemd, a container) kills after ten seconds.
@@ -162,15 +163,17 @@ impl App {
         let feeder = feeder::spawn(log.as_ref(), head.offset, engine.clone(), hub.clone(), &tasks)
             .map_err(|error| StartError::one(error.to_string()))?;
         let sources = SourceList::default();
+        let figures = Arc::new(Figures::default());
+        let sink = Sink { log: log.clone(), health: engine.sources(), figures: figures.clone() };
         if config.host_source {
             let (sender, batches) = tokio::sync::mpsc::channel(QUEUE_BATCHES);
-            source_sink::spawn("host", log.clone(), batches, engine.sources(), &tasks);
+            source_sink::spawn("host", sink.clone(), batches, &tasks);
             HostSource::new(HostConfig::default(), clock.clone())
                 .spawn(&tasks, sender)
                 .map_err(|error| StartError::one(error.to_string()))?;
             sources.tell("host", json!({"name": "host", "kind": "host", "every_ms": 1_000}));
         }
-        simulators::spawn(config.simulators, &log, &clock, (&sources, &engine.sources()), &tasks)
+        simulators::spawn(config.simulators, &sink, &clock, &sources, &tasks)
             .map_err(|error| StartError::one(error.to_string()))?;
 
         let meta = embedded.meta_store();
@@ -218,7 +221,7 @@ impl App {
             files,
             sources,
             auth,
-            figures: Arc::new(Figures::default()),
+            figures,
             clock,
             tasks: tasks.clone(),
             web: web::web_app(),

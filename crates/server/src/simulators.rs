@@ -18,7 +18,7 @@ use pulseboard_sources::{QUEUE_BATCHES, SourceError};
 use serde_json::json;
 use tracing::{info, warn};
 
-use crate::source_sink;
+use crate::source_sink::{self, Sink};
 
 /// How many of a stream's newest rows are looked at for the newest time: a feed that failed brings older ones late.
 const NEWEST_ROWS: usize = 100;
@@ -38,18 +38,18 @@ pub(crate) enum StartSimulatorError {
 /// [`StartSimulatorError`] when the log cannot be read or there is no thread left.
 pub(crate) fn spawn(
     simulators: Vec<SimulateConfig>,
-    log: &Arc<dyn Log>,
+    sink: &Sink,
     clock: &Arc<dyn Clock>,
-    told: (&SourceList, &SourceHealth),
+    sources: &SourceList,
     tasks: &Tasks,
 ) -> Result<(), StartSimulatorError> {
     for config in simulators {
         let name = config.name.clone();
-        let since = newest(log.as_ref(), config.scenario)
+        let since = newest(sink.log.as_ref(), config.scenario)
             .map_err(|error| StartSimulatorError::Log { name: name.clone(), error })?;
         let (sender, batches) = tokio::sync::mpsc::channel(QUEUE_BATCHES);
-        source_sink::spawn(config.scenario.name(), log.clone(), batches, told.1.clone(), tasks);
-        let teller = Teller { config: config.clone(), sources: told.0.clone(), health: told.1.clone() };
+        source_sink::spawn(config.scenario.name(), sink.clone(), batches, tasks);
+        let teller = Teller { config: config.clone(), sources: sources.clone(), health: sink.health.clone() };
         teller.tell("starting", None);
         for feed in config.scenario.feeds() {
             teller.feed(&feed);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::join_all;
+use pulseboard_gateway::Figures;
 use pulseboard_journal::{AppendError, AppendRequest, Log};
 use pulseboard_live::SourceHealth;
 use pulseboard_model::conform::conform;
@@ -24,15 +25,17 @@ const SCHEMA_ROUNDS_MAX: usize = 4;
 /// A source sends the batches of one moment one after the other: so long the first waits for the others.
 const GATHER: Duration = Duration::from_millis(2);
 
+/// Where rows go, and who is told.
+#[derive(Debug, Clone)]
+pub(crate) struct Sink {
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) health: SourceHealth,
+    pub(crate) figures: Arc<Figures>,
+}
+
 /// Appends everything that comes out of `source` by `batches`, until it has ended. What is lost is seen in the views of
 /// its streams until they are written again.
-pub(crate) fn spawn(
-    source: &'static str,
-    log: Arc<dyn Log>,
-    mut batches: Receiver<SourceBatch>,
-    health: SourceHealth,
-    tasks: &Tasks,
-) {
+pub(crate) fn spawn(source: &'static str, sink: Sink, mut batches: Receiver<SourceBatch>, tasks: &Tasks) {
     tasks.spawn("source-sink", async move {
         while let Some(first) = batches.recv().await {
             tokio::time::sleep(GATHER).await;
@@ -42,15 +45,19 @@ pub(crate) fn spawn(
             {
                 together.push(batch);
             }
-            join_all(together.into_iter().map(|batch| keep(source, log.as_ref(), batch, &health))).await;
+            join_all(together.into_iter().map(|batch| keep(source, &sink, batch))).await;
         }
     });
 }
 
-async fn keep(source: &str, log: &dyn Log, batch: SourceBatch, health: &SourceHealth) {
+async fn keep(source: &str, sink: &Sink, batch: SourceBatch) {
     let stream = batch.stream.clone();
-    let Err(error) = append(log, batch).await else { return health.mended(source, &stream) };
-    health.failed(source, &stream, &format!("what it measured could not be written: {error}"));
+    let rows = batch.rows.num_rows() as u64;
+    let Err(error) = append(sink.log.as_ref(), batch).await else {
+        sink.figures.accepted(rows);
+        return sink.health.mended(source, &stream);
+    };
+    sink.health.failed(source, &stream, &format!("what it measured could not be written: {error}"));
     metrics::counter!("pulseboard_source_batches_lost_total").increment(1);
     warn!(stream = stream.as_str(), %error, "a source's batch was lost");
 }
@@ -121,7 +128,9 @@ mod tests {
         for batch in batches {
             sender.try_send(batch).expect("room");
         }
-        spawn("host", log.clone(), receiver, SourceHealth::default(), &tasks);
+        let figures = Arc::new(Figures::default());
+        let sink = Sink { log: log.clone(), health: SourceHealth::default(), figures: figures.clone() };
+        spawn("host", sink, receiver, &tasks);
         let mut head = log.watch_head();
         let due = LogOffset::from_u64(names.len() as u64);
         head.wait_for(|head| head.offset >= due).await.expect("the log is open");
@@ -134,5 +143,7 @@ mod tests {
         // One commit, or two when the writer took the first request before the others were there.
         assert!(arrivals.len() <= 2 && names.len() > 2, "{} streams arrived at {arrivals:?}", names.len());
         drop(sender);
+        assert!(tasks.shut_down(Duration::from_secs(10)).await, "it ends with its source");
+        assert_eq!(figures.events(), names.len() as u64, "each row is counted");
     }
 }

@@ -63,9 +63,12 @@ pub(crate) async fn run(files: TlsFiles, tls: Tls, data_dir: PathBuf, shown: Cer
                 }
                 shown = found;
             }
-            Err(problem) => {
-                warn!(%problem, "the certificate's files are not right; the last one stays");
-                tls.blame(told([&without_folders(problem, &files)]).pop());
+            Err(problems) => {
+                for problem in &problems {
+                    warn!(%problem, "the certificate's files are not right; the last one stays");
+                }
+                let problem = problems.into_iter().next().map(|problem| without_folders(problem, &files));
+                tls.blame(told(&problem).pop());
             }
         }
     }

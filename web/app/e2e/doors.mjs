@@ -17,6 +17,7 @@ import { within } from './wait.mjs';
 
 const SEEN_MS_MAX = 15_000;
 const PASSWORD = 'correct horse battery';
+const NEXT = 'staple of another kind';
 
 const run = promisify(execFile);
 
@@ -85,9 +86,27 @@ export const doorTests = {
       assert.ok(!readable.includes(cookie.value) && !readable.includes(PASSWORD), readable);
 
       await page.getByRole('button', { name: 'Look' }).click();
+      await page.getByRole('button', { name: 'Change password' }).click();
+      const change = async (current) => {
+        await page.getByLabel('Current password').fill(current);
+        await page.getByLabel('New password').fill(NEXT);
+        await page.getByRole('button', { name: 'Change it' }).click();
+      };
+      await change('not this one at all');
+      await page.getByText('The current password is another one.').waitFor();
+      await change(PASSWORD);
+      await page.getByText('The password is changed.').waitFor();
+      assert.equal(await page.getByLabel('User').count(), 0, 'this login goes on');
       await page.getByRole('button', { name: 'Sign out' }).click();
       await page.getByLabel('User').waitFor();
       assert.equal(await page.locator('.panel').count(), 0, 'what was seen is not kept for whoever comes next');
+      await logIn(page, 'viewer');
+      await page.getByText('The user or the password is wrong.').waitFor();
+      await logIn(page, 'viewer', NEXT);
+      await memory(page);
+      await page.getByRole('button', { name: 'Look' }).click();
+      await page.getByRole('button', { name: 'Sign out' }).click();
+      await page.getByLabel('User').waitFor();
       await logIn(page, 'editor');
       await page.getByLabel('Edit the board').waitFor();
       assert.deepEqual(problems, []);

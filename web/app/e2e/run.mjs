@@ -130,6 +130,36 @@ const pageTests = {
     await close();
   },
 
+  async 'a part that cannot be fetched is fetched again, and one that is gone says so in its place'({
+    browser,
+    server,
+  }) {
+    const { page, problems, close } = await openPage(browser, server, '#/streams', { watch: false });
+    await page.locator('a[href^="#/streams/"]').first().waitFor();
+    let refused = 0;
+    await page.route('**/assets/richPanels*', (route) => (refused++ < 2 ? route.abort() : route.continue()));
+    await page.goto(`${server.url}/#/boards/infra`);
+    await within(MOVE_MS_MAX, 'a value', async () => /\d/.test(await stat(page, 'Memory').textContent()));
+    await within(
+      MOVE_MS_MAX,
+      'the bars',
+      async () => (await page.locator('.panel[data-type=heatmap] canvas').count()) > 0,
+    );
+    assert.ok(refused > 2, 'it was refused, and asked for again');
+    assert.deepEqual(
+      problems.filter((problem) => !/ERR_FAILED/.test(problem)),
+      [],
+    );
+
+    await page.route('**/assets/explorer*', (route) => route.abort());
+    await page.getByRole('link', { name: 'Explore' }).click();
+    await page.getByText('This part could not be shown.').waitFor();
+    await page.unroute('**/assets/explorer*');
+    await page.getByRole('button', { name: 'Load the page again' }).click();
+    await page.getByRole('button', { name: 'Run' }).waitFor();
+    await close();
+  },
+
   async 'a phone shows everything without scrolling sideways'({ browser, server }) {
     for (const hash of ['', '#/boards/infra', '#/design', '#/streams', '#/streams/e2e_orders', '#/explore']) {
       const { page, problems, close } = await openPage(browser, server, hash, {

@@ -1,23 +1,25 @@
 /** The dashboard app: the frame around the pages, and nothing more. */
 
-import { lazy, StrictMode, Suspense, useCallback, useState } from 'react';
+import { StrictMode, Suspense, useCallback, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import '@pulseboard/react/styles.css';
 import './app.css';
 import { BoardPage, SharePage } from './board';
+import { Boundary } from './shared/boundary';
+import { later } from './shared/later';
 import { watchShare } from './shared/pass';
 import { applySettings } from './shared/settings';
 import { Door, NO_QUERY, Rail, type Route, TopBar, useRoute, useShortcuts } from './shell';
 
 // What a visit may never open is only fetched when it does.
-const HomePage = lazy(async () => ({ default: (await import('./home')).HomePage }));
-const ExplorePage = lazy(async () => ({ default: (await import('./explorer')).ExplorePage }));
+const HomePage = later(async () => (await import('./home')).HomePage);
+const ExplorePage = later(async () => (await import('./explorer')).ExplorePage);
 const loadEditor = () => import('./editor');
-const EditorPage = lazy(async () => ({ default: (await loadEditor()).EditorGate }));
-const StreamsPage = lazy(async () => ({ default: (await import('./streams')).StreamsPage }));
-const StreamPage = lazy(async () => ({ default: (await import('./streams')).StreamPage }));
-const Help = lazy(async () => ({ default: (await import('./shell/help')).Help }));
-const DesignPage = lazy(async () => ({ default: (await import('./design')).DesignPage }));
+const EditorPage = later(async () => (await loadEditor()).EditorGate);
+const StreamsPage = later(async () => (await import('./streams')).StreamsPage);
+const StreamPage = later(async () => (await import('./streams')).StreamPage);
+const Help = later(async () => (await import('./shell/help')).Help);
+const DesignPage = later(async () => (await import('./design')).DesignPage);
 
 function App() {
   const route = useRoute();
@@ -38,9 +40,11 @@ function Whole({ route }: { readonly route: Route }) {
     <>
       <Rail page={route.page} showHelp={showHelp} />
       <main className="page">
-        <Suspense fallback={<TopBar title=" " context=" " />}>
-          <Page route={route} />
-        </Suspense>
+        <Boundary key={route.page}>
+          <Suspense fallback={<TopBar title=" " context=" " />}>
+            <Page route={route} />
+          </Suspense>
+        </Boundary>
       </main>
       {help ? (
         <Suspense fallback={null}>
@@ -77,16 +81,18 @@ watchShare();
 // Whoever points at a way into the editor is about to take it.
 addEventListener('pointerover', ({ target }) => {
   if (target instanceof Element && target.closest('a[href^="#/edit"]') !== null) {
-    void loadEditor();
+    loadEditor().catch(() => {});
   }
 });
 const root = document.getElementById('root');
 if (root !== null) {
   createRoot(root).render(
     <StrictMode>
-      <Door>
-        <App />
-      </Door>
+      <Boundary>
+        <Door>
+          <App />
+        </Door>
+      </Boundary>
     </StrictMode>,
   );
 }

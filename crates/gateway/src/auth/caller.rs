@@ -106,6 +106,11 @@ impl Caller {
         if self.share().is_some() { Asker::Share } else { Asker::Of(self.0.role) }
     }
 
+    /// Whether they logged in with a password.
+    pub(crate) fn is_login(&self) -> bool {
+        self.0.pass == Pass::Login
+    }
+
     /// The one board that may be seen, for who came by a link.
     pub(crate) fn share(&self) -> Option<&SharedBoard> {
         match &self.0.pass {
@@ -161,7 +166,7 @@ impl Caller {
             role: self.0.role,
             channels: self.0.channels.clone(),
             expires: self.0.expires_us,
-            login: self.0.pass == Pass::Login,
+            login: self.is_login(),
             share: self.share().cloned(),
         }
     }

@@ -74,6 +74,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     // Whoever logs in or out need be nobody yet, or any more: both look at the page that asks.
     row("POST", "/api/v1/session", Access::Open),
     row("DELETE", "/api/v1/session", Access::Open),
+    row("PUT", "/api/v1/session/password", Access::Known),
     row("POST", "/api/v1/streams/{stream}/events", Access::Send),
     row("GET", "/api/v1/streams", Access::Read),
     row("GET", "/api/v1/streams/{stream}", Access::Read),

@@ -16,7 +16,9 @@ use pulseboard_live::Params;
 use pulseboard_protocol::Pattern;
 use pulseboard_protocol::auth::{NewTokenAnswer, TicketAnswer, TokenAnswer, TokenRequest};
 use pulseboard_protocol::error::{ApiError, Code};
-use pulseboard_protocol::login::{LoginRequest, NewShareAnswer, ShareAnswer, ShareRequest, UserAnswer, UserRequest};
+use pulseboard_protocol::login::{
+    LoginRequest, NewShareAnswer, PasswordRequest, ShareAnswer, ShareRequest, UserAnswer, UserRequest,
+};
 use pulseboard_runtime::{Clock, Shutdown};
 use tracing::warn;
 
@@ -285,6 +287,13 @@ impl Keyring {
         page::cookies(headers, self.0.config.port).find_map(|text| self.0.logins.find(text, now_us))
     }
 
+    /// What the cookie of a login among the headers holds that is good.
+    pub(crate) fn by_cookie_text(&self, headers: &HeaderMap) -> Option<String> {
+        let now_us = self.0.clock.now_us();
+        let mut shown = page::cookies(headers, self.0.config.port);
+        shown.find(|text| self.0.logins.find(text, now_us).is_some()).map(str::to_owned)
+    }
+
     /// What the cookies of logins among the headers hold.
     pub(crate) fn cookies(&self, headers: &HeaderMap) -> Vec<String> {
         page::cookies(headers, self.0.config.port).map(str::to_owned).collect()
@@ -312,6 +321,30 @@ impl Keyring {
             // Kept until the check is over, also when whoever asked has gone.
             let _turn = turn;
             keyring.0.logins.log_in(&keyring.0.store, &login, from, (now_us, lasts_us))
+        })
+        .await
+    }
+
+    /// Gives somebody who is logged in another password. The login that `text` stands for goes on, their others end.
+    ///
+    /// # Errors
+    /// [`Code::Forbidden`] if the current password is another one, [`Code::BadRequest`], [`Code::Busy`] or [`Code::Unavailable`].
+    pub(crate) async fn change_password(
+        &self,
+        caller: Caller,
+        text: String,
+        request: PasswordRequest,
+        from: IpAddr,
+    ) -> Result<(), ApiError> {
+        let now_us = self.0.clock.now_us();
+        self.0.logins.may_try(&caller.about().name, from, now_us)?;
+        let turn = self.0.logins.turn().await?;
+        on_store_of(self.clone(), move |keyring| {
+            let _turn = turn;
+            let store = &keyring.0.store;
+            let changed = UserRequest { password: Some(request.new_password), role: None, channels: None };
+            let save = |name: &str| save_user(store, (name, changed), now_us, &caller.named());
+            keyring.0.logins.change_password(store, (&text, &request.password), (from, now_us), save)
         })
         .await
     }

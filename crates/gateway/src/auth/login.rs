@@ -9,7 +9,9 @@ use axum::response::{IntoResponse, Response};
 use pulseboard_protocol::Channel;
 use pulseboard_protocol::auth::MeAnswer;
 use pulseboard_protocol::error::{ApiError, Code};
-use pulseboard_protocol::login::{LoginRequest, NewShareAnswer, ShareRequest, UserAnswer, UserRequest};
+use pulseboard_protocol::login::{
+    LoginRequest, NewShareAnswer, PasswordRequest, ShareRequest, UserAnswer, UserRequest,
+};
 use serde_json::{Value, json};
 
 use super::caller::Caller;
@@ -55,6 +57,28 @@ pub(crate) async fn post_session(
     }
     let cookie = page::set_cookie(&text, auth.session_s(), &headers, auth.port());
     Ok(with_cookies(Json(caller.about()).into_response(), [cookie]))
+}
+
+/// `PUT /api/v1/session/password`: whoever is logged in chooses another password, and stays where they are.
+pub(crate) async fn put_password(
+    State(deps): State<Deps>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    caller: Caller,
+    headers: HeaderMap,
+    Json(request): Json<PasswordRequest>,
+) -> HttpResult<StatusCode> {
+    let auth = &deps.auth;
+    let shown = auth.by_cookie_text(&headers).filter(|_| caller.is_login());
+    let Some(text) = shown else {
+        let message = "only who logged in with a password has one to change";
+        return Err(ApiError::new(Code::BadRequest, message).into());
+    };
+    auth.change_password(caller, text, request, peer.ip()).await.map_err(|error| match error.code {
+        // They are let in; it is what they typed that is wrong.
+        Code::Unauthorized => ApiError::new(Code::Forbidden, "the current password is another one"),
+        _ => error,
+    })?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `DELETE /api/v1/session`: ends the login that the cookie stands for, with all that is open by it.

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::{Mutex, RwLock};
 use pulseboard_journal::{Credential, MetaStore};
 use pulseboard_live::Params;
+use pulseboard_protocol::Secret;
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::login::{LoginRequest, UserAnswer};
 use pulseboard_runtime::Shutdown;
@@ -109,8 +110,29 @@ impl Logins {
         from: IpAddr,
         (now_us, lasts_us): (i64, i64),
     ) -> Result<(Caller, String), ApiError> {
-        let (name, password) = (login.user.as_str(), &login.password);
-        let wrong = || ApiError::new(Code::Unauthorized, "the user or the password is wrong");
+        let name = login.user.as_str();
+        let kept = self.check(name, &login.password, (from, now_us))?;
+        let _changing = self.changing.lock();
+        let about = {
+            let users = self.users.read();
+            let user = users.get(name).filter(|user| user.hash == kept);
+            user.map(|user| user.about.clone()).ok_or_else(wrong)?
+        };
+        let text = secret::random_text();
+        let hash = secret::hash(&text);
+        let ends_us = Some(now_us.saturating_add(lasts_us));
+        let credential = kept_session((format!("session:{}", secret::make().0), name), &hash, (now_us, ends_us));
+        self.make_room(store, name, now_us)?;
+        store.keep_credential(&credential).map_err(|error| unavailable(&error))?;
+        let session = begun(&credential, &about);
+        let caller = Caller::new(Arc::clone(&session.who));
+        self.sessions.lock().insert(hash, session);
+        info!(user = name, %from, "somebody logged in");
+        Ok((caller, text))
+    }
+
+    /// Checks a password, and gives the hash that it is known by. Slow.
+    fn check(&self, name: &str, password: &Secret, (from, now_us): (IpAddr, i64)) -> Result<Vec<u8>, ApiError> {
         if !is_name(name) {
             return Err(wrong());
         }
@@ -120,36 +142,40 @@ impl Logins {
         if !verify(kept.as_deref(), password) {
             self.tries.failed(name, from, now_us);
             // Not the name: people type their passwords there, too.
-            info!(%from, "somebody tried to log in with a wrong name or password");
+            info!(%from, "somebody tried a wrong name or password");
             return Err(wrong());
         }
         self.tries.passed(name, from);
-        let _changing = self.changing.lock();
-        let about = {
-            let users = self.users.read();
-            let user = users.get(name).filter(|user| Some(&user.hash) == kept.as_ref());
-            user.map(|user| user.about.clone()).ok_or_else(wrong)?
+        kept.ok_or_else(wrong)
+    }
+
+    /// Gives somebody who is logged in another password by `save`, which is given the name. The login that `text` stands for
+    /// goes on, the user's others end. Slow, and writes to the store.
+    pub(super) fn change_password(
+        &self,
+        store: &MetaStore,
+        (text, current): (&str, &Secret),
+        (from, now_us): (IpAddr, i64),
+        save: impl FnOnce(&str) -> Result<(UserAnswer, Credential), ApiError>,
+    ) -> Result<(), ApiError> {
+        let hash = secret::hash(text);
+        let own = || {
+            let sessions = self.sessions.lock();
+            let session = sessions.get(&hash)?;
+            Some((session.id.clone(), session.who.name.clone(), session.who.expires_us))
         };
-        let text = secret::random_text();
-        let hash = secret::hash(&text);
-        let credential = Credential {
-            id: format!("session:{}", secret::make().0),
-            kind: SESSION.to_owned(),
-            name: name.to_owned(),
-            role: String::new(),
-            channels: String::new(),
-            hash: hash.to_vec(),
-            created_us: now_us,
-            expires_us: Some(now_us.saturating_add(lasts_us)),
-            revoked_us: None,
-        };
-        self.make_room(store, name, now_us)?;
-        store.keep_credential(&credential).map_err(|error| unavailable(&error))?;
-        let session = begun(&credential, &about);
-        let caller = Caller::new(Arc::clone(&session.who));
-        self.sessions.lock().insert(hash, session);
-        info!(user = name, %from, "somebody logged in");
-        Ok((caller, text))
+        let ended = || ApiError::new(Code::Unauthorized, "the login has ended: log in again");
+        let (_, name, _) = own().ok_or_else(ended)?;
+        let known = self.check(&name, current, (from, now_us))?;
+        self.change_except((&name, Some(&hash)), || {
+            let is_known = self.users.read().get(&name).is_some_and(|user| user.hash == known);
+            let (id, name, ends_us) = own().filter(|_| is_known).ok_or_else(ended)?;
+            let saved = save(&name)?;
+            // It was forgotten with the others.
+            let session = kept_session((id, &name), &hash, (now_us, ends_us));
+            store.keep_credential(&session).map_err(|error| unavailable(&error))?;
+            Ok(((), Some(saved)))
+        })
     }
 
     /// Whether another password may be tried.
@@ -178,14 +204,23 @@ impl Logins {
         name: &str,
         change: impl FnOnce() -> Result<(T, Option<(UserAnswer, Credential)>), ApiError>,
     ) -> Result<T, ApiError> {
+        self.change_except((name, None), change)
+    }
+
+    /// The same, and one login goes on.
+    fn change_except<T>(
+        &self,
+        (name, stays): (&str, Option<&Hash>),
+        change: impl FnOnce() -> Result<(T, Option<(UserAnswer, Credential)>), ApiError>,
+    ) -> Result<T, ApiError> {
         let _changing = self.changing.lock();
         let (answer, user) = change()?;
         match user {
             Some((about, credential)) => drop(self.users.write().insert(name.to_owned(), held(about, &credential))),
             None => drop(self.users.write().remove(name)),
         }
-        self.sessions.lock().retain(|_, session| {
-            let stays = session.who.name != name;
+        self.sessions.lock().retain(|hash, session| {
+            let stays = session.who.name != name || Some(hash) == stays;
             if !stays {
                 session.who.revoked.trigger();
             }
@@ -220,6 +255,25 @@ struct Waiting<'a>(&'a AtomicUsize);
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn wrong() -> ApiError {
+    ApiError::new(Code::Unauthorized, "the user or the password is wrong")
+}
+
+/// A login as it is kept.
+fn kept_session((id, name): (String, &str), hash: &Hash, (now_us, ends_us): (i64, Option<i64>)) -> Credential {
+    Credential {
+        id,
+        kind: SESSION.to_owned(),
+        name: name.to_owned(),
+        role: String::new(),
+        channels: String::new(),
+        hash: hash.to_vec(),
+        created_us: now_us,
+        expires_us: ends_us,
+        revoked_us: None,
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) use caller::{Caller, Ended, Ending};
 pub(crate) use check::check;
 pub(crate) use login::{
     delete_session, delete_share, delete_user, end_shares, get_session, get_shares, get_users, post_session,
-    post_share, put_user,
+    post_share, put_password, put_user,
 };
 pub(crate) use shares::{check_board, check_view, shared_definition};
 pub(crate) use tokens::{delete_token, get_tokens, post_ticket, post_token};

@@ -358,6 +358,7 @@ impl Connection {
         for name in self.subscriptions.iter().flat_map(|(_, asking)| &asking.names) {
             caller.may_follow(&read_channel(name)?, &self.live.deps.catalog)?;
         }
+        self.place.goes_on_as(&caller)?;
         for (_, asking) in &mut self.subscriptions {
             asking.caller = caller.clone();
         }

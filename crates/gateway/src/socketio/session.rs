@@ -17,7 +17,7 @@ use socketioxide::adapter::LocalAdapter;
 use socketioxide::extract::AckSender;
 use socketioxide::handler::FromMessageParts;
 use socketioxide::socket::Socket;
-use socketioxide::{SendError, SocketError as EmitError};
+use socketioxide::{SendError, SocketError as EmitError, TransportType};
 use socketioxide_core::Value;
 use tokio::time::{Instant, sleep_until};
 
@@ -201,13 +201,24 @@ impl Session {
 
     async fn obey(&mut self, request: Request) -> Result<(), Gone> {
         match request.wish {
-            Ok(Wish::Subscribe(subscribe)) => self.subscribe(subscribe, request.ack).await,
+            Ok(Wish::Subscribe(subscribe)) => match self.count() {
+                Ok(()) => self.subscribe(subscribe, request.ack).await,
+                Err(error) => self.answer(request.ack, SocketAnswer::Error { error, refused: Vec::new() }).await,
+            },
             Ok(Wish::Unsubscribe { sub, channel }) => {
                 let answer = self.unsubscribe(sub, channel.as_deref());
                 self.answer(request.ack, answer).await
             }
             Err(error) => self.answer(request.ack, SocketAnswer::Error { error, refused: Vec::new() }).await,
         }
+    }
+
+    /// What asks for something is a request, as it is over HTTP; what is posted was counted as that.
+    fn count(&self) -> Result<(), ApiError> {
+        if self.socket.transport_type() == TransportType::Polling {
+            return Ok(());
+        }
+        self.live.requests.count(&self.caller, self.opened.peer, Instant::now())
     }
 
     async fn join_default_board(&mut self, since: Option<String>) -> Result<(), Gone> {

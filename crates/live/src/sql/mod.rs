@@ -8,6 +8,7 @@ mod ago;
 mod bounds;
 pub(crate) mod buckets;
 pub(crate) mod clock;
+mod distinct_list;
 pub(crate) mod errors;
 mod event_time;
 mod expressions;

@@ -16,10 +16,12 @@ use datafusion::logical_expr::logical_plan::{
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, WindowFrameUnits, lit};
 use pulseboard_model::schema::OFFSET;
 
+use super::distinct_list::distinct_list;
 use super::lists::places;
 
 /// Aggregates whose answer depends on the order of their input.
-const ORDER_SENSITIVE: [&str; 5] = ["first_value", "last_value", "array_agg", "string_agg", "nth_value"];
+const ORDER_SENSITIVE: [&str; 5] = ["first_value", "last_value", ARRAY_AGG, "string_agg", "nth_value"];
+const ARRAY_AGG: &str = "array_agg";
 
 /// How the names of columns begin that are carried.
 const HIDDEN: &str = "__tie_";
@@ -342,10 +344,15 @@ fn settle_aggregate(aggregate: Aggregate) -> Result<LogicalPlan> {
         let with_ties = expr.clone().transform_down(|expr| {
             Ok(match expr {
                 // Equal values are one here, so their own order leaves nothing open.
-                Expr::AggregateFunction(AggregateFunction { func, mut params })
-                    if ORDER_SENSITIVE.contains(&func.name()) && params.distinct && params.order_by.is_empty() =>
+                Expr::AggregateFunction(AggregateFunction { mut func, mut params })
+                    if ORDER_SENSITIVE.contains(&func.name()) && params.distinct =>
                 {
-                    params.order_by.extend(params.args.first().map(|arg| SortExpr::new(arg.clone(), true, false)));
+                    if params.order_by.is_empty() {
+                        params.order_by.extend(params.args.first().map(|arg| SortExpr::new(arg.clone(), true, false)));
+                    }
+                    if func.name() == ARRAY_AGG {
+                        func = distinct_list();
+                    }
                     Transformed::yes(Expr::AggregateFunction(AggregateFunction { func, params }))
                 }
                 Expr::AggregateFunction(AggregateFunction { func, mut params })

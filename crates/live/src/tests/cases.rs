@@ -212,6 +212,10 @@ fn distinct_lists_and_window_functions_leave_no_order_open() {
     }
     let listed = rows_of(&world, "SELECT array_agg(DISTINCT n) AS a FROM events");
     assert_eq!(listed, [[Cell::Json("[1,2,3,5,7,8,9]".into())]]);
+    let beside = "SELECT array_agg(DISTINCT n) AS a, array_agg(DISTINCT n ORDER BY n DESC) AS b, \
+                  string_agg(kind, '' ORDER BY n DESC) AS c, first_value(n ORDER BY n) AS d FROM events WHERE n < 4";
+    let expected = [Cell::Json("[1,2,3]".into()), Cell::Json("[3,2,1]".into()), Cell::Str("aaaa".into()), Cell::Int(1)];
+    assert_eq!(rows_of(&world, beside), [expected], "whatever order is asked for beside it");
 
     let numbered = rows_of(
         &world,

@@ -61,6 +61,9 @@ pub enum Command {
     /// Add, change, list and remove users, who log in at the app with a password.
     #[command(after_help = super::user::HELP)]
     User(super::user::UserArgs),
+    /// Make, list and take back links that show one board to whoever has them.
+    #[command(after_help = super::share::HELP)]
+    Share(super::share::ShareArgs),
     /// Coming, not in this version yet: try an alert rule on the events of the past.
     Backtest(NotYetArgs),
 }

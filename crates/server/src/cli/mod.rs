@@ -15,6 +15,7 @@ mod out;
 mod pinned;
 mod query;
 mod serve;
+mod share;
 mod sse;
 mod table;
 mod tail;
@@ -75,6 +76,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Demo(args) => serve::demo(args).await,
             Command::Token(args) => token::run(&args).await,
             Command::User(args) => user::run(&args).await,
+            Command::Share(args) => share::run(&args).await,
             Command::Backtest(_) => Err(not_yet("backtest", "alerts come first")),
             Command::Bench(args) => {
                 pulseboard_bench::run(args).await.map_err(|error| Failure::refused(error.to_string()))

@@ -43,8 +43,8 @@ impl TlsFiles {
     /// Reads both.
     ///
     /// # Errors
-    /// What is wrong, with the key that names the file.
-    pub fn read(&self) -> Result<Certificate, Problem> {
+    /// All that is wrong, each with the key that names the file.
+    pub fn read(&self) -> Result<Certificate, Vec<Problem>> {
         let problem = |key: &str, what: String| Problem { file: self.config.clone(), key: format!("tls.{key}"), what };
         let of = |key: &str, path: &Path| {
             let cannot = |why: String| problem(key, format!("`{}` cannot be read: {why}", path.display()));
@@ -54,13 +54,16 @@ impl TlsFiles {
             }
             std::fs::read(path).map_err(|error| cannot(error.to_string()))
         };
-        let (cert, key) = (of("cert", &self.cert), of("key", &self.key));
-        Certificate::read(&cert?, &key?).map_err(|error| {
+        let (cert, key) = match (of("cert", &self.cert), of("key", &self.key)) {
+            (Ok(cert), Ok(key)) => (cert, key),
+            (cert, key) => return Err(cert.err().into_iter().chain(key.err()).collect()),
+        };
+        Certificate::read(&cert, &key).map_err(|error| {
             let (key, path) = match error {
                 CertificateError::Certificate(_) => ("cert", &self.cert),
                 CertificateError::Key(_) | CertificateError::Mismatch => ("key", &self.key),
             };
-            problem(key, format!("`{}` {error}", path.display()))
+            vec![problem(key, format!("`{}` {error}", path.display()))]
         })
     }
 }
@@ -101,8 +104,8 @@ pub(super) fn read_tls(root: &mut Reader<'_>, dir: &Path, problems: &mut Vec<Pro
     let files = TlsFiles { config, cert: cert?, key: key? };
     match files.read() {
         Ok(certificate) => Some(TlsSettings { files, certificate, hsts: hsts.unwrap_or(HSTS) }),
-        Err(problem) => {
-            problems.push(problem);
+        Err(found) => {
+            problems.extend(found);
             None
         }
     }

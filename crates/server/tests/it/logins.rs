@@ -151,6 +151,50 @@ async fn a_login_is_good_for_the_servers_own_pages_alone() {
 }
 
 #[tokio::test]
+async fn whoever_is_logged_in_chooses_another_password_and_stays() {
+    const OTHER: &str = "staple of another kind";
+    let (home, server) = server().await;
+    let (here, elsewhere) =
+        (Browser::log_in(&server, "viewer", PASSWORD).await, Browser::log_in(&server, "viewer", PASSWORD).await);
+    let mut sockets = [here.socket().await, elsewhere.socket().await];
+    for socket in &mut sockets {
+        socket.follow("view:orders_now").await.unwrap();
+    }
+    let path = "/api/v1/session/password";
+    let wish = |password: &str, new: &str| json!({"password": password, "new_password": new});
+    let refusal = here.send("PUT", path, &wish("not the password", OTHER)).await.refused(403, "forbidden");
+    assert_eq!(refusal.message, "the current password is another one");
+    let refusal = here.send("PUT", path, &wish(PASSWORD, "short")).await.refused(400, "bad_request");
+    assert!(refusal.message.contains("at least 10 characters"), "{refusal:?}");
+    let forged = here.bare("PUT", path).header("origin", "http://127.0.0.1:1").json(&wish(PASSWORD, OTHER));
+    read(forged).await.refused(403, "forbidden_origin");
+    let token = server.api.with_token(&home.new_token(&["--role", "admin"]).await);
+    let refusal = read(token.request("PUT", path).json(&wish(PASSWORD, OTHER))).await.refused(400, "bad_request");
+    assert!(refusal.message.contains("only who logged in"), "{refusal:?}");
+    elsewhere.get("/api/v1/session").await.ok();
+
+    let changed = here.send("PUT", path, &wish(PASSWORD, OTHER)).await;
+    assert_eq!(changed.status, 204, "{}", changed.text());
+    let [own, other] = &mut sockets;
+    assert_eq!(other.close_code().await, 4_503, "what is open by the other login goes");
+    own.send(&json!({"type": "ping"})).await.unwrap();
+    assert_eq!(own.next().await.unwrap()["type"], "pong", "this one stays");
+    elsewhere.get("/api/v1/session").await.refused(401, "unauthorized");
+    try_password(&server.api, "viewer", PASSWORD).await.refused(401, "unauthorized");
+    let admin = Browser::log_in(&server, "admin", PASSWORD).await;
+    let entry = admin.get("/api/v1/audit?limit=1").await.ok()["entries"][0].clone();
+    assert_eq!((&entry["who"], &entry["action"]), (&json!("user viewer"), &json!("user_saved")), "{entry}");
+    let address = server.address.to_string();
+    server.stop().await;
+
+    let server = home.start_at(&address).await;
+    let me = here.get("/api/v1/session").await.ok();
+    assert_eq!((&me["role"], &me["channels"]), (&json!("viewer"), &json!(["*"])), "over a restart, too: {me}");
+    Browser::log_in(&server, "viewer", OTHER).await;
+    assert!(!home.log().contains(OTHER), "no password is in the log");
+}
+
+#[tokio::test]
 async fn whatever_changes_a_user_ends_their_logins_and_all_that_is_open_by_them() {
     let (home, server) = server().await;
     let admin = Browser::log_in(&server, "admin", PASSWORD).await;

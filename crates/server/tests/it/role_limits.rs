@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::support::api::{Answer, Api};
 use crate::support::connection::{Broken, Socket};
 use crate::support::server::{Home, Server};
+use crate::support::socketio::Client;
 use crate::support::until::until;
 
 /// More than anybody waits for.
@@ -89,6 +90,23 @@ async fn a_token_asks_so_often_and_others_go_on() {
     }
     socket.send(&json!({"type": "ping", "id": "still"})).await.unwrap();
     while socket.next().await.unwrap()["id"] != "still" {}
+
+    // So it is for a stock client of Socket.IO.
+    let token = home.new_token(&["--role", "viewer"]).await;
+    let shown = json!({"Authorization": format!("Bearer {token}")});
+    let options = json!({"transports": ["websocket"], "extraHeaders": shown, "reconnection": false});
+    let mut client = Client::open(server.address, &options);
+    client.until("connect").await;
+    let mut refused = None;
+    for _ in 0..50 {
+        let answer = client.ask("subscribe", json!({"channel": "view:nothing"})).await;
+        if answer["error"]["code"] == "busy" {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let refused = refused.expect("fifty were answered");
+    assert!(refused["error"]["details"]["retry_after_ms"].is_u64(), "{refused}");
 }
 
 #[tokio::test]
@@ -161,6 +179,26 @@ async fn a_token_has_so_many_connections_wherever_it_is_shown() {
     {
         assert!(metrics.contains(line), "no `{line}` in {metrics}");
     }
+
+    // Nor is there for one that is open and goes on with that token, until there is; then its own has one less.
+    let mut socket = Socket::open_with(server.address, &other).await.expect("there is room");
+    let _last = Socket::open_with(server.address, &other).await.expect("there is room");
+    let go_on = json!({"type": "auth", "token": one});
+    socket.send(&go_on).await.unwrap();
+    let refusal = socket.next().await.unwrap();
+    assert_eq!((&refusal["type"], &refusal["error"]["code"]), (&json!("error"), &json!("overloaded")), "{refusal}");
+    assert!(
+        matches!(Socket::open_with(server.address, &other).await, Err(Broken)),
+        "it still counts as one of its own"
+    );
+    sockets.pop();
+    until("the place is free again", async || {
+        socket.send(&go_on).await.unwrap();
+        (socket.next().await.unwrap()["type"] == "authenticated").then_some(())
+    })
+    .await;
+    let _next = Socket::open_with(server.address, &other).await.expect("it is one of the other's now");
+    assert!(matches!(Socket::open_with(server.address, &one).await, Err(Broken)), "which has no room again");
     sockets.pop();
     until("the place is free again", async || Socket::open_with(server.address, &one).await.ok()).await;
 }

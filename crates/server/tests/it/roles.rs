@@ -75,6 +75,7 @@ const EXPECTED: &[(&str, &str, &str)] = &[
     ("PUT", "/api/v1/users/{user}", ADMIN),
     ("DELETE", "/api/v1/users/{user}", ADMIN),
     ("POST", "/api/v1/session", OPEN),
+    ("PUT", "/api/v1/session/password", ALL),
 ];
 
 /// A path with its places filled in.

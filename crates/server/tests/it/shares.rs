@@ -251,3 +251,45 @@ async fn a_link_locks_no_door_and_ends_when_its_time_is_over_also_over_a_restart
     let lines = pulseboard(args.into_iter().chain(place)).await.failed(2);
     assert!(lines[0].contains("no token or user to lock it"), "{lines:?}");
 }
+
+#[tokio::test]
+async fn the_command_makes_lists_and_takes_back_links() {
+    let (home, server, _editor) = server().await;
+    let said = home.share(&["create", "shop", "--name", "wall", "--variable", "kind=b", "--expires", "7d"]).await;
+    let told = said.stderr.clone();
+    let url = said.ok();
+    let (address, secret) = url.trim_end().split_once("/#/share/").expect("an address of the app");
+    assert_eq!(address, server.api.url);
+    let reader = server.api.with_token(secret);
+    let me = reader.get("/api/v1/session").await.ok();
+    assert_eq!(me["share"], json!({"board": "shop", "variables": {"kind": "b"}}));
+
+    let listed = home.share(&["list", "shop", "--format", "json"]).await.ok();
+    let link: Value = serde_json::from_str(listed.trim_end()).unwrap();
+    let id = link["id"].as_str().unwrap();
+    assert_eq!((&link["name"], &link["variables"]), (&json!("wall"), &json!("kind=b")));
+    assert!(told.contains(&format!("pulseboard share revoke shop {id}")) && !told.contains(secret), "{told}");
+    assert!(!listed.contains(secret), "{listed}");
+    assert_eq!(home.share(&["list", "other", "--format", "csv"]).await.ok().lines().count(), 1, "only the header");
+
+    for (args, says) in [
+        (&["create", "shpo"][..], "shpo"),
+        (&["create", "a/b"], "no board `a/b`"),
+        (&["create", "shop", "--variable", "kind=z"], "kind"),
+        (&["create", "shop", "--variable", "colour=red"], "colour"),
+        (&["revoke", "shop", "nothing"], "no such link"),
+        (&["revoke", "other", id], "no such link"),
+        (&["list", "nothing"], "nothing"),
+    ] {
+        let lines = home.share(args).await.failed(1);
+        assert!(lines.len() == 1 && lines[0].contains(says), "{args:?}: {lines:?}");
+    }
+    let twice = ["create", "shop", "--variable", "kind=a", "--variable", "kind=b"];
+    assert!(home.share(&twice).await.failed(2)[0].contains("twice"));
+
+    home.share(&["revoke", "shop", id]).await.ok();
+    reader.get("/api/v1/session").await.refused(401, "token_revoked");
+    server.stop().await;
+    let lines = home.share(&["list", "shop"]).await.failed(2);
+    assert!(lines[0].contains("pulseboard serve"), "{lines:?}");
+}

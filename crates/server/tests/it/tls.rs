@@ -224,6 +224,12 @@ async fn what_is_wrong_with_the_files_is_one_clear_line_before_anything_starts()
             assert!(!identity.key.lines().any(|line| line.len() > 40 && lines[0].contains(line)), "{lines:?}");
         }
     }
+    for name in ["cert.pem", "key.pem"] {
+        std::fs::remove_file(home.file(name)).unwrap();
+    }
+    let lines = pulseboard(["check".as_ref(), config.as_os_str()]).await.failed(2);
+    let named = |key: &str| lines.iter().filter(|line| line.contains(key)).count();
+    assert_eq!((lines.len(), named("tls.cert: "), named("tls.key: ")), (2, 1, 1), "both at once: {lines:?}");
     assert!(!home.data_dir().exists(), "nothing was made");
     identity.write(home.file("").as_path());
     pulseboard(["check".as_ref(), config.as_os_str()]).await.ok();

@@ -5,10 +5,11 @@
  */
 
 import { localZone } from '@pulseboard/react/format';
-import { lazy, Suspense, useEffect, useMemo, useRef, useState } from 'react';
+import { Suspense, useEffect, useMemo, useRef, useState } from 'react';
 import type { Board, BoardName, Panel as PanelInfo } from '../shared/api';
 import { boardClock } from '../shared/boardClock';
 import { EditIcon, KioskIcon, LinkIcon } from '../shared/icons';
+import { later } from '../shared/later';
 import { client, useConnection } from '../shared/live';
 import { mayEdit } from '../shared/rights';
 import { useSession } from '../shared/session';
@@ -24,9 +25,9 @@ import { type BoardFeeds, useBoardFeeds } from './useBoardFeeds';
 import { useKiosk } from './useKiosk';
 import { Variables } from './variables';
 
-const ShareDialog = lazy(async () => ({ default: (await import('./shareDialog')).ShareDialog }));
+const ShareDialog = later(async () => (await import('./shareDialog')).ShareDialog);
 // Looked into now and then, and with a table and an editor's worth of code.
-const Inspect = lazy(async () => ({ default: (await import('./inspect')).Inspect }));
+const Inspect = later(async () => (await import('./inspect')).Inspect);
 
 export interface BoardViewProps {
   readonly id: string;

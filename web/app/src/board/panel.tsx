@@ -7,6 +7,7 @@
 import type { ErrorBody } from '@pulseboard/client';
 import { type ReactNode, Suspense, useCallback, useId, useState, useSyncExternalStore } from 'react';
 import type { Panel as PanelInfo } from '../shared/api';
+import { Boundary } from '../shared/boundary';
 import { ClockIcon, HourglassIcon, WarningIcon } from '../shared/icons';
 import { client, useBeat } from '../shared/live';
 import { LateRows } from './lateRows';
@@ -51,17 +52,19 @@ export function PanelFrame(props: PanelFrameProps) {
       </header>
       {source !== null && content !== 'none' && Body !== undefined ? (
         <div className="panel-body" data-dim={told?.dims === true}>
-          <Suspense fallback={<Skeleton type={panel.type} />}>
-            <Body
-              panel={panel}
-              source={source}
-              zone={zone}
-              span={span}
-              legend={legend}
-              legends={legends}
-              related={related ?? NOTHING_RELATED}
-            />
-          </Suspense>
+          <Boundary>
+            <Suspense fallback={<Skeleton type={panel.type} />}>
+              <Body
+                panel={panel}
+                source={source}
+                zone={zone}
+                span={span}
+                legend={legend}
+                legends={legends}
+                related={related ?? NOTHING_RELATED}
+              />
+            </Suspense>
+          </Boundary>
           {told?.tone === 'critical' ? <p className="panel-reason">{told.detail}</p> : null}
           {content === 'empty' && !SAYS_NOTHING.has(panel.type) ? (
             <Message text={told?.detail ?? 'No rows right now'} />

@@ -1,8 +1,9 @@
 /** What draws inside a panel's frame, by type; and what it is given. Rare and heavy ones are loaded when a board has them. */
 
 import type { NowSource } from '@pulseboard/react/charts';
-import { type ComponentType, lazy } from 'react';
+import type { ComponentType } from 'react';
 import type { Panel } from '../shared/api';
+import { later } from '../shared/later';
 import type { PanelSource } from './source';
 import { StatPanel } from './statPanel';
 import { TablePanel } from './tablePanel';
@@ -32,8 +33,7 @@ export interface PanelBodyProps {
   readonly related: (panel: string) => PanelSource | null;
 }
 
-const rich = (name: keyof typeof import('./richPanels')) =>
-  lazy(async () => ({ default: (await import('./richPanels'))[name] }));
+const rich = (name: keyof typeof import('./richPanels')) => later(async () => (await import('./richPanels'))[name]);
 
 export const BODIES: { readonly [type: string]: ComponentType<PanelBodyProps> | undefined } = {
   stat: StatPanel,

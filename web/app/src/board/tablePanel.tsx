@@ -1,6 +1,7 @@
 /** A keyed result as a table. */
 
 import { useEffect, useRef } from 'react';
+import { insist } from '../shared/later';
 import { KeyedRows, LiveTable, type LiveTableOptions } from '../table';
 import type { PanelBodyProps } from './panelBody';
 import { tableLook } from './tableLooks';
@@ -44,7 +45,7 @@ export function TablePanel({ panel, source, zone, related }: PanelBodyProps) {
       table.show(rows, changes);
     });
     if (lines !== null) {
-      void import('./tableSparks').then(({ TableSparks }) => {
+      void insist(() => import('./tableSparks')).then(({ TableSparks }) => {
         if (!over) {
           sparks = new TableSparks({ options, rows: source, lines, shown });
         }

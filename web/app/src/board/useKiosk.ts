@@ -1,6 +1,7 @@
 /** A board on a wall: the page says so to the style sheets at once, and fetches what else it takes. */
 
 import { useEffect } from 'react';
+import { insist } from '../shared/later';
 
 export function useKiosk(on: boolean): void {
   useEffect(() => {
@@ -11,7 +12,7 @@ export function useKiosk(on: boolean): void {
     root.dataset.kiosk = 'true';
     let stop: (() => void) | null = null;
     let over = false;
-    void import('./kiosk').then(({ beOnAWall }) => {
+    void insist(() => import('./kiosk')).then(({ beOnAWall }) => {
       if (!over) {
         stop = beOnAWall(root);
       }

@@ -1,4 +1,4 @@
-/** Logging in and out, and forgetting what was kept of what somebody saw. Keeps neither passwords nor what a cookie holds. */
+/** Logging in and out, another password, and forgetting what was kept of what somebody saw. Keeps neither passwords nor what a cookie holds. */
 
 import { API_URL } from './api';
 import { keepMe } from './session';
@@ -8,14 +8,26 @@ const LAST_USER = 'pulseboard.user';
 
 /** Null when it went well, else what was wrong, for a person. */
 export async function logIn(user: string, password: string): Promise<string | null> {
+  const wrong = await send('POST', 'session', { user, password });
+  if (wrong === null) {
+    await forgetOfOthers(user);
+  }
+  return wrong;
+}
+
+/** Another password for who is logged in. Null when it went well, else what was wrong, for a person. */
+export function changePassword(password: string, new_password: string): Promise<string | null> {
+  return send('PUT', 'session/password', { password, new_password });
+}
+
+async function send(method: string, path: string, body: object): Promise<string | null> {
   try {
-    const response = await fetch(new URL('session', API_URL), {
-      method: 'POST',
+    const response = await fetch(new URL(path, API_URL), {
+      method,
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ user, password }),
+      body: JSON.stringify(body),
     });
     if (response.ok) {
-      await forgetOfOthers(user);
       return null;
     }
     const answer = (await response.json().catch(() => ({}))) as { error?: { message?: string } };

@@ -5,12 +5,13 @@
  * they look keeps the page behind the question, and goes on where it was.
  */
 
-import { lazy, type ReactNode, Suspense, useEffect } from 'react';
+import { type ReactNode, Suspense, useEffect } from 'react';
+import { later } from '../shared/later';
 import { useConnection } from '../shared/live';
 import { isShare } from '../shared/pass';
 import { lookWho, useSession } from '../shared/session';
 
-const Login = lazy(async () => ({ default: (await import('./login')).Login }));
+const Login = later(async () => (await import('./login')).Login);
 
 export function Door({ children }: { readonly children: ReactNode }) {
   const connection = useConnection();

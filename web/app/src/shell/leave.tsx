@@ -1,14 +1,17 @@
-/** Who is there, in the menu of looks, and the way out. */
+/** Who is there, in the menu of looks, the way out, and another password. */
 
+import { useState } from 'react';
 import { client } from '../shared/live';
 import { logOut } from '../shared/login';
 import { keepToken, token } from '../shared/pass';
 import { useSession } from '../shared/session';
+import { ChangePassword } from './changePassword';
 import './leave.css';
 
 /** Shown to who logged in or came with a token: who they are, and the way out. */
 export function Leave() {
   const { me } = useSession();
+  const [changes, setChanges] = useState<'no' | 'asks' | 'done'>('no');
   const hasToken = token() !== null;
   if (me === null || (!me.login && !hasToken)) {
     return null;
@@ -24,12 +27,26 @@ export function Leave() {
   };
   return (
     <div className="leave">
-      <p>
-        <span>{me.name === '' ? 'A token' : me.name}</span> <span className="leave-role">{me.role}</span>
-      </p>
-      <button type="button" className="button" onClick={() => void leave()}>
-        {me.login ? 'Sign out' : 'Forget the token'}
-      </button>
+      <div className="leave-who">
+        <p>
+          <span>{me.name === '' ? 'A token' : me.name}</span> <span className="leave-role">{me.role}</span>
+        </p>
+        <button type="button" className="button" onClick={() => void leave()}>
+          {me.login ? 'Sign out' : 'Forget the token'}
+        </button>
+      </div>
+      {me.login ? (
+        <button
+          type="button"
+          className="leave-change"
+          aria-expanded={changes === 'asks'}
+          onClick={() => setChanges(changes === 'asks' ? 'no' : 'asks')}
+        >
+          Change password
+        </button>
+      ) : null}
+      {changes === 'asks' ? <ChangePassword user={me.name} onDone={() => setChanges('done')} /> : null}
+      {changes === 'done' ? <p role="status">The password is changed.</p> : null}
     </div>
   );
 }

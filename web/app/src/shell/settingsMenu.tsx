@@ -1,11 +1,12 @@
 /** How the app looks: theme, colours, density, for this browser. */
 
-import { lazy, Suspense } from 'react';
+import { Suspense } from 'react';
 import { SettingsIcon } from '../shared/icons';
+import { later } from '../shared/later';
 import { Popover } from '../shared/popover';
 import { CHOICES, changeSettings, type Settings, useSettings } from '../shared/settings';
 
-const Leave = lazy(async () => ({ default: (await import('./leave')).Leave }));
+const Leave = later(async () => (await import('./leave')).Leave);
 
 const NAMES: { readonly [Name in keyof Settings]: string } = {
   theme: 'Theme',

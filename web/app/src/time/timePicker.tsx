@@ -4,12 +4,13 @@
  * Knows nothing of boards: it is given what is chosen and says what is chosen next.
  */
 
-import { lazy, type RefObject, Suspense } from 'react';
+import { type RefObject, Suspense } from 'react';
 import { ClockIcon } from '../shared/icons';
+import { later } from '../shared/later';
 import { Popover } from '../shared/popover';
 import { describe, type TimeRange } from './range';
 
-const TimeChoices = lazy(async () => ({ default: (await import('./timeChoices')).TimeChoices }));
+const TimeChoices = later(async () => (await import('./timeChoices')).TimeChoices);
 
 export interface TimePickerProps {
   /** Null while every panel shows its own span. */

@@ -144,19 +144,24 @@ fn as_float(text: &str) -> Option<f64> {
     plain.then(|| text.parse().ok()).flatten().filter(|number: &f64| number.is_finite())
 }
 
-/// A row as one line of JSON. One that is no row is a line that says why: the server refuses it by its number.
-pub(super) fn line(columns: &[Column], record: &ByteRecord) -> String {
+/// A row as one line of JSON.
+///
+/// # Errors
+/// Why it is no row of this file, and where it begins.
+pub(super) fn line(columns: &[Column], record: &ByteRecord) -> Result<String, String> {
+    let at = record.position().map(|position| format!("line {}: ", position.line())).unwrap_or_default();
     if record.len() != columns.len() {
-        return format!("a row of {} values, where the first line names {}\n", record.len(), columns.len());
+        let (has, plural) = (record.len(), if record.len() == 1 { "" } else { "s" });
+        return Err(format!("{at}it has {has} value{plural}, where the first line names {}", columns.len()));
     }
     // In the file's order, which becomes the stream's.
     let mut out = String::from("{");
     for (column, value) in columns.iter().zip(record) {
-        let Ok(text) = std::str::from_utf8(value) else { return format!("`{}` is not UTF-8\n", column.name) };
+        let text = std::str::from_utf8(value).map_err(|_| format!("{at}`{}` is not UTF-8", column.name))?;
         let between = if out.len() > 1 { "," } else { "" };
         out += &format!("{between}{}:{}", Value::from(column.name.as_str()), column.kind.value(text));
     }
-    out + "}\n"
+    Ok(out + "}\n")
 }
 
 #[cfg(test)]
@@ -170,7 +175,8 @@ mod tests {
         let mut input = Cursor::new(text.as_bytes().to_vec());
         let columns = columns(&mut input, b',', &known).unwrap();
         input.seek(SeekFrom::Start(0)).unwrap();
-        let rows = reader(input, b',').into_byte_records().skip(1).map(|record| line(&columns, &record.unwrap()));
+        let rows = reader(input, b',').into_byte_records().skip(1);
+        let rows = rows.map(|record| line(&columns, &record.unwrap()).unwrap_or_else(|reason| reason));
         (columns.iter().map(|column| column.kind).collect(), rows.map(|row| row.trim_end().to_owned()).collect())
     }
 
@@ -204,8 +210,13 @@ mod tests {
 
     #[test]
     fn what_is_no_row_is_refused_as_one() {
-        let (_, rows) = read("a,b\n1\n1,2\n", &[]);
-        assert_eq!(rows, ["a row of 1 values, where the first line names 2", r#"{"a":1,"b":2}"#]);
+        let (_, rows) = read("a,b\n1\n1,\"2\n3\"\n1,2,3\n", &[]);
+        let expected = [
+            "line 2: it has 1 value, where the first line names 2",
+            r#"{"a":1,"b":"2\n3"}"#,
+            "line 5: it has 3 values, where the first line names 2",
+        ];
+        assert_eq!(rows, expected);
         for bad in ["", "a,a\n", "a,\n"] {
             assert!(columns(&mut Cursor::new(bad.as_bytes().to_vec()), b',', &BTreeMap::new()).is_err(), "{bad:?}");
         }

@@ -186,7 +186,7 @@ impl Run<'_> {
                 }
             }
         };
-        self.count(&answer);
+        self.count(&answer, part);
         self.record.number += 1;
         self.record.rows += part.rows;
         self.record.hash = hash;
@@ -260,16 +260,17 @@ impl Run<'_> {
         format!("{} accepted, {} refused", self.record.accepted, self.record.rejected)
     }
 
-    fn count(&mut self, answer: &Value) {
+    fn count(&mut self, answer: &Value, part: &Part) {
         let figures = if answer["accepted"].is_u64() { answer } else { &answer["error"]["details"] };
         self.record.accepted += figures["accepted"].as_u64().unwrap_or(0);
         self.record.rejected += figures["rejected"].as_u64().unwrap_or(0);
         for error in figures["errors"].as_array().map(Vec::as_slice).unwrap_or_default() {
             if self.listed.len() < LISTED_MAX {
-                let row = self.record.rows + error["row"].as_u64().unwrap_or(0);
+                let row = error["row"].as_u64().unwrap_or(0);
                 let field = error["field"].as_str().map(|field| format!(", field `{field}`")).unwrap_or_default();
-                let reason = error["reason"].as_str().unwrap_or("refused");
-                self.listed.push(format!("row {row}{field}: {reason}"));
+                let reason = part.unread.get(&row).map(String::as_str).or(error["reason"].as_str());
+                let reason = reason.unwrap_or("refused");
+                self.listed.push(format!("row {}{field}: {reason}", self.record.rows + row));
             }
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Talks to nobody. What a part holds depends on the file and, for CSV, on the columns alone, so that a run which was interrupted finds its parts again.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 
@@ -42,6 +43,8 @@ pub(super) struct Part {
     pub(super) rows: u64,
     /// How much of the file it is.
     pub(super) read: u64,
+    /// Rows that could not be read, from 1, and why. Each is a line that the server refuses, so that it counts them, too.
+    pub(super) unread: BTreeMap<u64, String>,
 }
 
 /// Where parts come from.
@@ -75,6 +78,7 @@ impl Parts {
 
     /// The next part; `None` at the end.
     pub(super) fn next(&mut self) -> std::io::Result<Option<Part>> {
+        let mut unread = BTreeMap::new();
         let (form, body, rows, read) = match self {
             Self::Whole(input) => {
                 // An array cannot be cut without reading it: it goes in one request.
@@ -95,14 +99,19 @@ impl Parts {
                     if !reader.read_byte_record(&mut record).map_err(std::io::Error::other)? {
                         break;
                     }
-                    body.extend_from_slice(line(columns, &record).as_bytes());
                     rows += 1;
+                    let line = line(columns, &record).unwrap_or_else(|reason| {
+                        let line = format!("{reason}\n");
+                        unread.insert(rows, reason);
+                        line
+                    });
+                    body.extend_from_slice(line.as_bytes());
                 }
                 let before = std::mem::replace(upto, reader.position().byte());
                 (Form::Ndjson, body, rows, *upto - before)
             }
         };
-        Ok((!body.is_empty()).then(|| Part { form, body: body.into(), rows, read }))
+        Ok((!body.is_empty()).then(|| Part { form, body: body.into(), rows, read, unread }))
     }
 }
 

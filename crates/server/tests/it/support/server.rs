@@ -118,9 +118,18 @@ impl Home {
 
     /// `pulseboard token` on this directory, with a server or without one.
     pub(crate) async fn token(&self, args: &[&str]) -> Said {
+        self.command("token", args).await
+    }
+
+    /// `pulseboard share` on this directory.
+    pub(crate) async fn share(&self, args: &[&str]) -> Said {
+        self.command("share", args).await
+    }
+
+    async fn command(&self, name: &str, args: &[&str]) -> Said {
         let data_dir = self.data_dir();
         let target = ["--data-dir".as_ref(), data_dir.as_os_str()];
-        pulseboard(["token".as_ref()].into_iter().chain(args.iter().map(OsStr::new)).chain(target)).await
+        pulseboard([name.as_ref()].into_iter().chain(args.iter().map(OsStr::new)).chain(target)).await
     }
 
     /// `pulseboard user` on this directory, with a password where one is asked for.

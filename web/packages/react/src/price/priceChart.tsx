@@ -45,6 +45,9 @@ export interface PriceChartProps extends LiveProps {
 
 const DEFAULT_HEIGHT_PX = 280;
 
+/** The server may be away for a moment. */
+const LOAD_AGAIN_MS = 2_000;
+
 export function PriceChart(props: PriceChartProps) {
   const {
     data,
@@ -99,16 +102,26 @@ export function PriceChart(props: PriceChartProps) {
     if (!hasData) {
       return;
     }
-    import('./candleChart.js')
-      .then(({ CandleChart }) => {
+    let again: ReturnType<typeof setTimeout> | undefined;
+    const load = async () => {
+      try {
+        const { CandleChart } = await import('./candleChart.js');
         if (!over && host.current !== null) {
           chart.current = new CandleChart({ host: host.current, type, decimals, zone, format, isPositive });
           chart.current.set(held.current);
+          setProblem(null);
         }
-      })
-      .catch(() => setProblem('the drawing of prices could not be loaded'));
+      } catch {
+        if (!over) {
+          setProblem('the drawing of prices could not be loaded');
+          again = setTimeout(load, LOAD_AGAIN_MS);
+        }
+      }
+    };
+    void load();
     return () => {
       over = true;
+      clearTimeout(again);
       chart.current?.destroy();
       chart.current = null;
     };
