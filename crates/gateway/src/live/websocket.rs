@@ -45,8 +45,9 @@ const READ_BYTES_MAX: usize = 4 << 20;
 const BAD_MESSAGES_MAX: u32 = 100;
 /// So many pings and pongs between two pings of ours end it too: no client has a use for more.
 const PINGS_MAX: u32 = 1_000;
-/// A socket's read buffer. tungstenite's default of 128 KiB would be the memory of an idle connection.
-const READ_BUFFER_BYTES: usize = 4 << 10;
+/// A socket's read buffer, which it keeps. tungstenite's default of 128 KiB would be the memory of an idle connection; what clients say is
+/// short, and a long message gets room of its own.
+const READ_BUFFER_BYTES: usize = 1 << 10;
 /// How long saying goodbye may take.
 const FAREWELL_MAX: Duration = Duration::from_secs(1);
 
@@ -65,7 +66,8 @@ pub(crate) async fn get_websocket(
         .max_message_size(READ_BYTES_MAX)
         .max_frame_size(READ_BYTES_MAX)
         .protocols([SUBPROTOCOL_MSGPACK, SUBPROTOCOL_JSON]);
-    let response: Response = upgrade.on_upgrade(move |socket| async move {
+    // Made outside of any task: within one it would have room there as what comes in, as what it is, and as what runs.
+    let response: Response = upgrade.on_upgrade(move |socket| {
         let connection = Connection {
             ending: caller.ending(&live.deps.auth, Duration::ZERO),
             live,
@@ -82,7 +84,7 @@ pub(crate) async fn get_websocket(
             bad: 0,
             pings: 0,
         };
-        connection.run().await;
+        Box::pin(Box::new(connection).run())
     });
     Ok(response)
 }
@@ -129,7 +131,7 @@ enum End {
 }
 
 impl Connection {
-    async fn run(mut self) {
+    async fn run(mut self: Box<Self>) {
         let draining = self.live.connections.draining();
         // Made once: it is looked at after every frame.
         let drained = draining.wait();

@@ -103,5 +103,5 @@ function writeBar(
     fillTemplate(detail, column, (each) => options.units?.[each] ?? unit),
   );
   bar.root.dataset.level = levelOf(value, panel.thresholds) ?? '';
-  bar.fill.style.transform = `scaleX(${Math.min(1, Math.max(0, (value ?? 0) / top))})`;
+  bar.fill.style.width = `${100 * Math.min(1, Math.max(0, (value ?? 0) / top))}%`;
 }

@@ -107,3 +107,13 @@ function drawText(context: CanvasRenderingContext2D, node: Text, style: CSSStyle
   context.textBaseline = 'middle';
   context.fillText(text, box.left, box.top + box.height / 2);
 }
+
+/** Puts the address of one panel of the board alone into the clipboard. */
+export async function copyLink(panel: string): Promise<void> {
+  const url = new URL(location.href);
+  const [path = '', text = ''] = url.hash.split('?', 2);
+  const params = new URLSearchParams(text);
+  params.set('viewPanel', panel);
+  url.hash = `${path}?${params}`;
+  await navigator.clipboard.writeText(url.href);
+}

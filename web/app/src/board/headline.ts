@@ -1,21 +1,24 @@
 /**
  * A headline number: digits that change slide in from the direction the number moved in.
  *
- * The text is ordinary text, one element per character; only transform and opacity move, which costs the page nothing.
+ * The text is ordinary text, one element per character; only transform and opacity move, which lays nothing out again.
  */
 
 import { setText } from '../shared/text';
 
 const SLIDE_MS = 180;
-/** A number that changes more often than this changes in place: digits that are always on their way cannot be read. */
-const SLIDE_EVERY_MS = 300;
+/**
+ * A number that did not stand still for so long changes in place: digits that are always on their way cannot be read, and each is a
+ * layer of the page while it moves.
+ */
+const REST_MS = 600;
 
 export class Headline {
   readonly #element: HTMLElement;
   readonly #still = matchMedia('(prefers-reduced-motion: reduce)');
   #text = '';
   #value: number | null = null;
-  #slidAt_ms = Number.NEGATIVE_INFINITY;
+  #changedAt_ms = Number.NEGATIVE_INFINITY;
 
   /** `element` holds nothing but this number from now on. */
   constructor(element: HTMLElement) {
@@ -27,11 +30,9 @@ export class Headline {
       return;
     }
     const now_ms = performance.now();
-    const slides = !this.#still.matches && now_ms - this.#slidAt_ms >= SLIDE_EVERY_MS;
+    const slides = !this.#still.matches && now_ms - this.#changedAt_ms >= REST_MS;
     const up = !slides || value === null || this.#value === null ? 0 : Math.sign(value - this.#value);
-    if (up !== 0) {
-      this.#slidAt_ms = now_ms;
-    }
+    this.#changedAt_ms = now_ms;
     // Other digits than before in number stand elsewhere, so there is nothing to slide from.
     const sameShape = text.length === this.#text.length && this.#element.children.length === text.length;
     if (sameShape) {

@@ -151,16 +151,20 @@ export function LivePanel(props: LivePanelProps) {
   const size = useSource(feed, () => Math.min(1, feed.table.size));
   const askRefused = useSource(feed, () => feed.refused);
   const [late] = useState(() => new LateRows());
-  useBeat(1_000);
+  const look = () => {
+    const shown_us = state?.as_of ?? feed.newest_us;
+    const flows = ages && client.connection.status === 'open';
+    const age_ms = shown_us === null || !flows ? null : Math.max(0, client.serverNow_ms() - shown_us / 1_000);
+    const late_rows = late.fresh(state === null ? null : (state.late_rows ?? 0), Date.now());
+    return notice({ state, refused: refused ?? askRefused, age_ms, stale_after_ms: staleAfter_ms, late_rows });
+  };
+  // Only when there is something else to say: a wall has many panels.
+  useBeat(1_000, () => JSON.stringify(look()));
   if (panel.type === 'text') {
     const text = { panel, zone, span, hint, menu, source: feed, notice: null } as const;
     return <PanelFrame {...text} content="rows" />;
   }
-  const shown_us = state?.as_of ?? feed.newest_us;
-  const flows = ages && client.connection.status === 'open';
-  const age_ms = shown_us === null || !flows ? null : Math.max(0, client.serverNow_ms() - shown_us / 1_000);
-  const late_rows = late.fresh(state === null ? null : (state.late_rows ?? 0), Date.now());
-  const told = notice({ state, refused: refused ?? askRefused, age_ms, stale_after_ms: staleAfter_ms, late_rows });
+  const told = look();
   const waits = !current && loaded && told === null;
   return (
     <PanelFrame

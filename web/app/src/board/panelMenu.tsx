@@ -35,14 +35,7 @@ export function PanelMenu({ board, panel, edits, feed, sql, alone, onAlone, onIn
     }
   };
   const csv = async () => (await import('./export')).downloadCsv(feed.table, panel.id);
-  const copyLink = () => {
-    const url = new URL(location.href);
-    const [path = '', text = ''] = url.hash.split('?', 2);
-    const params = new URLSearchParams(text);
-    params.set('viewPanel', panel.id);
-    url.hash = `${path}?${params}`;
-    void navigator.clipboard.writeText(url.href);
-  };
+  const copyLink = async () => (await import('./export')).copyLink(panel.id);
   const edit: MenuItem = {
     label: 'Edit',
     icon: <EditIcon size={14} />,

@@ -6,6 +6,7 @@
  */
 
 import { type ErrorBody, KeyedTable, type TableChanges, type ViewState } from '@pulseboard/client';
+import { drawNoMore, writeSoon } from '@pulseboard/react/charts';
 
 export interface PanelSource {
   readonly table: KeyedTable;
@@ -73,6 +74,17 @@ export class AskedSource implements PanelSource {
 
 const NOTHING = new KeyedTable();
 
+/** Two changes of a table as one: whoever is told of it reads the rows as they are by then. */
+function together(one: TableChanges, other: TableChanges): TableChanges {
+  const changed = new Map(one.changed);
+  for (const [key, columns] of other.changed) {
+    const before = changed.get(key);
+    const isNew = before === 'new' || columns === 'new';
+    changed.set(key, isNew ? 'new' : new Set([...(before ?? []), ...columns]));
+  }
+  return { replaced: false, changed, removed: new Set([...one.removed, ...other.removed]) };
+}
+
 export class PanelFeed implements PanelSource {
   readonly #listeners = new Set<(changes: TableChanges) => void>();
   #live: PanelSource | null = null;
@@ -81,6 +93,7 @@ export class PanelFeed implements PanelSource {
   #shown: PanelSource | null = null;
   #stop: (() => void)[] = [];
   #version = 0;
+  #untold: TableChanges | null = null;
 
   /** Follows other sources from now on. `asked` is shown until `live` has more than it, or for good if there is no `live`. */
   follow(live: PanelSource | null, asked: AskedSource | null): void {
@@ -96,6 +109,7 @@ export class PanelFeed implements PanelSource {
   }
 
   close(): void {
+    drawNoMore(this);
     this.#leave();
     this.#listeners.clear();
   }
@@ -172,7 +186,28 @@ export class PanelFeed implements PanelSource {
     return true;
   }
 
+  /** What is new as a whole is told at once, and what changed when a frame has room for it. */
   #tell(changes: TableChanges): void {
+    if (changes.replaced) {
+      drawNoMore(this);
+      this.#untold = null;
+      this.#deliver(changes);
+    } else {
+      this.#untold = this.#untold === null ? changes : together(this.#untold, changes);
+      writeSoon(this);
+    }
+  }
+
+  /** Tells what changed since the last time. */
+  draw(): void {
+    const changes = this.#untold;
+    this.#untold = null;
+    if (changes !== null) {
+      this.#deliver(changes);
+    }
+  }
+
+  #deliver(changes: TableChanges): void {
     for (const listener of [...this.#listeners]) {
       listener(changes);
     }

@@ -1,1 +1,3 @@
+import './explorer.css';
+
 export { ExplorePage } from './explorePage';

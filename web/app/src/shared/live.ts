@@ -2,7 +2,7 @@
 
 import { type Channel, type ConnectionState, PulseClient, type Subscription, TRANSPORTS } from '@pulseboard/client';
 import { savesPower } from '@pulseboard/react/hooks';
-import { useCallback, useEffect, useState, useSyncExternalStore } from 'react';
+import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react';
 import { API_URL } from './api';
 import { isShare, token } from './pass';
 
@@ -26,11 +26,15 @@ export function useConnection(): ConnectionState {
   );
 }
 
-/** Renders again at a beat, for ages and countdowns. */
-export function useBeat(every_ms: number): void {
-  const [, setBeat] = useState(0);
+/** Renders again at a beat, for ages and countdowns; with `read` only when that gives something else, as text. */
+export function useBeat(every_ms: number, read?: () => string): void {
+  const [, setBeat] = useState<unknown>(0);
+  const latest = useRef(read);
   useEffect(() => {
-    const timer = setInterval(() => setBeat((beat) => beat + 1), every_ms);
+    latest.current = read;
+  });
+  useEffect(() => {
+    const timer = setInterval(() => setBeat(latest.current ?? Date.now()), every_ms);
     return () => clearInterval(timer);
   }, [every_ms]);
 }

@@ -1,9 +1,12 @@
 // @vitest-environment happy-dom
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { drawNoMore, drawSoon } from '../src/charts/drawQueue.js';
+import { drawNoMore, drawSoon, writeSoon } from '../src/charts/drawQueue.js';
 
 /** What a picture costs here: two have room in a frame. */
 const DRAW_MS = 2;
+/** What the browser takes for a frame after our part of it. */
+let after_ms = 0;
+const messages: (() => void)[] = [];
 let now_ms = 0;
 let frames: (() => void)[] = [];
 let drawn: string[] = [];
@@ -13,19 +16,36 @@ beforeEach(() => {
   frames = [];
   vi.spyOn(performance, 'now').mockImplementation(() => now_ms);
   vi.stubGlobal('requestAnimationFrame', (run: () => void) => frames.push(run));
+  vi.stubGlobal('MessageChannel', FakeChannel);
   Object.defineProperty(document, 'timeline', { configurable: true, value: { currentTime: 0 } });
   nextFrame();
 });
 
 afterEach(() => {
+  after_ms = 0;
   while (frames.length > 0) {
     nextFrame();
   }
+  endFrame();
   vi.unstubAllGlobals();
   vi.restoreAllMocks();
 });
 
+class FakeChannel {
+  readonly port1 = { onmessage: () => {}, close() {} };
+  readonly port2 = { postMessage: () => messages.push(() => this.port1.onmessage()) };
+}
+
+/** What is left of a frame: layout, paint, and then the messages that were sent in it. */
+function endFrame(): void {
+  now_ms += after_ms;
+  for (const read of messages.splice(0)) {
+    read();
+  }
+}
+
 function nextFrame(): void {
+  endFrame();
   Object.assign(document.timeline, { currentTime: Number(document.timeline.currentTime) + 16 });
   now_ms += 16;
   for (const run of frames.splice(0)) {
@@ -71,6 +91,45 @@ test('a page that nobody sees draws nothing, and all that changed once it is see
   expect(drawn).toEqual([]);
   seen.mockReturnValue('visible');
   nextFrame();
+  expect(drawn).toEqual(['a', 'b']);
+});
+
+test('what is written goes before what is drawn, and is through in six frames however little room there is', () => {
+  after_ms = 60;
+  for (let round = 0; round < 12; round += 1) {
+    drawSoon(picture('warm'));
+    nextFrame();
+  }
+  while (frames.length > 0) {
+    nextFrame();
+  }
+  drawn = [];
+  const pictures = Array.from({ length: 15 }, (_, index) => picture(`p${index}`));
+  const rows = Array.from({ length: 12 }, (_, index) => picture(`w${index}`));
+  drawSoon(picture('first'));
+  for (const each of pictures) {
+    drawSoon(each);
+  }
+  for (const each of rows) {
+    writeSoon(each);
+  }
+  nextFrame();
+  expect(drawn).toEqual(['first', 'w0', 'w1', 'p0']);
+  for (let frame = 0; frame < 5; frame += 1) {
+    nextFrame();
+  }
+  expect(drawn.filter((name) => name.startsWith('w'))).toHaveLength(12);
+  expect(drawn.filter((name) => name.startsWith('p'))).toHaveLength(6);
+  // Frames that cost little again have room for more.
+  after_ms = 0;
+  for (let round = 0; round < 60; round += 1) {
+    drawSoon(picture('quick'));
+    nextFrame();
+  }
+  drawn = [];
+  for (const name of ['a', 'b', 'c']) {
+    drawSoon(picture(name));
+  }
   expect(drawn).toEqual(['a', 'b']);
 });
 

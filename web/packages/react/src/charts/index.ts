@@ -5,6 +5,7 @@ export { heldOrder } from '../shared/order.js';
 export { ChartClock, type ClockSource, type NowSource, WALL_CLOCK } from './chartClock.js';
 export { type ColumnBounds, ColumnBuffer, type PointValues } from './columnBuffer.js';
 export { type CrosshairListener, crosshair } from './crosshair.js';
+export { type Drawable, drawNoMore, writeSoon } from './drawQueue.js';
 export { type Glider, glide } from './glide.js';
 export { HeatmapChart, type HeatmapOptions, type HeatmapRow } from './heatmap.js';
 export { LineChart, type LineChartOptions } from './lineChart.js';

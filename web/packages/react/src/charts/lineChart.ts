@@ -121,8 +121,8 @@ export class LineChart {
 
   /** Draws the columns as they are now. */
   draw(): void {
-    // uPlot reads the arrays only; its types ask for mutable ones.
-    this.#plot?.setData(this.#drawn as unknown as uPlot.AlignedData, true);
+    // Drawn before this returns, not after it: what it costs is looked at. uPlot reads the arrays only; its types ask for mutable ones.
+    this.#plot?.batch((plot: uPlot) => plot.setData(this.#drawn as unknown as uPlot.AlignedData, true));
   }
 
   destroy(): void {

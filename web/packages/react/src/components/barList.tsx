@@ -1,12 +1,13 @@
 'use client';
 /** The first few of a list by size, as bars. The order is kept while the pointer is over it; what is left out is counted. */
 
-import type { CSSProperties } from 'react';
+import { type CSSProperties, useRef } from 'react';
 import { formatUnit, UNKNOWN } from '../format/format.js';
 import { LEVEL_WORD, levelOf, type Thresholds } from '../format/level.js';
 import { useLocale } from '../shared/context.js';
 import { useHeldOrder } from '../shared/heldOrder.js';
 import { classes, HonestBody, type LiveProps, NoticeMark, useNotice } from '../shared/honest.js';
+import { useQuick } from '../shared/useQuick.js';
 import { colourOf } from './sparkline.js';
 
 export interface BarListItem {
@@ -86,6 +87,8 @@ function Bar({ item, top, list }: { readonly item: BarListItem; readonly top: nu
     value !== null && format ? format(value) : joined(formatUnit(value, unit, decimals, undefined, locale));
   const part = value === null || top <= 0 ? 0 : Math.min(1, Math.max(0, value / top));
   const fill = level === null ? colourOf(color) : `var(--pb-${level})`;
+  const bar = useRef<HTMLElement>(null);
+  useQuick(bar, part);
   const body = (
     <>
       <span className="pb-bar-label" title={item.label}>
@@ -96,7 +99,7 @@ function Bar({ item, top, list }: { readonly item: BarListItem; readonly top: nu
         {level === 'warning' || level === 'critical' ? <span className="pb-sr"> {LEVEL_WORD[level]}</span> : null}
       </b>
       <span className="pb-bar-track" data-known={value !== null}>
-        <i className="pb-bar-fill" style={{ transform: `scaleX(${part})`, background: fill }} />
+        <i ref={bar} className="pb-bar-fill" style={{ width: `${100 * part}%`, background: fill }} />
       </span>
       {item.detail === undefined ? null : <span className="pb-bar-detail">{item.detail}</span>}
     </>

@@ -1,12 +1,13 @@
 'use client';
 /** A share of a whole, or a change in either direction: then zero stands inside the bar and the fill grows away from it. */
 
-import type { CSSProperties } from 'react';
+import { type CSSProperties, useRef } from 'react';
 import { formatUnit, UNKNOWN } from '../format/format.js';
 import { levelOf, type Thresholds } from '../format/level.js';
 import { useLocale } from '../shared/context.js';
 import { classes, type LiveProps, NoticeMark, useNotice } from '../shared/honest.js';
 import { meterProps } from '../shared/meter.js';
+import { useQuick } from '../shared/useQuick.js';
 import { colourOf } from './sparkline.js';
 
 export interface PercentageBarProps extends LiveProps {
@@ -55,6 +56,8 @@ export function PercentageBar(props: PercentageBarProps) {
   const direction =
     isSigned || props.isPositive !== undefined ? (isGood ? 'var(--pb-up)' : 'var(--pb-down)') : colourOf(color);
   const fill = level === null ? direction : `var(--pb-${level})`;
+  const fills = useRef<HTMLElement>(null);
+  useQuick(fills, value);
   const broken = !isKnown && notice?.tone === 'critical';
   const said = isKnown ? written : broken ? notice.detail : 'no data';
   const bar = { left: `${Math.min(zero, end)}%`, width: `${Math.abs(end - zero)}%`, background: fill };
@@ -75,7 +78,7 @@ export function PercentageBar(props: PercentageBarProps) {
         data-broken={broken}
         {...meterProps({ value: isKnown ? value : null, min, max, label: label ?? 'share', text: said })}
       >
-        {isKnown ? <i className="pb-percent-fill" style={bar} /> : null}
+        {isKnown ? <i ref={fills} className="pb-percent-fill" style={bar} /> : null}
         {isSigned ? <i className="pb-percent-zero" style={{ left: `${zero}%` }} /> : null}
       </div>
     </div>
