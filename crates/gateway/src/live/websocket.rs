@@ -66,8 +66,10 @@ pub(crate) async fn get_websocket(
         .max_message_size(READ_BYTES_MAX)
         .max_frame_size(READ_BYTES_MAX)
         .protocols([SUBPROTOCOL_MSGPACK, SUBPROTOCOL_JSON]);
-    // Made outside of any task: within one it would have room there as what comes in, as what it is, and as what runs.
+    // What a task is given has room in it for as long as it lives, beside what is made of it: so it is given one pointer.
+    let given = Box::new((live, caller, place));
     let response: Response = upgrade.on_upgrade(move |socket| {
+        let (live, caller, place) = *given;
         let connection = Connection {
             ending: caller.ending(&live.deps.auth, Duration::ZERO),
             live,
@@ -405,6 +407,8 @@ impl Connection {
             cursor: frame.cursor.to_string(),
             resumed: subscription.is_continued(),
         };
+        // Most have one, and a vector would make room for four.
+        self.subscriptions.reserve_exact(1);
         self.subscriptions.push((
             subscription,
             Asking { caller: self.caller.clone(), peer: self.peer, names, timezone, pace: subscribe.pace },

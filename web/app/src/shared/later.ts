@@ -4,7 +4,6 @@
  */
 
 import { type ComponentType, lazy } from 'react';
-import { client } from './live';
 
 const PAUSE_MS = 1_000;
 /** So often while the server is there: then the part is gone, because the server is a newer one. */
@@ -21,7 +20,8 @@ export async function insist<Part>(load: () => Promise<Part>): Promise<Part> {
     try {
       return await load();
     } catch (error) {
-      if (client.connection.status === 'open' && tries++ >= TRIES_MAX) {
+      const page = await fetch(document.baseURI, { cache: 'no-store' }).catch(() => null);
+      if (page?.ok && tries++ >= TRIES_MAX) {
         throw error;
       }
     }
