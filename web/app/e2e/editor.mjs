@@ -130,6 +130,9 @@ export const editorTests = {
         await page.keyboard.press(key);
       }
     };
+    // What was done is said before it is drawn.
+    const tiles = (count) =>
+      within(SEEN_MS_MAX, `${count} tiles`, async () => (await page.locator('.ed-cover').count()) === count);
     await page.getByRole('button', { name: 'Add a panel' }).waitFor();
     await press('a');
     await dialog(page, 'Add a panel').waitFor();
@@ -157,12 +160,12 @@ export const editorTests = {
     assert.match(await said(page), /Added New table \(copy\)/);
     await press('Delete');
     assert.match(await said(page), /Deleted New table \(copy\)/);
-    assert.equal(await page.locator('.ed-cover').count(), 1);
+    await tiles(1);
     await press('Control+z');
     assert.match(await said(page), /Undone: delete/);
-    assert.equal(await page.locator('.ed-cover').count(), 2);
+    await tiles(2);
     await press('Control+Shift+z');
-    assert.equal(await page.locator('.ed-cover').count(), 1);
+    await tiles(1);
     await press('Control+s');
     await dialog(page, 'Save the board').waitFor();
     await press('Control+a');
