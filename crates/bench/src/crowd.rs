@@ -102,7 +102,30 @@ pub(crate) async fn own_channel(target: &Target, scenario: &str) -> Result<(Stri
         "SELECT service, count(*) AS events, sum(duration_ms) AS total, max(path) AS last FROM {stream} GROUP BY service"
     );
     let channel = api::live_query(&mut connection, target, &sql).await?;
+    answered(target, &channel).await?;
     Ok((stream, channel))
+}
+
+/// Waits until a channel has an answer: whoever comes before that is sent a frame without one, and what it is sent when it
+/// comes back is its first answer and no continuation.
+async fn answered(target: &Target, channel: &str) -> Result<(), BenchError> {
+    let mut reader = Reader::open(&Follow::of(target, channel)).await?;
+    let answer = async {
+        loop {
+            let frame = parsed(&reader.next().await?)?;
+            let changes = frame["changes"].as_array().map_or(&[][..], Vec::as_slice);
+            if changes.iter().any(|change| change.get("snapshot").is_some()) {
+                return Ok(());
+            }
+        }
+    };
+    let limit_s = SETTLE_MAX.as_secs();
+    timeout(SETTLE_MAX, answer).await.map_err(|_| BenchError::Timeout { what: "a first answer", limit_s })?
+}
+
+/// A frame, out of its text.
+pub(crate) fn parsed(frame: &[u8]) -> Result<Value, BenchError> {
+    serde_json::from_slice(frame).map_err(|error| BenchError::BadAnswer(format!("a frame: {error}")))
 }
 
 fn body(number: u64) -> String {
@@ -171,13 +194,11 @@ async fn gather(tasks: Tasks, plan: Arc<Plan>) -> Result<Outcome, BenchError> {
 
 fn follow(plan: &Plan, slow: Option<Slow>) -> Follow {
     Follow {
-        target: plan.target.clone(),
         transport: plan.transport,
-        channel: plan.channel.clone(),
         max_hz: plan.max_hz,
         poll_every: plan.poll_every,
         slow,
-        since: None,
+        ..Follow::of(&plan.target, &plan.channel)
     }
 }
 
@@ -243,8 +264,7 @@ impl Member {
         loop {
             let frame = reader.next().await?;
             let now_us = SystemClock.now_us();
-            let frame: Value =
-                serde_json::from_slice(&frame).map_err(|error| BenchError::BadAnswer(format!("a frame: {error}")))?;
+            let frame = parsed(&frame)?;
             take(&mut self.replica.lock(), &frame)?;
             if let Some(ready) = ready.take() {
                 // Whoever waits may have given up.
@@ -306,7 +326,7 @@ async fn settled(tasks: &Tasks, plan: &Arc<Plan>, held: &[Held]) -> Result<usize
     let first = timeout(SETTLE_MAX, judge.next()).await;
     let first = first.map_err(|_| BenchError::Timeout { what: "a fresh answer", limit_s: SETTLE_MAX.as_secs() })??;
     let mut hear = move |frame: &[u8], told: &Mutex<HashSet<u64>>| -> Result<(), BenchError> {
-        let frame = serde_json::from_slice(frame).map_err(|error| BenchError::BadAnswer(error.to_string()))?;
+        let frame = parsed(frame)?;
         take(&mut replica, &frame)?;
         told.lock().insert(fingerprint(&replica));
         Ok(())

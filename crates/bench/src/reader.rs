@@ -71,6 +71,21 @@ pub(crate) struct Follow {
     pub(crate) since: Option<String>,
 }
 
+impl Follow {
+    /// A channel over WebSocket, from now on, as fast as it comes.
+    pub(crate) fn of(target: &Target, channel: &str) -> Self {
+        Self {
+            target: target.clone(),
+            transport: Transport::Ws,
+            channel: channel.to_owned(),
+            max_hz: None,
+            poll_every: Duration::from_secs(1),
+            slow: None,
+            since: None,
+        }
+    }
+}
+
 /// The reader.
 #[derive(Debug)]
 pub(crate) struct Reader {
@@ -288,15 +303,7 @@ mod tests {
             token: None,
             server_pid: None,
         };
-        let follow = Follow {
-            target,
-            transport: Transport::Poll,
-            channel: "view:a?b=c&d".to_owned(),
-            max_hz: Some(0.5),
-            poll_every: Duration::ZERO,
-            slow: None,
-            since: None,
-        };
+        let follow = Follow { max_hz: Some(0.5), ..Follow::of(&target, "view:a?b=c&d") };
         let asked = path(&follow, "poll", Some("ab:1:2~3"));
         assert_eq!(asked, "/api/v1/live/poll?channel=view%3Aa%3Fb%3Dc%26d&max_hz=0.5&since=ab%3A1%3A2%7E3");
     }

@@ -38,15 +38,7 @@ pub async fn run(target: &Target, options: &Options) -> Result<Measured, BenchEr
     let unknown = || BenchError::BadAnswer("its process is not known here: pass `--server-pid`".to_owned());
     let pid = target.server_pid.ok_or_else(unknown)?;
     let (_stream, channel) = crowd::own_channel(target, "connections").await?;
-    let follow = Follow {
-        target: target.clone(),
-        transport: options.transport,
-        channel,
-        max_hz: None,
-        poll_every: Duration::from_secs(1),
-        slow: None,
-        since: None,
-    };
+    let follow = Follow { transport: options.transport, ..Follow::of(target, &channel) };
     let open = async || {
         let mut reader = Reader::open(&follow).await?;
         reader.next().await?;

@@ -1,7 +1,5 @@
 //! Everybody comes back at once: readers that were all cut off reconnect with their cursors, as after an outage.
 
-use std::time::Duration;
-
 use clap::Args;
 use futures::future::try_join_all;
 use serde_json::Value;
@@ -36,8 +34,7 @@ pub struct Options {
 /// Connects; gives the first frame with the reader.
 async fn join(follow: &Follow) -> Result<(Reader, Value), BenchError> {
     let mut reader = Reader::open(follow).await?;
-    let frame = reader.next().await?;
-    let frame = serde_json::from_slice(&frame).map_err(|error| BenchError::BadAnswer(format!("a frame: {error}")))?;
+    let frame = crowd::parsed(&reader.next().await?)?;
     Ok((reader, frame))
 }
 
@@ -48,15 +45,7 @@ async fn join(follow: &Follow) -> Result<(Reader, Value), BenchError> {
 pub async fn run(target: &Target, options: &Options) -> Result<Measured, BenchError> {
     check_room(options.readers)?;
     let (stream, channel) = crowd::own_channel(target, "storm").await?;
-    let follow = Follow {
-        target: target.clone(),
-        transport: options.transport,
-        channel,
-        max_hz: None,
-        poll_every: Duration::from_secs(1),
-        slow: None,
-        since: None,
-    };
+    let follow = Follow { transport: options.transport, ..Follow::of(target, &channel) };
     let (mut held, mut cursors) = (Vec::new(), Vec::new());
     let all: Vec<u64> = (0..options.readers).collect();
     for wave in all.chunks(CONNECTING) {

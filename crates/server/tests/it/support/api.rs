@@ -1,6 +1,7 @@
 //! Asking a server over HTTP, and reading what it says.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -9,6 +10,10 @@ use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Map, Value, json};
 
 use super::until::{PATIENCE, until};
+
+/// A connection that was not used for so long is not used again: the server may be about to close it, and a request that
+/// meets that is lost. Shorter than any time a test gives a request's head.
+const KEPT_ALIVE: Duration = Duration::from_secs(1);
 
 /// A server's HTTP API. Queries include whatever was acknowledged to it before.
 #[derive(Debug, Clone)]
@@ -37,7 +42,7 @@ pub(crate) struct Refusal {
 
 impl Api {
     pub(crate) fn new(url: &str) -> Self {
-        let client = Client::builder().timeout(PATIENCE).build().unwrap();
+        let client = Client::builder().timeout(PATIENCE).pool_idle_timeout(KEPT_ALIVE).build().unwrap();
         Self { client, acknowledged: Arc::default(), token: None, url: url.to_owned() }
     }
 
