@@ -7,6 +7,8 @@ import { within } from './wait.mjs';
 
 const MOVE_MS_MAX = 20_000;
 const TABS = 10;
+/** Rows that are a megabyte together: some frames' worth. */
+const PARCELS = 6_000;
 /** What the page's pill says. */
 const OVER = { websocket: 'over WebSocket', sse: 'over SSE', longpoll: 'by long polling', poll: 'by polling' };
 
@@ -65,6 +67,16 @@ function watchGaps() {
     window.longestGap_ms = Math.max(window.longestGap_ms, performance.now() - last_ms);
     last_ms = performance.now();
   }, 50);
+}
+
+/** Keeps `window.rowCounts`: how many rows the table said that it has, one after the other. */
+function watchRowCounts() {
+  window.rowCounts = [];
+  new MutationObserver((changes) => {
+    for (const { target } of changes) {
+      window.rowCounts.push(Number(target.getAttribute('aria-rowcount')));
+    }
+  }).observe(document, { subtree: true, attributeFilter: ['aria-rowcount'] });
 }
 
 /** A tab beside another one of the same browser. */
@@ -207,6 +219,53 @@ export const connectionTests = {
     assert.ok((await page.evaluate('window.longestGap_ms')) > slept_ms);
     assert.deepEqual(problems, []);
     await close();
+  },
+
+  async 'an answer larger than a frame is shown whole at once, goes on, and comes whole again after a cut'({
+    browser,
+    server,
+  }) {
+    const stream = 'e2e_parcels';
+    const parcels = (from, count) =>
+      Array.from({ length: count }, (_, n) => ({ parcel: `${'parcel '.repeat(20)}${from + n}`, weight: 1 }));
+    for (let from = 0; from < PARCELS; from += 1_000) {
+      await server.post(stream, parcels(from, 1_000));
+    }
+    const proxy = await BlockingProxy.create(server);
+    const sql = `SELECT parcel, sum(weight) AS weight FROM ${stream} GROUP BY parcel`;
+    const at = { url: proxy.url, port: proxy.port };
+    const hash = `#/explore?${new URLSearchParams({ sql })}`;
+    const { page, problems, close } = await openPage(browser, at, hash, { init: watchRowCounts });
+    let parts = 0;
+    page.on('websocket', (socket) =>
+      socket.on('framereceived', ({ payload }) => {
+        parts += String(payload).includes('"more":true') ? 1 : 0;
+      }),
+    );
+    await page.reload();
+    const shown = (count) =>
+      within(MOVE_MS_MAX, `${count} rows`, () => page.evaluate((n) => window.rowCounts.at(-1) === n, count));
+    await shown(PARCELS);
+    assert.ok(parts >= 2, `it came in ${parts} parts before the last`);
+    await server.post(stream, parcels(PARCELS, 1));
+    await shown(PARCELS + 1);
+    const [before, url] = [parts, page.url()];
+    proxy.block('websocket');
+    await server.post(stream, parcels(PARCELS + 1, 1));
+    await shown(PARCELS + 2);
+    proxy.unblock('websocket');
+    await linked(page, OVER.websocket);
+    await server.post(stream, parcels(PARCELS + 2, 1));
+    await shown(PARCELS + 3);
+    assert.equal(page.url(), url);
+    const halves = await page.evaluate(
+      (least) => window.rowCounts.filter((count) => count > 0 && count < least),
+      PARCELS,
+    );
+    assert.deepEqual(halves, [], `nothing half is shown; ${before} parts at first`);
+    assert.deepEqual(problems, []);
+    await close();
+    await proxy.close();
   },
 
   async 'a leading tab that sleeps does not hold the others up'({ browser, server }) {

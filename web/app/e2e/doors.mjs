@@ -94,6 +94,8 @@ export const doorTests = {
       };
       await change('not this one at all');
       await page.getByText('The current password is another one.').waitFor();
+      const marked = async (label) => (await page.getByLabel(label).getAttribute('aria-invalid')) === 'true';
+      assert.deepEqual([await marked('Current password'), await marked('New password')], [true, false]);
       await change(PASSWORD);
       await page.getByText('The password is changed.').waitFor();
       assert.equal(await page.getByLabel('User').count(), 0, 'this login goes on');

@@ -196,19 +196,22 @@ impl Connection {
         let now = Instant::now();
         let mut next: Option<Instant> = None;
         for index in 0..self.subscriptions.len() {
-            match self.subscriptions[index].0.due(now) {
-                Due::Idle => {}
-                Due::At(at) => next = Some(next.map_or(at, |next| next.min(at))),
-                Due::Now => {
-                    if let Some(frame) = self.subscriptions[index].0.pull().await {
-                        self.send_frame(&frame).await?;
-                    }
-                    if self.subscriptions[index].0.is_unfinished() {
-                        // Its next part is due, after whatever else there is to do.
-                        next = Some(now);
-                    }
+            let mut due = self.subscriptions[index].0.due(now);
+            if due == Due::Now {
+                if let Some(frame) = self.subscriptions[index].0.pull().await {
+                    self.send_frame(&frame).await?;
                 }
+                // It may be due still: for the next part of an answer, or for what changed while parts were sent, whose
+                // bell was heard between two of them and does not ring again.
+                due = self.subscriptions[index].0.due(now);
             }
+            let at = match due {
+                Due::Idle => continue,
+                Due::At(at) => at,
+                // After whatever else there is to do.
+                Due::Now => now,
+            };
+            next = Some(next.map_or(at, |next| next.min(at)));
         }
         Ok(next)
     }

@@ -9,7 +9,9 @@ use crate::support::connection::{Connection, Events, Socket, Transport};
 use crate::support::follower::Follower;
 use crate::support::server::{Home, Server};
 
+/// Nobody is pinged: a pong would have the server look after what it had not been told of.
 const CONFIG: &str = "[limits]\npage_bytes = \"2KiB\"
+[limits.websockets]\nping_every = \"10m\"\nsilence = \"30m\"
 [views.groups]\nsql = \"SELECT n, count(*) AS c, max(note) AS note FROM events GROUP BY n\"
 [views.top]\nsql = \"SELECT n, sum(v) AS v FROM events GROUP BY n ORDER BY v DESC, n LIMIT 300\"
 [views.small]\nsql = \"SELECT count(*) AS c FROM events\"\n";
@@ -68,6 +70,33 @@ async fn over_every_transport_the_parts_are_the_whole() {
         assert_goes_on(&server.api, &mut follower, &mut connection, GROUPS + 100 + number as u64).await;
         let resets = &follower.channel("view:groups").resets;
         assert!(resets.is_empty(), "{transport:?}: {resets:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_comes_while_parts_are_sent_is_not_left_lying() {
+    let (_home, server) = server().await;
+    let api = &server.api;
+    for transport in Transport::ALL {
+        for _ in 0..5 {
+            let mut follower = Follower::new(names());
+            let mut connection = follower.connect(server.address, transport).await.unwrap();
+            let write = async {
+                for _ in 0..20 {
+                    api.accepted("events", &json!({"n": 1})).await;
+                }
+            };
+            let (taken, ()) = tokio::join!(follower.take(&mut connection), write);
+            taken.unwrap();
+            let truth = api.get("/api/v1/views/small").await.json();
+            let count = truth["rows"][0][0].as_u64().unwrap();
+            // Nothing more is written: whoever was not woken by now is not woken any more.
+            let counted = |follower: &Follower| {
+                let small = follower.channel("view:small").rows.values().next();
+                small.is_some_and(|row| row["c"].as_u64() >= Some(count))
+            };
+            follower.take_until(&mut connection, counted).await.expect("the wire is whole");
+        }
     }
 }
 

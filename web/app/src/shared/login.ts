@@ -6,21 +6,29 @@ import { keepMe } from './session';
 /** Who logged in here last. */
 const LAST_USER = 'pulseboard.user';
 
-/** Null when it went well, else what was wrong, for a person. */
-export async function logIn(user: string, password: string): Promise<string | null> {
-  const wrong = await send('POST', 'session', { user, password });
-  if (wrong === null) {
-    await forgetOfOthers(user);
-  }
-  return wrong;
+/** What was wrong. */
+export interface Refusal {
+  /** For a person. */
+  readonly message: string;
+  /** Of the answer; 0 if none came. */
+  readonly status: number;
 }
 
-/** Another password for who is logged in. Null when it went well, else what was wrong, for a person. */
-export function changePassword(password: string, new_password: string): Promise<string | null> {
+/** Null when it went well, else what was wrong, for a person. */
+export async function logIn(user: string, password: string): Promise<string | null> {
+  const refusal = await send('POST', 'session', { user, password });
+  if (refusal === null) {
+    await forgetOfOthers(user);
+  }
+  return refusal?.message ?? null;
+}
+
+/** Another password for who is logged in. Null when it went well: 403 is a wrong one now, 400 a new one that will not do. */
+export function changePassword(password: string, new_password: string): Promise<Refusal | null> {
   return send('PUT', 'session/password', { password, new_password });
 }
 
-async function send(method: string, path: string, body: object): Promise<string | null> {
+async function send(method: string, path: string, body: object): Promise<Refusal | null> {
   try {
     const response = await fetch(new URL(path, API_URL), {
       method,
@@ -31,9 +39,9 @@ async function send(method: string, path: string, body: object): Promise<string 
       return null;
     }
     const answer = (await response.json().catch(() => ({}))) as { error?: { message?: string } };
-    return sentence(answer.error?.message ?? 'the server refused it');
+    return { message: sentence(answer.error?.message ?? 'the server refused it'), status: response.status };
   } catch {
-    return 'The server is not reached.';
+    return { message: 'The server is not reached.', status: 0 };
   }
 }
 

@@ -2,13 +2,13 @@
 
 import { type FormEvent, useState } from 'react';
 import { Field } from '../forms/fields';
-import { changePassword } from '../shared/login';
+import { changePassword, type Refusal } from '../shared/login';
 
 /** As many as the server asks for. */
 const CHARS_MIN = 10;
 
 export function ChangePassword({ user, onDone }: { readonly user: string; readonly onDone: () => void }) {
-  const [problem, setProblem] = useState<string | null>(null);
+  const [problem, setProblem] = useState<Refusal | null>(null);
   const [isAsking, setAsking] = useState(false);
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
@@ -25,17 +25,22 @@ export function ChangePassword({ user, onDone }: { readonly user: string; readon
     <form className="change-password" onSubmit={submit}>
       {/* For whoever keeps passwords: whose it is. */}
       <input type="text" autoComplete="username" value={user} readOnly hidden />
-      <Secret label="Current password" name="current" autoComplete="current-password" isWrong={problem !== null} />
+      <Secret
+        label="Current password"
+        name="current"
+        autoComplete="current-password"
+        isWrong={problem?.status === 403}
+      />
       <Secret
         label="New password"
         name="new"
         autoComplete="new-password"
-        isWrong={problem !== null}
+        isWrong={problem?.status === 400}
         hint={`At least ${CHARS_MIN} characters. Your other logins end.`}
       />
       {problem === null ? null : (
         <p className="field-hint" data-wrong="true" role="alert">
-          {problem}
+          {problem.message}
         </p>
       )}
       <button type="submit" className="button-primary" disabled={isAsking}>
