@@ -1,6 +1,6 @@
 /** Column widths that only grow, so that nothing moves sideways while data runs. */
 
-import type { Cell, Column } from '@pulseboard/client';
+import type { Cell, Column, TableChanges } from '@pulseboard/client';
 import type { RowSource } from './rows';
 
 const SAMPLE_ROWS = 60;
@@ -24,18 +24,23 @@ export interface Written {
 export class ColumnWidths {
   #names = '';
   #chars: number[] = [];
+  /** The rows that were looked at. */
+  #seen: ReadonlySet<string> = new Set();
 
-  /** Looks at the first rows; returns whether any width changed. */
-  fit(source: RowSource, ids: readonly string[], written: Written): boolean {
+  /** Looks at the first rows, of those it knows only at what `changes` names; returns whether any width changed. */
+  fit(source: RowSource, ids: readonly string[], written: Written, changes: TableChanges | null = null): boolean {
     const names = source.columns.map(({ name }) => name).join('\u0000');
     let changed = names !== this.#names;
+    const seen = changed || changes === null || changes.replaced ? new Set<string>() : this.#seen;
     if (changed) {
       this.#names = names;
       this.#chars = source.columns.map((column) =>
         clamp(Math.max(written.label(column).length, written.least_chars(column))),
       );
     }
-    for (const id of ids.slice(0, SAMPLE_ROWS)) {
+    const sample = ids.slice(0, SAMPLE_ROWS);
+    this.#seen = new Set(sample);
+    for (const id of sample.filter((each) => !seen.has(each) || changes?.changed.has(each))) {
       source.cells(id)?.forEach((cell, index) => {
         const column = source.columns[index];
         const width = column === undefined ? 0 : clamp(written.text(column, cell).length);

@@ -63,6 +63,11 @@ interface RowElement {
   id: string;
 }
 
+/** Whether all rows stand where they stood. */
+function keepPlaces(source: RowSource, { changed, removed }: TableChanges): boolean {
+  return source.steady && removed.size === 0 && ![...changed.values()].includes('new');
+}
+
 export class LiveTable {
   readonly #options: LiveTableOptions;
   readonly #scroller = make('div', 'live-table');
@@ -123,10 +128,11 @@ export class LiveTable {
     this.#clock = aged ? setInterval(() => this.#render(null), AGE_EVERY_MS) : undefined;
   }
 
-  /** Shows the rows as they are now. `changes` says what to flash; null for nothing. */
+  /** Shows the rows as they are now. `changes` says which of them to look at and to flash; null for all, and nothing flashes. */
   show(source: RowSource, changes: TableChanges | null): void {
+    const isKnown = source === this.#source && changes?.replaced === false;
     this.#source = source;
-    this.#refresh(changes);
+    this.#refresh(isKnown ? changes : null);
   }
 
   destroy(): void {
@@ -161,11 +167,13 @@ export class LiveTable {
     if (source === null) {
       return;
     }
-    this.#order = this.#held ? heldOrder(this.#order, source.ids()) : source.ids();
+    if (changes === null || !keepPlaces(source, changes)) {
+      this.#order = this.#held ? heldOrder(this.#order, source.ids()) : source.ids();
+    }
     const places = this.#choose(source.columns);
     const isWhole = places.length === source.columns.length && places.every((place, at) => place === at);
     const shown: RowSource = isWhole ? source : projected(source, places);
-    if (this.#widths.fit(shown, this.#order, this.#written)) {
+    if (this.#widths.fit(shown, this.#order, this.#written, changes)) {
       this.#layout(shown.columns);
     }
     this.#render(changes);
@@ -246,7 +254,10 @@ export class LiveTable {
       if (this.#body.children[index] !== row.element) {
         this.#body.insertBefore(row.element, this.#body.children[index] ?? null);
       }
-      this.#write(row, source, changes !== null && known !== undefined ? changes : null);
+      // A row that stood there and did not change says already what it would be written with.
+      if (known === undefined || changes === null || changes.changed.has(id)) {
+        this.#write(row, source, known === undefined ? null : changes);
+      }
       if (arrivals(id)) {
         this.#tint(row.element);
       }

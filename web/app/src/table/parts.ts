@@ -30,6 +30,7 @@ export function projected(source: RowSource, places: readonly number[]): RowSour
   return {
     columns: places.flatMap((at) => source.columns[at] ?? []),
     numbered: source.numbered,
+    steady: source.steady,
     ids: () => source.ids(),
     cells: (id) => {
       const cells = source.cells(id);

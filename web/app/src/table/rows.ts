@@ -6,6 +6,8 @@ export interface RowSource {
   readonly columns: readonly Column[];
   /** Whether ids are running numbers, so that the highest are the newest. */
   readonly numbered: boolean;
+  /** Whether rows keep their places as long as none comes or goes. */
+  readonly steady: boolean;
   /** The ids in the order to show. */
   ids(): readonly string[];
   /** The cells of a row; null for a row that is a message. */
@@ -26,6 +28,10 @@ export class KeyedRows implements RowSource {
     return this.#table.columns;
   }
 
+  get steady(): boolean {
+    return !this.#table.ordered;
+  }
+
   ids(): readonly string[] {
     return [...this.#table.keys()];
   }
@@ -42,6 +48,7 @@ export class KeyedRows implements RowSource {
 /** The newest items on top; a gap is a row of its own. */
 export class TailRows implements RowSource {
   readonly numbered = true;
+  readonly steady = false;
   readonly #tail: TailBuffer;
 
   constructor(tail: TailBuffer) {

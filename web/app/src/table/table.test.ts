@@ -9,7 +9,8 @@ const columns: Column[] = [
 ];
 
 function source(rows: Record<string, (string | number)[]>): RowSource {
-  return { columns, numbered: false, ids: () => Object.keys(rows), cells: (id) => rows[id] ?? null, message: () => '' };
+  const ids = () => Object.keys(rows);
+  return { columns, numbered: false, steady: true, ids, cells: (id) => rows[id] ?? null, message: () => '' };
 }
 
 describe('column widths', () => {
@@ -26,6 +27,27 @@ describe('column widths', () => {
     expect(widths.fit(source({ a: [1, 'x'] }), ['a'], written)).toBe(false);
     expect(widths.layout(true)).toEqual(before);
     expect(widths.fit(source({ a: [1, 'an even longer text here'] }), ['a'], written)).toBe(true);
+  });
+
+  it('are asked of rows that changed or were not there', () => {
+    const widths = new ColumnWidths();
+    const looked: Cell[] = [];
+    const written = {
+      label: ({ name }: Column) => name,
+      text: (_: Column, cell: Cell) => {
+        looked.push(cell);
+        return `${cell}`;
+      },
+      least_chars: () => 0,
+    };
+    widths.fit(source({ a: [1, 'a'], b: [2, 'b'] }), ['a', 'b'], written);
+    looked.length = 0;
+    const changes = { replaced: false, changed: new Map([['a', new Set([0])]]), removed: new Set<string>() };
+    widths.fit(source({ a: [3, 'a'], b: [2, 'b'], c: [4, 'c'] }), ['a', 'b', 'c'], written, changes);
+    expect(looked).toEqual([3, 'a', 4, 'c']);
+    looked.length = 0;
+    widths.fit(source({ a: [3, 'a'] }), ['a'], written, { ...changes, replaced: true });
+    expect(looked).toEqual([3, 'a']);
   });
 
   it('go by what is shown, not by what it was made of', () => {
