@@ -12,8 +12,8 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use pulseboard_model::limits::QueryLimits;
 use pulseboard_model::{StreamName, StreamSchema};
 
-use super::bounds;
 use super::scopes::Resolver;
+use super::{bounds, functions};
 use crate::api::{History, QueryError, QueryErrorKind};
 
 /// How deep the parser may recurse. A subquery takes two levels, so `bounds` ends a text before this does: the parser
@@ -116,12 +116,14 @@ fn end_of(sql: &str) -> (u64, u64) {
     (text.matches('\n').count() as u64 + 1, line.chars().count() as u64 + 1)
 }
 
-/// Says whether `sql` is one query, whatever streams exist: what a configuration can be held to before anything runs.
+/// Says whether `sql` is one query of functions that exist, whatever streams do: what a configuration can be held to before
+/// anything runs.
 ///
 /// # Errors
-/// [`QueryErrorKind::BadSql`] with the place where parsing stopped, [`QueryErrorKind::LimitExceeded`] if it is too long.
+/// [`QueryErrorKind::BadSql`] with the place where parsing stopped or of the function that there is not,
+/// [`QueryErrorKind::LimitExceeded`] if it is too long.
 pub fn check_sql(sql: &str) -> Result<(), QueryError> {
-    parse(sql, QueryLimits::default().sql_bytes_max).map(|_| ())
+    functions::check(&parse(sql, QueryLimits::default().sql_bytes_max)?, sql)
 }
 
 /// The parameters that a query takes, by name without the `$`, those that the server fills in itself apart. None of a text

@@ -1,14 +1,13 @@
-//! What a computed column is called that has no name: its text, where the planner's own form of a literal would show.
+//! What a computed column is called that has no name: its text, and not the planner's own form of it.
 //!
-//! `SELECT 1, total * 2` is headed `1` and `total * 2`, not `Int64(1)` and `orders.total * Int64(2)`. Only the outermost
-//! SELECT: what a query calls the columns of its own parts is not for readers.
+//! `SELECT 1, sum(total) * 2` is headed `1` and `sum(total) * 2`, not `Int64(1)` and `sum(orders.total) * Int64(2)`. Only
+//! the outermost SELECT: what a query calls the columns of its own parts is not for readers.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use datafusion::common::{Column, Result};
 use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
-use datafusion::sql::sqlparser::ast::{self, SelectItem, SetExpr, Statement, visit_expressions};
+use datafusion::sql::sqlparser::ast::{self, SelectItem, SetExpr, Statement};
 
 /// For each column of the answer its title, if it is to have one; empty where the text does not say which columns there are.
 pub(super) fn of(statement: &Statement) -> Vec<Option<String>> {
@@ -24,19 +23,11 @@ pub(super) fn of(statement: &Statement) -> Vec<Option<String>> {
         }
     };
     let title = |item: &SelectItem| match item {
-        SelectItem::UnnamedExpr(expr) => Some(has_literal(expr).then(|| expr.to_string())),
+        SelectItem::UnnamedExpr(expr) => Some((!matches!(expr, ast::Expr::Identifier(_))).then(|| expr.to_string())),
         SelectItem::ExprWithAlias { .. } => Some(None),
         _ => None,
     };
     select.projection.iter().map(title).collect::<Option<_>>().unwrap_or_default()
-}
-
-fn has_literal(expr: &ast::Expr) -> bool {
-    let found = visit_expressions(expr, |expr| match expr {
-        ast::Expr::Value(_) | ast::Expr::Interval(_) | ast::Expr::TypedString(_) => ControlFlow::Break(()),
-        _ => ControlFlow::Continue(()),
-    });
-    found.is_break()
 }
 
 /// `plan` with its columns called so. A title that another column has already is not given.
@@ -45,18 +36,33 @@ fn has_literal(expr: &ast::Expr) -> bool {
 /// When the plan does not take a projection.
 pub(super) fn apply(plan: LogicalPlan, titles: &[Option<String>]) -> Result<LogicalPlan> {
     let names: Vec<String> = plan.schema().fields().iter().map(|field| field.name().clone()).collect();
-    if titles.len() != names.len() || titles.iter().all(Option::is_none) {
+    if titles.len() != names.len() {
         return Ok(plan);
     }
     let is_free =
         |title: &String| !names.contains(title) && titles.iter().flatten().filter(|other| *other == title).count() == 1;
-    let columns = plan.schema().iter().zip(titles).map(|(field, title)| {
+    let free = titles
+        .iter()
+        .zip(&names)
+        .map(|(title, name)| title.as_ref().filter(|title| !is_column(title, name) && is_free(title)));
+    let free: Vec<Option<&String>> = free.collect();
+    if free.iter().all(Option::is_none) {
+        return Ok(plan);
+    }
+    let columns = plan.schema().iter().zip(free).map(|(field, title)| {
         let column = Expr::Column(Column::from(field));
-        match title.as_ref().filter(|title| is_free(title)) {
+        match title {
             Some(title) => column.alias(title),
             None => column,
         }
     });
     let columns = columns.collect();
     Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(plan))?))
+}
+
+/// Whether the text is that of the column `name`: `o.total` and `(total)` are called `total`. A field of a struct is not; it is
+/// called as it is written.
+fn is_column(text: &str, name: &str) -> bool {
+    let last = text.rsplit('.').next().unwrap_or(text);
+    last.trim_matches(['"', '(', ')']).eq_ignore_ascii_case(name)
 }

@@ -99,7 +99,7 @@ fn text_that_is_not_toml_says_where() {
 }
 
 #[test]
-fn sql_that_does_not_parse_is_a_problem_and_what_only_lacks_data_is_none() {
+fn sql_that_is_wrong_by_itself_is_a_problem_and_what_only_lacks_data_is_none() {
     assert_problems(
         r#"
         [views.a]
@@ -107,11 +107,18 @@ fn sql_that_does_not_parse_is_a_problem_and_what_only_lacks_data_is_none() {
         [views.b]
         sql = "DROP TABLE events"
         [views.c]
-        sql = "SELECT nothing FROM nowhere WHERE yet > 5"
+        sql = "SELECT nothing, unnest(ever), COUNT(*) OVER () FROM nowhere WHERE yet > 5"
         [views.d]
         sql = "SELECT 1; SELECT 2"
+        [views.e]
+        sql = "SELECT summ(x) FROM nowhere"
         "#,
-        &[("views.a.sql", "(line 1, column 1)"), ("views.b.sql", "SELECT"), ("views.d.sql", "one query")],
+        &[
+            ("views.a.sql", "(line 1, column 1)"),
+            ("views.b.sql", "SELECT"),
+            ("views.d.sql", "one query"),
+            ("views.e.sql", "there is no function `summ`; did you mean `sum`"),
+        ],
     );
     let board = "[[panels]]\nid = \"p\"\ntype = \"stat\"\nsql = \"\"\"\nSELECT count(*\nFROM t\"\"\"\n";
     let problems = loaded("boards = \"boards\"", &[("boards/ops.toml", board)]).unwrap_err();

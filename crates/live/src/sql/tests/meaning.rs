@@ -129,6 +129,11 @@ fn a_computed_column_without_a_name_is_called_as_it_is_written_live_and_in_batch
         names(&batch.columns)
     };
     assert_eq!(names("SELECT kind, n*2, 'x', n FROM events"), ["kind", "n * 2", "'x'", "n"]);
+    assert_eq!(
+        names("SELECT sum(n), (kind), avg(n) FILTER (WHERE n > 1) FROM events GROUP BY kind"),
+        ["sum(n)", "kind", "avg(n) FILTER (WHERE n > 1)"]
+    );
+    assert_eq!(names("SELECT e.kind, max(e.n) FROM events e GROUP BY e.kind"), ["kind", "max(e.n)"]);
     assert_eq!(names("SELECT 1, count(*)+1, max(n) AS m FROM events"), ["1", "count(*) + 1", "m"]);
     assert_eq!(names("SELECT kind, sum(n) + 1 FROM events GROUP BY kind ORDER BY sum(n) + 1 DESC LIMIT 2").len(), 2);
     assert_eq!(names("SELECT n + 1 FROM events UNION ALL SELECT n FROM events"), ["n + 1"]);

@@ -122,7 +122,7 @@ fn names_and_types_of_columns_do_not_show_that_the_clock_stands() {
         let columns: Vec<String> = answered.columns.iter().map(|column| column.name.clone()).collect();
         (columns.join(" "), answered.rows.len())
     };
-    assert_eq!(names("SELECT now(), current_date, count(*) FROM events"), ("now() current_date() count(*)".into(), 1));
+    assert_eq!(names("SELECT now(), current_date, count(*) FROM events"), ("now() current_date count(*)".into(), 1));
     let grouped = "SELECT date_trunc('day', now()) AS d, kind FROM events GROUP BY date_trunc('day', now()), kind";
     assert_eq!(names(grouped), ("d kind".into(), 3));
     let unioned = "SELECT now() AS t FROM events UNION ALL SELECT time FROM events";
