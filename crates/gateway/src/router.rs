@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{DefaultBodyLimit, FromRef, Request, State};
+use axum::handler::Handler;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -11,6 +12,7 @@ use axum::routing::{any, delete, get, post, put};
 use axum::{Router, middleware::Next};
 use pulseboard_protocol::error::{ApiError, Code};
 use tokio::time::timeout;
+use tower_http::CompressionLevel;
 
 use crate::auth::{
     check, delete_session, delete_share, delete_token, delete_user, get_audit, get_session, get_shares, get_tokens,
@@ -30,7 +32,7 @@ use crate::range::post_range;
 use crate::role_limits::{Requests, RoleLimits, hold};
 use crate::streams::{delete_stream, get_stream, get_streams};
 use crate::views::{get_connections, get_sources, get_view, get_views, not_yet, post_live_query};
-use crate::web::get_web;
+use crate::web::{get_web, packing};
 
 /// The largest JSON body of a call that is not ingest.
 const JSON_BYTES_MAX: usize = 1 << 20;
@@ -109,8 +111,9 @@ pub(crate) fn router(gateway: &Gateway, socketio: Router<Gateway>) -> Router {
         .route("/streams/{stream}", get(get_stream).delete(delete_stream))
         .route("/views", get(get_views))
         .route("/views/{view}", get(get_view).put(put_view).delete(delete_view))
-        .route("/query", post(post_query))
-        .route("/range", post(post_range))
+        // A chart's past is large; a reader that polls is answered as it is, since packing costs more than a frame.
+        .route("/query", post(post_query).layer(packing(CompressionLevel::Fastest)))
+        .route("/range", post(post_range).layer(packing(CompressionLevel::Fastest)))
         .route("/explain", post(post_explain))
         .route("/live/queries", post(post_live_query))
         .route("/boards", get(get_boards))
@@ -145,7 +148,7 @@ pub(crate) fn router(gateway: &Gateway, socketio: Router<Gateway>) -> Router {
         .route("/health/ready", get(get_ready))
         .route("/metrics", get(get_metrics))
         .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
-        .fallback(get_web)
+        .fallback(get_web.layer(packing(CompressionLevel::Default)))
         .with_state(gateway.clone())
         .layer(from_fn_with_state(gateway.requests.clone(), hold))
         .layer(from_fn_with_state(gateway.deps.auth.clone(), check))

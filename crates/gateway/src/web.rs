@@ -1,4 +1,4 @@
-//! Serves the web app's files, which the server hands in.
+//! Serves the web app's files, which the server hands in, packed for whoever takes them packed: three times less on a wire.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,6 +7,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 use bytes::Bytes;
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{And, DefaultPredicate, NotForContentType, Predicate};
 
 use crate::deps::Deps;
 
@@ -45,6 +48,12 @@ impl fmt::Debug for WebApp {
     }
 }
 
+/// Packs answers that are worth it: neither pictures nor fonts, which are packed already, nor streams.
+pub(crate) fn packing(level: CompressionLevel) -> CompressionLayer<And<DefaultPredicate, NotForContentType>> {
+    let worth = DefaultPredicate::new().and(NotForContentType::const_new("font/"));
+    CompressionLayer::new().quality(level).compress_when(worth)
+}
+
 /// Answers everything that is not the API.
 pub(crate) async fn get_web(State(deps): State<Deps>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
     if method != Method::GET && method != Method::HEAD {
@@ -59,8 +68,10 @@ pub(crate) async fn get_web(State(deps): State<Deps>, method: Method, uri: Uri, 
             (StatusCode::NOT_FOUND, "nothing is here\n").into_response()
         };
     };
-    let etag = format!("\"{}\"", file.etag);
-    let known = headers.get(header::IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == etag.as_bytes());
+    // Weak: the same file in other bytes, as it was packed.
+    let etag = format!("W/\"{}\"", file.etag);
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let known = known.is_some_and(|tags| tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == &etag[2..]));
     let mut response = if known { StatusCode::NOT_MODIFIED.into_response() } else { file.body.into_response() };
     // Built files carry their hash in their names; the page itself must be asked for each time.
     let cache = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };

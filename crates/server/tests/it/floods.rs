@@ -43,28 +43,31 @@ async fn ten_thousand_half_open_connections_hold_up_nobody_and_are_let_go() {
     let mut socket = Socket::open(server.address).await.expect("connected");
     socket.send(&json!({"type": "subscribe", "channel": "view:totals"})).await.unwrap();
     assert_eq!(socket.next().await.unwrap()["type"], "subscribed");
+    let before = descriptors(&server);
+    let connecting = async {
+        let mut held = Vec::with_capacity(count);
+        for n in 0..count {
+            let mut stream = within("a connection", TcpStream::connect(server.address)).await.unwrap();
+            if n % 2 == 0 {
+                stream.write_all(b"GET /api/v1/live/sse?channel=view:totals HTTP/1.1\r\nHost: local").await.unwrap();
+            }
+            held.push(stream);
+        }
+        // Others are served meanwhile.
+        server.api.accepted("events", &json!({"n": 2})).await;
+        held
+    };
     // Read all the while, so that pings are answered however long the connecting takes.
-    let counted = tokio::spawn(async move {
+    let counted = async {
         loop {
             let frame = socket.next().await.expect("the reader stays connected");
             let set = frame["changes"][0]["delta"]["set"].as_object();
             if set.is_some_and(|set| set.values().any(|row| row["n"] == 2)) {
-                return socket;
+                return;
             }
         }
-    });
-    let before = descriptors(&server);
-    let mut held = Vec::with_capacity(count);
-    for n in 0..count {
-        let mut stream = within("a connection", TcpStream::connect(server.address)).await.unwrap();
-        if n % 2 == 0 {
-            stream.write_all(b"GET /api/v1/live/sse?channel=view:totals HTTP/1.1\r\nHost: local").await.unwrap();
-        }
-        held.push(stream);
-    }
-    // Others are served meanwhile.
-    server.api.accepted("events", &json!({"n": 2})).await;
-    let _reader = within("the news", counted).await.expect("it comes");
+    };
+    let (held, ()) = tokio::join!(connecting, counted);
     let open = descriptors(&server);
     println!("{count} half-open connections, {open} descriptors of the server");
     for mut stream in held {

@@ -15,6 +15,25 @@ export interface BoardAnswer {
   readonly problem: string | null;
 }
 
+/** What was answered so long ago is asked again when the connection opens: the server may be another since. */
+const FRESH_MS = 1_000;
+
+/** Asks at once, and whenever the connection opens, unless an answer has only just come. `ask` says whether it was answered. */
+function askOnOpen(ask: () => Promise<boolean>): () => void {
+  let answered_ms = Number.NEGATIVE_INFINITY;
+  const run = async () => {
+    if (await ask()) {
+      answered_ms = performance.now();
+    }
+  };
+  let asking = run();
+  return client.onConnection(({ status }) => {
+    if (status === 'open') {
+      asking = asking.then(() => (performance.now() - answered_ms < FRESH_MS ? undefined : run()));
+    }
+  });
+}
+
 /** Which boards there are; null until that is known. */
 export function useBoards(): readonly BoardName[] | null {
   const [boards, setBoards] = useState<readonly BoardName[] | null>(null);
@@ -25,14 +44,10 @@ export function useBoards(): readonly BoardName[] | null {
       if (!over && listed !== null) {
         setBoards(listed);
       }
+      return listed !== null;
     };
-    void load();
     // They may have been away when the page was opened.
-    const stop = client.onConnection(({ status }) => {
-      if (status === 'open') {
-        void load();
-      }
-    });
+    const stop = askOnOpen(load);
     return () => {
       over = true;
       stop();
@@ -71,6 +86,8 @@ export function useBoard(name: string): BoardAnswer {
     let confirmed = false;
     let retry: ReturnType<typeof setTimeout> | undefined;
     const known = kept.read(name);
+    // What is shown. React keeps each update that changes nothing until something does: on a wall, that is for ever.
+    let shown = known === null ? null : JSON.stringify(known);
     if (known !== null) {
       setAnswer({ board: known, problem: null });
     }
@@ -80,25 +97,29 @@ export function useBoard(name: string): BoardAnswer {
         const board = await api.board(name);
         if (!over) {
           confirmed = true;
-          kept.write(name, board);
-          setAnswer((held) => (JSON.stringify(held.board) === JSON.stringify(board) ? held : { board, problem: null }));
+          const text = JSON.stringify(board);
+          if (text !== shown) {
+            shown = text;
+            kept.write(name, board);
+            setAnswer({ board, problem: null });
+          }
         }
+        return true;
       } catch (error) {
         if (over || !(error instanceof ApiError)) {
-          return;
+          return false;
         }
         // What is on screen stays, unless it was kept and is gone; a reason is only shown where there is nothing else.
         const gone = error.code === 'unknown_board' && !confirmed;
-        setAnswer((held) => (held.board === null || gone ? { board: null, problem: error.message } : held));
+        if (shown === null || gone) {
+          shown = null;
+          setAnswer({ board: null, problem: error.message });
+        }
         retry = setTimeout(load, RETRY_MS);
+        return false;
       }
     };
-    void load();
-    const stop = client.onConnection(({ status }) => {
-      if (status === 'open') {
-        void load();
-      }
-    });
+    const stop = askOnOpen(load);
     const looks = setInterval(() => {
       if (document.visibilityState === 'visible' && client.connection.status === 'open') {
         void load();

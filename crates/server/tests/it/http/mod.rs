@@ -1,6 +1,7 @@
 //! What the HTTP API promises.
 
 mod catalog;
+mod packing;
 mod queries;
 mod ranges;
 mod sharing;
