@@ -15,21 +15,17 @@ export interface BoardAnswer {
   readonly problem: string | null;
 }
 
-/** What was answered so long ago is asked again when the connection opens: the server may be another since. */
+/** What was asked for a moment ago need not be asked again when the connection opens; before that the server may have been another. */
 const FRESH_MS = 1_000;
 
-/** Asks at once, and whenever the connection opens, unless an answer has only just come. `ask` says whether it was answered. */
-function askOnOpen(ask: () => Promise<boolean>): () => void {
-  let answered_ms = Number.NEGATIVE_INFINITY;
-  const run = async () => {
-    if (await ask()) {
-      answered_ms = performance.now();
-    }
-  };
-  let asking = run();
+/** Asks at once, and whenever the connection opens. */
+function askOnOpen(ask: () => Promise<void>): () => void {
+  let asked_ms = performance.now();
+  void ask();
   return client.onConnection(({ status }) => {
-    if (status === 'open') {
-      asking = asking.then(() => (performance.now() - answered_ms < FRESH_MS ? undefined : run()));
+    if (status === 'open' && performance.now() - asked_ms > FRESH_MS) {
+      asked_ms = performance.now();
+      void ask();
     }
   });
 }
@@ -39,17 +35,23 @@ export function useBoards(): readonly BoardName[] | null {
   const [boards, setBoards] = useState<readonly BoardName[] | null>(null);
   useEffect(() => {
     let over = false;
+    let retry: ReturnType<typeof setTimeout> | undefined;
     const load = async () => {
+      clearTimeout(retry);
       const listed = await api.boards().catch(() => null);
-      if (!over && listed !== null) {
+      if (over) {
+        return;
+      }
+      if (listed === null) {
+        retry = setTimeout(load, RETRY_MS);
+      } else {
         setBoards(listed);
       }
-      return listed !== null;
     };
-    // They may have been away when the page was opened.
     const stop = askOnOpen(load);
     return () => {
       over = true;
+      clearTimeout(retry);
       stop();
     };
   }, []);
@@ -104,10 +106,9 @@ export function useBoard(name: string): BoardAnswer {
             setAnswer({ board, problem: null });
           }
         }
-        return true;
       } catch (error) {
         if (over || !(error instanceof ApiError)) {
-          return false;
+          return;
         }
         // What is on screen stays, unless it was kept and is gone; a reason is only shown where there is nothing else.
         const gone = error.code === 'unknown_board' && !confirmed;
@@ -116,7 +117,6 @@ export function useBoard(name: string): BoardAnswer {
           setAnswer({ board: null, problem: error.message });
         }
         retry = setTimeout(load, RETRY_MS);
-        return false;
       }
     };
     const stop = askOnOpen(load);
