@@ -1,4 +1,4 @@
-//! Serves the web app's files, which the server hands in, packed for whoever takes them packed: three times less on a wire.
+//! Serves the web app's files, which the server hands in, packed for whoever takes them packed: a third of it on a wire.
 
 use std::fmt;
 use std::sync::Arc;
