@@ -61,7 +61,9 @@ fn checked(log: &ArchivedLog, name: &str) -> i64 {
     match log.complete_from(&stream(name)) {
         None => assert_eq!(first, 0, "stream {name} lost rows and does not say so"),
         Some(from) => {
-            assert!(first_at >= from.0 && name == "a", "stream {name}");
+            assert_eq!(name, "a", "only that stream is let go");
+            // Of the last instant that was dropped, rows may stand in the next file: that instant is no longer complete.
+            assert!(first_at >= from.0 - 1, "stream {name} has rows from {first_at}, complete from {}", from.0);
             // The clock of the process that dropped them was up to a second ahead of the last commit.
             assert!(from.0 <= log.head().clock.0 - KEEP_US + 2 * SECOND_US, "stream {name} lost rows that are kept");
         }
