@@ -13,7 +13,7 @@ use pulseboard_live::Engine;
 use pulseboard_model::StreamName;
 use pulseboard_model::decode::StreamConfig;
 use pulseboard_model::limits::IngestLimits;
-use pulseboard_model::{rejects, system};
+use pulseboard_model::{alerts, rejects, system};
 use pulseboard_protocol::Pace;
 use pulseboard_runtime::{Clock, Tasks};
 use serde_json::Value;
@@ -106,6 +106,7 @@ impl GatewayConfig {
             socketio: SocketIoConfig::default(),
             owned_streams: BTreeMap::from([
                 (rejects::stream(), "what was rejected".to_owned()),
+                (alerts::stream(), "what fired, which `POST /api/v1/alerts/events` tells".to_owned()),
                 (system::stream(), "what the server measures of itself".to_owned()),
             ]),
         }

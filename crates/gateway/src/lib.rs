@@ -4,6 +4,7 @@
 //! connections. What it says on the wire is written in `pulseboard-protocol`.
 
 mod admission;
+mod alerts;
 mod auth;
 mod board;
 mod catalog;

@@ -14,6 +14,7 @@ use pulseboard_protocol::error::{ApiError, Code};
 use tokio::time::timeout;
 use tower_http::CompressionLevel;
 
+use crate::alerts::post_alerts;
 use crate::auth::{
     check, delete_session, delete_share, delete_token, delete_user, get_audit, get_session, get_shares, get_tokens,
     get_users, post_session, post_share, post_ticket, post_token, put_password, put_user,
@@ -121,6 +122,7 @@ pub(crate) fn router(gateway: &Gateway, socketio: Router<Gateway>) -> Router {
         .route("/sources", get(get_sources))
         .route("/connections", get(get_connections))
         .route("/alerts", any(not_yet))
+        .route("/alerts/events", post(post_alerts))
         .route("/alerts/{*rest}", any(not_yet))
         .route("/live/poll", get(get_poll))
         .route("/me", get(get_session))

@@ -252,7 +252,10 @@ impl Tail {
 
     fn read(&self, wanted: Wanted, upto: LogOffset, log: &dyn TailLog, bytes_max: usize) -> Past {
         loop {
-            let Some(schema) = log.schema(&self.stream) else { return Past::Unreadable };
+            let Some(schema) = log.schema(&self.stream) else {
+                // Nobody ever wrote to it.
+                return Past::Rows(Arc::new(StreamSchema::empty()), Bytes::new(), 0);
+            };
             let batches: TailBatches = match wanted {
                 Wanted::After(after) => log.scan(&self.stream, after, upto),
                 Wanted::Last(n) => match log.last_rows(&self.stream, n as usize, upto) {

@@ -3,6 +3,7 @@
 //! Every other crate speaks these types. Nothing here does I/O, is async, or knows how clients are spoken to: wire
 //! formats live in `pulseboard-protocol`, SQL in `pulseboard-live`. Arrow types are allowed.
 
+pub mod alerts;
 pub mod cell;
 pub mod conform;
 pub mod decode;

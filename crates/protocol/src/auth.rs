@@ -133,7 +133,7 @@ impl Pattern {
             Channel::Stream { name, .. } => self.covers_name(&format!("stream:{name}")),
             // A query may name every stream, whatever its hash.
             Channel::Sql(_) => self.covers_sql(),
-            Channel::Alerts => self.covers_name("alerts"),
+            Channel::Alerts { .. } => self.covers_name("alerts"),
             Channel::System => self.covers_name("system"),
         }
     }

@@ -49,8 +49,11 @@ pub enum Channel {
     },
     /// An ad-hoc query, by the hash that `POST /api/v1/live/queries` gave.
     Sql(String),
-    /// All alerts.
-    Alerts,
+    /// The tail of all alerts.
+    Alerts {
+        /// How many of the newest a fresh join starts with.
+        last: Option<u32>,
+    },
     /// Pulseboard's own figures.
     System,
 }
@@ -74,7 +77,7 @@ impl Channel {
             Self::Board { name, .. } => name,
             Self::Stream { name, .. } => name.as_str(),
             Self::Sql(hash) => hash,
-            Self::Alerts => "alerts",
+            Self::Alerts { .. } => "alerts",
             Self::System => "system",
         }
     }
@@ -94,7 +97,8 @@ impl fmt::Display for Channel {
             Self::Stream { name, last: None } => write!(f, "stream:{name}"),
             Self::Stream { name, last: Some(last) } => write!(f, "stream:{name}?last={last}"),
             Self::Sql(hash) => write!(f, "sql:{hash}"),
-            Self::Alerts => f.write_str("alerts"),
+            Self::Alerts { last: None } => f.write_str("alerts"),
+            Self::Alerts { last: Some(last) } => write!(f, "alerts?last={last}"),
             Self::System => f.write_str("system"),
         }
     }
@@ -144,7 +148,10 @@ fn parse(text: &str) -> Result<Channel, String> {
             }
             Channel::Sql(name.to_owned())
         }
-        "alerts" if path == "alerts" => Channel::Alerts,
+        "alerts" if path == "alerts" => {
+            let last = params.remove("last").map(|text| parse_last(&text)).transpose()?;
+            Channel::Alerts { last }
+        }
         "system" if path == "system" => Channel::System,
         _ => return Err("use view:NAME, board:NAME, stream:NAME, sql:HASH, alerts or system".to_owned()),
     };

@@ -3,6 +3,7 @@
 //! Written for the hub and the gateway, out of `pulseboard-model` types; `docs/protocol.md` tells the same to people, and
 //! `fixtures/` to the tests here and in the TypeScript client. Nothing here does I/O.
 
+pub mod alerts;
 pub mod auth;
 pub mod change;
 pub mod channel;

@@ -126,7 +126,8 @@ pub fn check_event_name(name: &str) -> Result<(), String> {
 
 /// The channel that a text means: one is written with its kind (`view:a`, `alerts`), a board may be named alone.
 fn channel_of(text: &str) -> String {
-    let is_channel = text.contains(':') || matches!(text, "alerts" | "system");
+    let (name, _) = text.split_once('?').unwrap_or((text, ""));
+    let is_channel = text.contains(':') || matches!(name, "alerts" | "system");
     if is_channel { text.to_owned() } else { format!("board:{text}") }
 }
 

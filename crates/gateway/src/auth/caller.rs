@@ -179,7 +179,7 @@ impl Caller {
             // Each of its views is asked for itself.
             Channel::Board { .. } => true,
             // Nothing would hold their rows to what is bound.
-            Channel::Stream { .. } | Channel::Sql(_) | Channel::Alerts | Channel::System => false,
+            Channel::Stream { .. } | Channel::Sql(_) | Channel::Alerts { .. } | Channel::System => false,
         };
         if !takes_bound {
             return false;

@@ -100,6 +100,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     row("POST", "/api/v1/alerts", Access::Edit),
     row("PUT", "/api/v1/alerts", Access::Edit),
     row("DELETE", "/api/v1/alerts", Access::Edit),
+    row("POST", "/api/v1/alerts/events", Access::Edit),
     row("GET", "/api/v1/alerts/{*rest}", Access::Read),
     row("POST", "/api/v1/alerts/{*rest}", Access::Edit),
     row("PUT", "/api/v1/alerts/{*rest}", Access::Edit),

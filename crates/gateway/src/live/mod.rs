@@ -13,9 +13,11 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use pulseboard_hub::ChannelSpec;
 use pulseboard_journal::PositionCheck;
+use pulseboard_protocol::alerts::LAST_ALERTS;
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::{Channel, Cursor, Frame, Pace};
 
+use crate::alerts::ALERTS;
 use crate::auth::Caller;
 use crate::catalog::{Resolved, read_channel};
 use crate::connections::{Connections, Place};
@@ -99,6 +101,7 @@ pub(crate) fn timezone_of(text: Option<&str>) -> Result<Option<Tz>, ApiError> {
 pub(crate) fn canonical(channel: &str) -> String {
     match channel.parse() {
         Ok(Channel::Stream { name, .. }) => format!("stream:{name}"),
+        Ok(Channel::Alerts { .. }) => ALERTS.to_owned(),
         Ok(parsed) => parsed.to_string(),
         Err(_) => channel.to_owned(),
     }
@@ -128,7 +131,7 @@ pub(crate) async fn resolve(
     deps: &Deps,
     (caller, peer): (&Caller, SocketAddr),
     names: Vec<String>,
-    last: Option<u32>,
+    asked_last: Option<u32>,
     timezone: Option<Tz>,
 ) -> (Channels, Vec<(String, ApiError)>) {
     let (catalog, caller, user) = (deps.catalog.clone(), caller.clone(), caller.user(peer));
@@ -137,11 +140,12 @@ pub(crate) async fn resolve(
         for name in names {
             let resolved = read_channel(&name).and_then(|channel| {
                 caller.may_follow(&channel, &catalog)?;
-                let own_last = match &channel {
-                    Channel::Stream { last, .. } => *last,
+                let last = match &channel {
+                    Channel::Stream { last, .. } => last.or(asked_last),
+                    Channel::Alerts { last } => last.or(asked_last).or(Some(LAST_ALERTS)),
                     _ => None,
                 };
-                Ok((catalog.resolve((&caller, &user), &channel, timezone)?, own_last.or(last).unwrap_or(0)))
+                Ok((catalog.resolve((&caller, &user), &channel, timezone)?, last.unwrap_or(0)))
             });
             match resolved {
                 Ok((resolved, last)) => channels.add(resolved, last),

@@ -25,6 +25,7 @@ use tokio::time::{Instant, sleep_until};
 use super::again::Asking;
 use super::asked::read_query;
 use super::{DRAIN_SPREAD_MS, LiveDeps, cursor_of, reach_cursor, resolve, timezone_of};
+use crate::alerts::news;
 use crate::auth::{Caller, Ending};
 use crate::connections::{Arrival, Place};
 use crate::error::HttpResult;
@@ -191,14 +192,32 @@ impl Stream {
         sse_event("heartbeat", Some(&cursor.to_string()), data.as_bytes())
     }
 
-    /// A frame as one event, or for plain EventSource pages each change as an event of its own.
+    /// A frame, and before it each alert that it brings; only `init` is before all. The last of these events has the cursor:
+    /// who is cut off among them is told them again.
     fn events(&self, frame: &Frame, name: &str) -> Bytes {
+        let news = news(&self.live.deps, frame);
+        let Some((last, others)) = news.split_last() else { return self.changes(frame, name, frame.id()) };
+        let mut out = BytesMut::new();
+        if name == "init" {
+            out.extend_from_slice(&self.changes(frame, name, None));
+        }
+        others.iter().for_each(|alert| out.extend_from_slice(&sse_event("alert", None, alert.as_bytes())));
+        out.extend_from_slice(&sse_event("alert", frame.id().filter(|_| name == "init"), last.as_bytes()));
+        if name != "init" {
+            out.extend_from_slice(&self.changes(frame, name, frame.id()));
+        }
+        out.freeze()
+    }
+
+    /// A frame as one event, or for plain EventSource pages each change as an event of its own.
+    fn changes(&self, frame: &Frame, name: &str, id: Option<&str>) -> Bytes {
         if !self.named {
-            return if name == "frame" { frame.sse() } else { sse_event(name, frame.id(), &frame.json) };
+            let is_plain = name == "frame" && id == frame.id();
+            return if is_plain { frame.sse() } else { sse_event(name, id, &frame.json) };
         }
         let mut out = BytesMut::new();
         if name == "init" {
-            let id = frame.id().filter(|_| frame.changes.is_empty());
+            let id = id.filter(|_| frame.changes.is_empty());
             let cursor = frame.id().map_or_else(|| "\"more\":true".to_owned(), |id| format!("\"cursor\":\"{id}\""));
             let resumed = self.subscription.is_continued();
             let init = format!(
@@ -209,7 +228,7 @@ impl Stream {
         }
         for (number, (channel, range)) in frame.changes.iter().enumerate() {
             let short = channel.parse::<Channel>().map_or_else(|_| channel.to_string(), |c| c.short_name().to_owned());
-            let id = frame.id().filter(|_| number + 1 == frame.changes.len());
+            let id = id.filter(|_| number + 1 == frame.changes.len());
             out.extend_from_slice(&sse_event(&short, id, &frame.json[range.clone()]));
         }
         out.freeze()

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use pulseboard_gateway::StreamConfigs;
 use pulseboard_journal::{Keep, Retention};
+use pulseboard_model::alerts::ALERTS;
 use pulseboard_model::decode::{StreamConfig, check_format};
 use pulseboard_model::rejects::{self, REJECTED};
 use pulseboard_model::schema::{HIDDEN_COLUMNS, TIME};
 use pulseboard_model::system::SYSTEM;
-use pulseboard_model::{FieldType, StreamName, system};
+use pulseboard_model::{FieldType, StreamName, alerts, system};
 
 use super::reader::{Problem, Reader};
 use super::values::{size_bytes, span_us, timezone, wrong};
@@ -24,6 +25,9 @@ const REJECTED_KEEP: Keep = Keep { keep_us: 7 * 24 * 3_600 * 1_000_000, max_byte
 /// How long and how much of `_system` is kept.
 const SYSTEM_KEEP: Keep = Keep { keep_us: 24 * 3_600 * 1_000_000, max_bytes: 256 << 20 };
 
+/// How long and how much of `_alerts` is kept.
+const ALERTS_KEEP: Keep = Keep { keep_us: 90 * 24 * 3_600 * 1_000_000, max_bytes: 256 << 20 };
+
 /// Reads all streams. What is not configured is read as it comes, in UTC, and kept as long as its kind is.
 pub(super) fn read_streams(
     root: &mut Reader<'_>,
@@ -34,13 +38,14 @@ pub(super) fn read_streams(
     let mut retention = Retention::default();
     retention.streams.insert(rejects::stream(), REJECTED_KEEP);
     retention.streams.insert(system::stream(), SYSTEM_KEEP);
+    retention.streams.insert(alerts::stream(), ALERTS_KEEP);
     if has_host {
         for (name, _) in pulseboard_sources::host::streams() {
             retention.streams.insert(name, Keep { keep_us: HOST_KEEP_US, ..retention.default });
         }
     }
     for (name, mut stream) in root.named_tables("streams", problems) {
-        let config = if [REJECTED, SYSTEM].contains(&name.as_str()) {
+        let config = if [REJECTED, SYSTEM, ALERTS].contains(&name.as_str()) {
             StreamConfig::default()
         } else {
             read_stream(&mut stream, problems)

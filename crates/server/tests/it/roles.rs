@@ -57,6 +57,7 @@ const EXPECTED: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/alerts", EDIT),
     ("PUT", "/api/v1/alerts", EDIT),
     ("DELETE", "/api/v1/alerts", EDIT),
+    ("POST", "/api/v1/alerts/events", EDIT),
     ("GET", "/api/v1/alerts/{*rest}", READ),
     ("POST", "/api/v1/alerts/{*rest}", EDIT),
     ("PUT", "/api/v1/alerts/{*rest}", EDIT),

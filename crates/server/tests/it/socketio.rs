@@ -101,7 +101,7 @@ async fn what_is_refused_says_why_in_the_acknowledgement_or_as_an_event() {
         ("subscribe", json!("nowhere"), "unknown_board"),
         ("subscribe", json!("stream:nothing"), "unknown_stream"),
         ("subscribe", json!("view:"), "bad_channel"),
-        ("subscribe", json!("alerts"), "not_yet"),
+        ("subscribe", json!("alerts?rule=a"), "bad_channel"),
         ("subscribe", json!(7), "bad_request"),
         ("subscribe", json!({"channel": "view:totals", "max_hz": 0}), "bad_request"),
         ("subscribe", json!({"channel": "view:totals", "since": "yesterday"}), "bad_position"),

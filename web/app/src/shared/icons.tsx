@@ -190,3 +190,8 @@ export function Logo() {
     </svg>
   );
 }
+export const BellIcon = (props: IconProps) => (
+  <Drawing {...props}>
+    <path d="M3.4 11.400c1-1 1-2.200 1-4.200a3.6 3.6 0 0 1 7.200 0c0 2 0 3.200 1 4.200zM6.6 13.600h2.8" />
+  </Drawing>
+);

@@ -1,6 +1,8 @@
 /** The head of every page: what it is, what can be done with it, the instant shown, how the link is. */
 
-import type { ReactNode } from 'react';
+import { type ReactNode, Suspense } from 'react';
+import { Bell } from '../alerts';
+import { isShare } from '../shared/pass';
 import { Instant, type Play, PlayButton } from './instant';
 import { LinkPill } from './linkPill';
 
@@ -22,6 +24,11 @@ export function TopBar({ title, context, zone, play, children }: TopBarProps) {
       </div>
       <div className="top-bar-right">
         {children}
+        {isShare ? null : (
+          <Suspense fallback={<span className="icon-button" />}>
+            <Bell />
+          </Suspense>
+        )}
         {play === undefined ? null : (
           <>
             <Instant zone={zone} end_ms={play.end_ms} />

@@ -147,7 +147,7 @@ export function parseMessage(text: string): ServerMessage | null {
 
 /** Whether a channel carries items in order (a tail) instead of keyed rows. */
 export function isTailChannel(channel: string): boolean {
-  return channel.startsWith('stream:');
+  return /^(stream:|alerts)/.test(channel);
 }
 
 /** Whether a channel carries a board's definition. */

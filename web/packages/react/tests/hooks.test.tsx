@@ -293,38 +293,64 @@ describe('useBoard', () => {
 });
 
 describe('useAlerts', () => {
-  it('gives alerts from their channel, and says when a server has none', async () => {
+  const COLUMNS = [
+    { name: 'time', type: 'time' },
+    { name: 'id', type: 'string' },
+    { name: 'status', type: 'string' },
+    { name: 'severity', type: 'string' },
+    { name: 'rule', type: 'string' },
+    { name: 'message', type: 'string' },
+    { name: 'value', type: 'float' },
+    { name: 'since', type: 'time' },
+    { name: 'ended', type: 'time' },
+  ];
+
+  it('puts what was told of each firing together, and says when the server refuses', async () => {
     const { server, settle, wrapper } = makeWorld();
     const refused = renderHook(() => useAlerts(), { wrapper });
     await settle();
     expect(refused.result.current).toMatchObject({ alerts: null, error: expect.any(String) });
     refused.unmount();
-    server.view('alerts', [
-      { name: 'id', type: 'string', key: true },
-      { name: 'severity', type: 'string' },
-      { name: 'rule', type: 'string' },
-      { name: 'message', type: 'string' },
-      { name: 'value', type: 'float' },
-      { name: 'since', type: 'time' },
-      { name: 'ended', type: 'time' },
-    ]);
-    server.set('alerts', '1', {
-      id: '1',
-      severity: 'critical',
-      rule: 'oversell',
-      message: 'sold out',
-      value: 2,
-      since: 5e12,
-      ended: null,
-    });
+    server.stream('alerts', COLUMNS);
     const { result } = renderHook(() => useAlerts(), { wrapper });
     await settle();
-    expect(result.current.firing).toBe(1);
-    expect(result.current.alerts?.[0]).toMatchObject({
+    expect(result.current).toMatchObject({ alerts: [], firing: 0, error: null, isConnected: true });
+    server.append('alerts', [5e12, '1', 'firing', 'critical', 'oversell', 'sold out', 2, 5e12, null]);
+    server.append('alerts', [6e12, '2', 'firing', 'info', null, 'quiet', null, 6e12, null]);
+    await settle();
+    expect(result.current.firing).toBe(2);
+    expect(result.current.alerts?.[0]).toEqual({
+      id: '1',
       severity: 'critical',
       type: 'oversell',
+      metric: undefined,
+      message: 'sold out',
+      value: 2,
+      threshold: null,
+      unit: undefined,
       since_ms: 5e9,
       endedAt_ms: null,
     });
+    // What is not said again still holds.
+    server.append('alerts', [7e12, '1', 'ended', null, null, null, 9, null, 7e12]);
+    await settle();
+    expect(result.current.firing).toBe(1);
+    expect(result.current.alerts?.[0]).toMatchObject({ message: 'sold out', value: 9, since_ms: 5e9, endedAt_ms: 7e9 });
+    server.append('alerts', [8e12, '1', 'firing', null, null, null, 1, 8e12, null]);
+    await settle();
+    expect(result.current.alerts?.[0]).toMatchObject({ message: 'sold out', since_ms: 8e9, endedAt_ms: null });
+    expect(result.current.firing).toBe(2);
+  });
+
+  it('follows a view whose rows are firings', async () => {
+    const { server, settle, wrapper } = makeWorld();
+    server.view('view:mine', COLUMNS);
+    server.set('view:mine', 'a', { id: 'a', message: 'm', since: 5e12, ended: null });
+    const { result } = renderHook(() => useAlerts('view:mine'), { wrapper });
+    await settle();
+    expect(result.current.firing).toBe(1);
+    server.remove('view:mine', 'a');
+    await settle();
+    expect(result.current.alerts).toEqual([]);
   });
 });

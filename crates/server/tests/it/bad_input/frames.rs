@@ -70,14 +70,14 @@ async fn what_is_no_message_is_answered_with_its_id_and_the_connection_goes_on()
 #[tokio::test]
 async fn a_bad_channel_is_answered_by_itself_and_the_others_proceed() {
     let (_home, _server, mut socket) = server().await;
-    let channels = json!(["view:totls", "view:totals", "nonsense", "stream:evnts", "board:infra", "alerts"]);
+    let channels = json!(["view:totls", "view:totals", "nonsense", "stream:evnts", "board:infra", "alerts:all"]);
     socket.send(&json!({"id": 1, "type": "subscribe", "channels": channels})).await.unwrap();
     for (channel, code) in [
         ("view:totls", "unknown_view"),
         ("nonsense", "bad_channel"),
         ("stream:evnts", "unknown_stream"),
         ("board:infra", "unknown_board"),
-        ("alerts", "not_yet"),
+        ("alerts:all", "bad_channel"),
     ] {
         let message = error(&mut socket, code).await;
         assert_eq!((&message["channel"], &message["id"]), (&json!(channel), &json!(1)), "{message}");

@@ -221,9 +221,15 @@ pub(crate) enum Connection {
 fn assert_said(event: &str, args: &[Value]) {
     match event {
         "ack" => assert!(args[1].get("sub").is_some(), "the server refused: {args:?}"),
-        "connect" | "upgrade" | "restart" => {}
+        "connect" | "upgrade" | "restart" | "alerts" => {}
         _ => panic!("the server said `{event}`: {args:?}"),
     }
+}
+
+/// Whether there are alerts in a frame that are news.
+fn brings_alerts(frame: &Value) -> bool {
+    let mut changes = frame["changes"].as_array().unwrap().iter();
+    changes.any(|change| change["channel"] == "alerts" && change.get("delta").is_some())
 }
 
 /// Whether an event of Socket.IO is a frame.
@@ -337,7 +343,9 @@ impl Connection {
                     let event = events.next().await?;
                     if event.name == "init" || event.name == "frame" {
                         let frame: Value = serde_json::from_str(&event.data).expect("frames are JSON");
-                        assert_eq!(event.id.as_deref(), frame["cursor"].as_str(), "the id is the cursor: {frame}");
+                        // Alerts that come behind `init` have it instead.
+                        let cursor = frame["cursor"].as_str().filter(|_| event.name == "frame" || !brings_alerts(&frame));
+                        assert_eq!(event.id.as_deref(), cursor, "the id is the cursor: {frame}");
                         return Ok(frame);
                     }
                 }

@@ -9,12 +9,13 @@ export {
 export { type PollingOptions, type PollingResult, usePolling } from '../plain/usePolling.js';
 export { type EventSourceLike, type SSEOptions, type SSEResult, useSSE } from '../plain/useSSE.js';
 export { useWebSocket, type WebSocketOptions, type WebSocketResult } from '../plain/useWebSocket.js';
+export type { Alerts } from './alertStore.js';
 export { savesPower } from './pace.js';
 export { apiUrl, PulseboardProvider, type PulseboardProviderProps, usePulseClient } from './provider.js';
 export { type LiveQuery, type QueryParams, type SqlQuery, type ViewQuery, viewChannel } from './query.js';
 export type { LiveQueryResult, LiveRow, QueryStatus } from './queryStore.js';
 export type { LiveSource, Push, RealtimeOptions } from './realtime.js';
-export { type Alerts, useAlerts } from './useAlerts.js';
+export { useAlerts } from './useAlerts.js';
 export { type BoardDefinition, type BoardOptions, type BoardPanel, type LiveBoard, useBoard } from './useBoard.js';
 export { type Connection, useConnection } from './useConnection.js';
 export { type LiveQueryOptions, type LiveValue, useLiveQuery, useLiveValue } from './useLiveQuery.js';

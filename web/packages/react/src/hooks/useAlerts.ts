@@ -1,55 +1,17 @@
 'use client';
-/** The alerts that fire and those that ended, from the channel `alerts`. A server without alerts says so in `error`. */
+/** The alerts that fire and those that ended, from the channel `alerts`. What the server refuses is told in `error`. */
 
-import { type Cell, numeric } from '@pulseboard/client';
-import { useMemo } from 'react';
-import type { AlertItem, Severity } from '../components/alertList.js';
-import type { LiveProps } from '../shared/honest.js';
-import type { LiveRow } from './queryStore.js';
-import { useLiveQuery } from './useLiveQuery.js';
+import { useEffect, useMemo, useSyncExternalStore } from 'react';
+import { useScope } from '../shared/context.js';
+import { AlertStore, type Alerts, NO_ALERTS } from './alertStore.js';
 
-export interface Alerts {
-  /** Null while nothing is known. */
-  readonly alerts: readonly AlertItem[] | null;
-  readonly firing: number;
-  readonly error: string | null;
-  readonly isConnected: boolean;
-  /** What `AlertList` wants to be told. */
-  readonly live: LiveProps;
-}
+const nothing = () => () => {};
+const none = () => NO_ALERTS;
 
-const SEVERITIES: readonly Severity[] = ['info', 'warning', 'critical'];
-
-function text(cell: Cell | undefined): string | undefined {
-  return typeof cell === 'string' && cell !== '' ? cell : undefined;
-}
-
-function time_ms(cell: Cell | undefined): number | null {
-  const time_us = numeric(cell ?? null);
-  return time_us === null ? null : time_us / 1_000;
-}
-
-export function alertOf(row: LiveRow, key: string): AlertItem {
-  const severity = SEVERITIES.find((each) => each === row.severity) ?? 'warning';
-  return {
-    id: text(row.id) ?? key,
-    severity,
-    type: text(row.rule) ?? text(row.type),
-    metric: text(row.metric),
-    message: text(row.message) ?? text(row.rule) ?? key,
-    value: numeric(row.value ?? null),
-    threshold: numeric(row.threshold ?? null),
-    unit: text(row.unit),
-    since_ms: time_ms(row.since) ?? 0,
-    endedAt_ms: time_ms(row.ended),
-  };
-}
-
+/** Follows the channel `alerts`, another tail with the same columns, or a view whose rows are firings (`view:my_alerts`). */
 export function useAlerts(channel = 'alerts'): Alerts {
-  const { rows, keys, error, isConnected, live } = useLiveQuery(channel);
-  return useMemo(() => {
-    const alerts = rows?.map((row, index) => alertOf(row, keys[index] ?? String(index))) ?? null;
-    const firing = alerts?.filter(({ endedAt_ms }) => endedAt_ms === null).length ?? 0;
-    return { alerts, firing, error: error?.message ?? null, isConnected, live };
-  }, [rows, keys, error, isConnected, live]);
+  const { client } = useScope();
+  const store = useMemo(() => (client === null ? null : new AlertStore(client, channel)), [client, channel]);
+  useEffect(() => store?.start(), [store]);
+  return useSyncExternalStore(store?.subscribe ?? nothing, store?.snapshot ?? none, none);
 }

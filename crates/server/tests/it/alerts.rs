@@ -1,0 +1,160 @@
+//! Alerts on their way: told once, kept, and brought by every transport once and in order, cuts and restarts included.
+
+use serde_json::{Value, json};
+
+use crate::support::api::Api;
+use crate::support::connection::{Event, Events, Transport};
+use crate::support::follower::Follower;
+use crate::support::server::{Home, Server};
+use crate::support::socketio::Client;
+
+const EVENTS: &str = "/api/v1/alerts/events";
+
+async fn server() -> (Home, Server) {
+    let home = Home::new("");
+    let server = home.start().await;
+    (home, server)
+}
+
+/// Tells the server; all that is said after it knows.
+async fn tell(api: &Api, alerts: &Value) {
+    let answer = api.post(EVENTS, alerts).await.ok();
+    assert_eq!(answer["accepted"], alerts.as_array().map_or(1, Vec::len), "{answer}");
+    let known = json!({"sql": "SELECT 1", "min_position": answer["position"]});
+    api.post("/api/v1/query", &known).await.ok();
+}
+
+fn firing(id: &str) -> Value {
+    json!({"id": id, "rule": "low_stock", "severity": "critical", "message": format!("{id} is nearly gone"), "value": 2})
+}
+
+fn ids(follower: &Follower) -> Vec<Value> {
+    // The columns of what never fired are not known yet.
+    if follower.channel("alerts").items.is_empty() { Vec::new() } else { follower.items("alerts", "id") }
+}
+
+#[tokio::test]
+async fn every_transport_brings_each_alert_once_and_what_fired_meanwhile_on_return() {
+    for transport in Transport::ALL {
+        let (home, mut server) = server().await;
+        let mut follower = Follower::new(["alerts"]);
+        let mut connection = follower.connect(server.address, transport).await.unwrap();
+        follower.take(&mut connection).await.unwrap();
+        assert_eq!(ids(&follower), Vec::<Value>::new(), "nothing ever fired");
+        tell(&server.api, &json!([firing("a"), firing("b")])).await;
+        follower.take_until(&mut connection, |follower| ids(follower).len() == 2).await.unwrap();
+
+        drop(connection);
+        tell(&server.api, &json!({"id": "a", "status": "ended"})).await;
+        let mut connection = follower.connect(server.address, transport).await.unwrap();
+        follower.take_until(&mut connection, |follower| ids(follower).len() == 3).await.unwrap();
+        assert!(follower.resumed > 0, "{transport:?}");
+
+        drop(connection);
+        tell(&server.api, &firing("c")).await;
+        server.kill().await;
+        server = home.start().await;
+        tell(&server.api, &firing("d")).await;
+        let mut connection = follower.connect(server.address, transport).await.unwrap();
+        follower.take_until(&mut connection, |follower| ids(follower).len() >= 5).await.unwrap();
+        assert_eq!(ids(&follower), ["a", "b", "a", "c", "d"], "{transport:?}");
+        assert_eq!(follower.channel("alerts").resets, Vec::<String>::new(), "{transport:?}");
+
+        // Whoever comes now begins with what has fired.
+        let mut late = Follower::new(["alerts"]);
+        let mut connection = late.connect(server.address, transport).await.unwrap();
+        late.take(&mut connection).await.unwrap();
+        assert_eq!(ids(&late), ids(&follower));
+        let mut newest = Follower::new(["alerts?last=1"]);
+        let mut connection = newest.connect(server.address, transport).await.unwrap();
+        newest.take(&mut connection).await.unwrap();
+        assert_eq!(ids(&newest), ["d"]);
+    }
+}
+
+/// The next events that have a name, so many.
+async fn named(events: &mut Events, count: usize) -> Vec<Event> {
+    let mut named = Vec::new();
+    while named.len() < count {
+        let event = events.next().await.expect("the stream goes on");
+        named.extend((!event.name.is_empty()).then_some(event));
+    }
+    named
+}
+
+fn names(events: &[Event]) -> Vec<&str> {
+    events.iter().map(|event| event.name.as_str()).collect()
+}
+
+fn alert(event: &Event) -> Value {
+    serde_json::from_str(&event.data).unwrap_or_else(|error| panic!("{error}: {event:?}"))
+}
+
+#[tokio::test]
+async fn a_plain_page_hears_each_alert_as_an_event_and_misses_none_over_a_cut() {
+    let (_home, server) = server().await;
+    tell(&server.api, &firing("old")).await;
+    let mut events = Events::open(server.address, "channel=alerts", None).await.unwrap();
+    let init = named(&mut events, 1).await;
+    assert!(init[0].name == "init" && init[0].id.is_some(), "what it begins with is no news: {init:?}");
+    tell(&server.api, &json!([firing("a"), {"id": "a", "status": "ended", "ended": "2026-01-02T03:04:05Z"}])).await;
+    let told = named(&mut events, 3).await;
+    assert_eq!(names(&told), ["alert", "alert", "frame"]);
+    let given: Vec<_> = told.iter().map(|event| event.id.is_some()).collect();
+    assert_eq!(given, [false, false, true], "who is cut off among them is told them again");
+    let (first, last) = (alert(&told[0]), alert(&told[1]));
+    assert_eq!((&first["id"], &first["status"], &first["severity"]), (&json!("a"), &json!("firing"), &json!("critical")));
+    assert_eq!((&first["message"], &first["value"]), (&json!("a is nearly gone"), &json!(2.0)));
+    assert!(first["since"].is_i64() && first.get("unit").is_none(), "{first}");
+    assert_eq!((&last["status"], &last["ended"]), (&json!("ended"), &json!(1_767_323_045_000_000_i64)));
+
+    drop(events);
+    tell(&server.api, &firing("b")).await;
+    let mut events = Events::open(server.address, "channel=alerts", told[2].id.as_deref()).await.unwrap();
+    let back = named(&mut events, 2).await;
+    assert_eq!((names(&back), &alert(&back[1])["id"]), (vec!["init", "alert"], &json!("b")));
+    let given: Vec<_> = back.iter().map(|event| event.id.is_some()).collect();
+    assert_eq!(given, [false, true], "`init` comes first, and the last has the cursor");
+
+    let mut events = Events::open(server.address, "channel=alerts&events=named", None).await.unwrap();
+    named(&mut events, 2).await;
+    tell(&server.api, &firing("c")).await;
+    let told = named(&mut events, 2).await;
+    assert_eq!((names(&told), &alert(&told[0])["id"]), (vec!["alert", "alerts"], &json!("c")));
+}
+
+#[tokio::test]
+async fn a_stock_client_of_socketio_hears_the_event_alerts() {
+    let (_home, server) = server().await;
+    let mut client = Client::open(server.address, &json!({}));
+    client.until("connect").await;
+    client.ask("subscribe", json!("alerts")).await;
+    client.until("snapshot").await;
+    tell(&server.api, &firing("a")).await;
+    let change = client.until("alerts").await.swap_remove(0);
+    let change = if change.get("delta").is_some() { change } else { client.until("alerts").await.swap_remove(0) };
+    let names: Vec<_> = change["delta"]["columns"].as_array().unwrap().iter().map(|column| &column["name"]).collect();
+    let id = names.iter().position(|name| *name == "id").unwrap();
+    assert_eq!((&change["channel"], &change["delta"]["append"][0][id]), (&json!("alerts"), &json!("a")), "{change}");
+}
+
+#[tokio::test]
+async fn what_fired_is_asked_like_all_data_and_only_its_own_call_writes_it() {
+    let (_home, server) = server().await;
+    for (alerts, says) in [
+        (json!([firing("a"), {"id": "b"}]), "alert 2: `message` is missing"),
+        (json!({"id": "a", "message": "m", "severity": "bad"}), "expected one of `info`, `warning`, `critical`"),
+    ] {
+        let refusal = server.api.post(EVENTS, &alerts).await.refused(400, "bad_request");
+        assert!(refusal.message.contains(says) && refusal.message.contains("nothing was kept"), "{refusal:?}");
+    }
+    tell(&server.api, &json!([firing("a"), {"id": "b", "message": "m"}, {"id": "a", "status": "ended"}])).await;
+    let sql = "SELECT id, status, severity, value FROM _alerts ORDER BY _offset";
+    let rows = json!([["a", "firing", "critical", 2.0], ["b", "firing", "warning", null], ["a", "ended", null, null]]);
+    assert_eq!(server.api.query(sql).await["rows"], rows);
+    let refusal = server.api.events("_alerts", r#"{"id": "c"}"#).await.refused(400, "bad_request");
+    assert!(refusal.message.contains("POST /api/v1/alerts/events"), "{refusal:?}");
+    let answer = server.api.request("DELETE", "/api/v1/streams/_alerts").send().await.unwrap();
+    assert_eq!(answer.status(), 403);
+    assert_eq!(server.api.query("SELECT count(*) FROM _alerts").await["rows"], json!([[3]]));
+}
