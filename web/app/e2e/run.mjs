@@ -5,6 +5,7 @@
  */
 
 import assert from 'node:assert/strict';
+import { alertTests } from './alerts.mjs';
 import { boardTests } from './boards.mjs';
 import { connectionTests } from './connection.mjs';
 import { crowdTests } from './crowd.mjs';
@@ -209,6 +210,7 @@ const pageTests = {
 await runSuite({
   ...nodeTests,
   ...pageTests,
+  ...alertTests,
   ...boardTests,
   ...lookTests,
   ...connectionTests,

@@ -25,11 +25,12 @@ function BellButton() {
   const fires = alerts?.filter(({ endedAt_ms }) => endedAt_ms === null) ?? [];
   const worst = ['critical', 'warning'].find((each) => fires.some(({ severity }) => severity === each)) ?? 'info';
   const says = firing === 0 ? 'none firing' : `${firing} firing`;
+  const label = alerts === null ? 'Alerts' : `Alerts: ${says}`;
   return (
     <>
       <Popover
-        label={`Alerts: ${says}`}
-        title={`Alerts: ${says}`}
+        label={label}
+        title={label}
         className="icon-button bell"
         surfaceClass="bell-list"
         button={

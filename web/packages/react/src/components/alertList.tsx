@@ -99,7 +99,7 @@ function Alert({ alert, list }: { readonly alert: AlertItem; readonly list: Aler
   const when = isFiring
     ? now_ms === null
       ? null
-      : `for ${formatAge(now_ms - alert.since_ms).replace('now', 'a moment')}`
+      : `for ${formatAge(now_ms - alert.since_ms).replace('now', 'a moment')}`.replaceAll(' ', '\u00a0')
     : `ended ${formatClock(alert.endedAt_ms ?? 0, timezone)}`;
   const body: ReactNode = (
     <>

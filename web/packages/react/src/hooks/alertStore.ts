@@ -1,7 +1,8 @@
 /**
  * Follows a channel of alerts outside React, and puts what was told of each firing together.
  *
- * A row tells of one firing, known by its `id`, and says only what is new: what it leaves out still holds.
+ * A row tells of one firing, known by its `id`, and says only what is new: what it leaves out still holds. All who want the same channel
+ * share one store, and what it knows stays known from one page of an app to the next.
  */
 
 import { type Cell, type Column, numeric, type PulseClient, type Subscription } from '@pulseboard/client';
@@ -70,10 +71,27 @@ export function firings(columns: readonly Column[], rows: Iterable<readonly Cell
   return [...known].map(([id, row]) => alertOf(row, id));
 }
 
+/** For so long it follows the channel after the last who wanted it has gone. */
+const LINGER_MS = 10_000;
+
+const stores = new WeakMap<PulseClient, Map<string, AlertStore>>();
+
+/** The one store of a client's channel. */
+export function alertStoreOf(client: PulseClient, channel: string): AlertStore {
+  const known = stores.get(client) ?? new Map<string, AlertStore>();
+  stores.set(client, known);
+  const store = known.get(channel) ?? new AlertStore(client, channel);
+  known.set(channel, store);
+  return store;
+}
+
 export class AlertStore {
   readonly #client: PulseClient;
   readonly #channel: string;
   readonly #listeners = new Set<() => void>();
+  #users = 0;
+  #leave: ReturnType<typeof setTimeout> | undefined;
+  #end: () => void = () => {};
   #subscription: Subscription | null = null;
   #alerts: readonly AlertItem[] | null = null;
   #result = NO_ALERTS;
@@ -90,8 +108,25 @@ export class AlertStore {
 
   readonly snapshot = (): Alerts => this.#result;
 
-  /** Begins to follow. The returned function ends it; it may begin again. */
+  /** Follows the channel until the returned function is called. */
   start(): () => void {
+    this.#users += 1;
+    clearTimeout(this.#leave);
+    if (this.#subscription === null) {
+      this.#end = this.#begin();
+    }
+    return () => {
+      this.#users -= 1;
+      if (this.#users === 0 && this.#alerts === null) {
+        // What was refused is asked again by whoever comes next.
+        this.#end();
+      } else if (this.#users === 0) {
+        this.#leave = setTimeout(() => this.#end(), LINGER_MS);
+      }
+    };
+  }
+
+  #begin(): () => void {
     const subscription = this.#client.subscribe({ channels: [this.#channel] });
     this.#subscription = subscription;
     const stops = [

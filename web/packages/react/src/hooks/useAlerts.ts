@@ -3,7 +3,7 @@
 
 import { useEffect, useMemo, useSyncExternalStore } from 'react';
 import { useScope } from '../shared/context.js';
-import { AlertStore, type Alerts, NO_ALERTS } from './alertStore.js';
+import { type Alerts, alertStoreOf, NO_ALERTS } from './alertStore.js';
 
 const nothing = () => () => {};
 const none = () => NO_ALERTS;
@@ -11,7 +11,7 @@ const none = () => NO_ALERTS;
 /** Follows the channel `alerts`, another tail with the same columns, or a view whose rows are firings (`view:my_alerts`). */
 export function useAlerts(channel = 'alerts'): Alerts {
   const { client } = useScope();
-  const store = useMemo(() => (client === null ? null : new AlertStore(client, channel)), [client, channel]);
+  const store = useMemo(() => (client === null ? null : alertStoreOf(client, channel)), [client, channel]);
   useEffect(() => store?.start(), [store]);
   return useSyncExternalStore(store?.subscribe ?? nothing, store?.snapshot ?? none, none);
 }
