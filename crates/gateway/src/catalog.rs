@@ -20,8 +20,8 @@ use tokio::sync::watch;
 use tracing::info;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::auth::{Caller, check_board, check_view};
 use crate::alerts::ALERTS;
+use crate::auth::{Caller, check_board, check_view};
 use crate::error::query_error;
 use crate::names::{Definitions, Names};
 use crate::queries::AdHocQueries;

@@ -11,12 +11,10 @@ use toml::{Table, Value};
 use super::board_variables::read_variables;
 use super::pace::read_pace;
 use super::panel_types::{PANEL_TYPES, TEXT};
+use super::places::{CELLS_MAX, GRID_COLUMNS, place};
 use super::reader::{Problem, Reader};
 use super::values::{timezone as zone, wrong};
 use super::{check_query, options, syntax};
-
-/// The width of the grid.
-const GRID_COLUMNS: i64 = 12;
 
 /// A board and the views that its panels bring along.
 #[derive(Debug, Clone)]
@@ -74,6 +72,7 @@ pub(super) fn read_board(
     if problems.len() > before {
         return None;
     }
+    place(&mut shown);
     let mut definition = json!({"id": id, "title": title, "timezone": timezone.name(), "panels": shown});
     if let Json::Object(members) = &mut definition {
         let choices = (!choices.is_empty()).then(|| Json::from(choices));
@@ -132,14 +131,28 @@ fn read_panel(
     out.insert("title".to_owned(), title.into());
     for key in ["x", "y", "w", "h"] {
         let read = |value: &Value| {
-            value.as_integer().filter(|n| (0..=1_000).contains(n)).ok_or_else(|| wrong("a whole number from 0", value))
+            value
+                .as_integer()
+                .filter(|n| (0..=CELLS_MAX).contains(n))
+                .ok_or_else(|| wrong("a whole number from 0", value))
         };
         if let Some(number) = panel.read(key, problems, read) {
-            if (key == "x" || key == "w") && number > GRID_COLUMNS {
-                panel.problem(key, format!("the grid has {GRID_COLUMNS} columns"), problems);
+            if (key == "x" && number >= GRID_COLUMNS) || (key == "w" && number > GRID_COLUMNS) {
+                panel.problem(key, format!("the grid has {GRID_COLUMNS} columns, and `x` counts from 0"), problems);
+            }
+            if (key == "w" || key == "h") && number == 0 {
+                panel.problem(key, "a panel takes at least one", problems);
             }
             out.insert(key.to_owned(), number.into());
         }
+    }
+    let of = |key: &str| out.get(key).and_then(Json::as_i64);
+    if let (Some(x), Some(w)) = (of("x"), of("w"))
+        && x < GRID_COLUMNS
+        && w <= GRID_COLUMNS
+        && x + w > GRID_COLUMNS
+    {
+        panel.problem("w", format!("it would end beyond the {GRID_COLUMNS} columns of the grid: `x` is {x}"), problems);
     }
     for key in ["unit", "stale_after"] {
         if let Some(text) = panel.text(key, problems) {

@@ -14,6 +14,7 @@ mod limits;
 mod options;
 mod pace;
 mod panel_types;
+pub(crate) mod places;
 mod reader;
 mod references;
 mod role_limits;

@@ -41,7 +41,7 @@ pub(super) const LEVELS: [&str; 4] = ["ok", "warning", "critical", "neutral"];
 pub(super) const TEXT: &str = "text";
 
 /// Every kind of panel.
-pub(super) const PANEL_TYPES: [&str; 11] = [
+pub(super) const PANEL_TYPES: [&str; 12] = [
     "stat",
     "timeseries",
     "bars",
@@ -52,6 +52,7 @@ pub(super) const PANEL_TYPES: [&str; 11] = [
     "heatmap",
     "statetimeline",
     "candles",
+    "alerts",
     TEXT,
 ];
 
@@ -140,6 +141,7 @@ const CANDLES: Known = &[
     ("range", Wanted::Text),
     ("style", Wanted::OneOf(&["candles", "line"])),
 ];
+const ALERTS: Known = &[("limit", Wanted::Count)];
 
 /// The options that a panel of this kind reads.
 pub(super) fn known(kind: &str) -> impl Iterator<Item = &'static (&'static str, Wanted)> + use<> {
@@ -154,6 +156,7 @@ pub(super) fn known(kind: &str) -> impl Iterator<Item = &'static (&'static str, 
         "heatmap" => HEATMAP,
         "statetimeline" => STATETIMELINE,
         "candles" => CANDLES,
+        "alerts" => ALERTS,
         _ => &[],
     };
     let query: Known = if kind == TEXT { &[] } else { QUERY };

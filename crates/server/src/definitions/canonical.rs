@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json};
 use toml_edit::{ArrayOfTables, Document, DocumentMut, InlineTable, Item, Key, Table, Value};
 
 use crate::config::definitions::resolved_text;
+use crate::config::places::place;
 
 /// The keys of each table in the order in which they are written. What is not named here comes after them.
 const BOARD: &[&str] = &["title", "description", "timezone", "read_only", "max_hz", "batch_ms", "variables", "panels"];
@@ -138,7 +139,32 @@ fn board_members(new: &Map<String, Json>, old: &Table, defaults: Defaults<'_>) -
         let id = members.get("id").and_then(Json::as_str).unwrap_or_default().to_owned();
         omit(members, &was, "title", &id);
     }
+    if let Some(panels) = new.get_mut("panels").and_then(Json::as_array_mut) {
+        omit_places(panels, &tables(old, "panels"));
+    }
     new
+}
+
+/// Places that the file left to the grid stay left to it, or at least their sizes, as long as all panels lie where they shall.
+fn omit_places(panels: &mut Vec<Json>, old: &[Table]) {
+    const PLACE: [&str; 4] = ["w", "h", "x", "y"];
+    for omitted in [&PLACE[..], &PLACE[..2]] {
+        let mut bare = panels.clone();
+        for panel in &mut bare {
+            let Json::Object(members) = panel else { continue };
+            let Some(was) = old.iter().find(|was| is_called(was, "id", members)) else { continue };
+            members.retain(|key, _| !omitted.contains(&key.as_str()) || was.contains_key(key));
+        }
+        let mut placed = bare.clone();
+        place(&mut placed);
+        let lies = |(panel, placed): (&Json, &Json)| {
+            PLACE.iter().all(|key| panel.get(key).is_none_or(|said| Some(said) == placed.get(key)))
+        };
+        if panels.iter().zip(&placed).all(lies) {
+            *panels = bare;
+            return;
+        }
+    }
 }
 
 /// A value is told to clients as text; a file has it as what it is.

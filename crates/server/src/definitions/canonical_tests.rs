@@ -29,6 +29,24 @@ fn a_board_saved_as_it_was_is_its_file_to_the_byte() {
     }
 }
 
+#[test]
+fn places_that_the_file_leaves_open_are_written_only_where_a_panel_is_moved() {
+    let old = "[[panels]]\nid = \"a\"\ntype = \"stat\"\nsql = \"SELECT 1\"\n\n[[panels]]\nid = \"b\"\ntype = \"stat\"\nsql = \"SELECT 2\"\n";
+    let mut board = got(old);
+    assert_eq!((&board["panels"][1]["x"], &board["panels"][1]["h"]), (&json!(3), &json!(2)));
+    board["panels"][0]["title"] = "A".into();
+    let text = saved(old, board.clone());
+    assert!(text.contains("title = \"A\"") && !text.contains("x ="), "{text}");
+    board["panels"][1]["x"] = 6.into();
+    let text = saved(old, board);
+    assert_eq!(got(&text)["panels"][1]["x"], 6, "{text}");
+    assert!(!text.contains("w ="), "{text}");
+    // What is wrong is refused, not a panic.
+    saved(old, json!({"panels": [{"id": "a", "x": i64::MAX, "w": -1}, {"id": "b", "y": "c"}]}));
+    let none = Content::Json(json!({"panels": [{"id": "a"}, "b", 7]}));
+    assert!(board_text(Some((old, Path::new("."))), &none, DEFAULTS).is_err());
+}
+
 const COMMENTED: &str = r#"# What is sold.
 title = "Shop" # for the wall
 max_hz = 2.0
@@ -73,7 +91,9 @@ fn what_changed_changes_and_every_comment_stays() {
     board["panels"][1]["options"]["value"] = "m".into();
     let expected = COMMENTED
         .replace("title = \"Shop\"", "title = \"Store\"")
-        .replace("x = 0", "x = 4")
+        .replace("x = 0", "x = 4\ny = 0")
+        // The other one would lie elsewhere now if it were left to the grid.
+        .replace("n FROM orders'\n", "n FROM orders'\nx = 3\ny = 0\n")
         .replace("warning = 85", "warning = 80")
         .replace("decimals = 0 }", "decimals = 0, unit = \"x\" }")
         .replace("value = \"n\"\n# The end", "value = \"m\"\n# The end");

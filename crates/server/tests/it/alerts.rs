@@ -103,7 +103,10 @@ async fn a_plain_page_hears_each_alert_as_an_event_and_misses_none_over_a_cut() 
     let given: Vec<_> = told.iter().map(|event| event.id.is_some()).collect();
     assert_eq!(given, [false, false, true], "who is cut off among them is told them again");
     let (first, last) = (alert(&told[0]), alert(&told[1]));
-    assert_eq!((&first["id"], &first["status"], &first["severity"]), (&json!("a"), &json!("firing"), &json!("critical")));
+    assert_eq!(
+        (&first["id"], &first["status"], &first["severity"]),
+        (&json!("a"), &json!("firing"), &json!("critical"))
+    );
     assert_eq!((&first["message"], &first["value"]), (&json!("a is nearly gone"), &json!(2.0)));
     assert!(first["since"].is_i64() && first.get("unit").is_none(), "{first}");
     assert_eq!((&last["status"], &last["ended"]), (&json!("ended"), &json!(1_767_323_045_000_000_i64)));
@@ -136,6 +139,32 @@ async fn a_stock_client_of_socketio_hears_the_event_alerts() {
     let names: Vec<_> = change["delta"]["columns"].as_array().unwrap().iter().map(|column| &column["name"]).collect();
     let id = names.iter().position(|name| *name == "id").unwrap();
     assert_eq!((&change["channel"], &change["delta"]["append"][0][id]), (&json!("alerts"), &json!("a")), "{change}");
+}
+
+#[tokio::test]
+async fn the_guides_panel_puts_each_firing_together_and_follows_it() {
+    let guide = std::fs::read_to_string("../../docs/guide/boards.md").unwrap();
+    let panel = guide.split("type = \"alerts\"").nth(1).expect("a panel of alerts in the guide");
+    let sql = panel.split("\"\"\"").nth(1).unwrap();
+    let (_home, server) = server().await;
+    tell(&server.api, &json!([firing("a"), {"id": "b", "message": "m", "since": 1_700_000_000}])).await;
+    let channel = server.api.post("/api/v1/live/queries", &json!({ "sql": sql })).await.ok()["channel"].clone();
+    let channel = channel.as_str().unwrap();
+    let mut follower = Follower::new([channel]);
+    let mut connection = follower.connect(server.address, Transport::WebSocket).await.unwrap();
+    follower.take_until(&mut connection, |follower| follower.is_live(channel)).await.unwrap();
+    tell(&server.api, &json!({"id": "a", "status": "ended", "value": 40, "ended": 1_700_000_060})).await;
+    let ended = |follower: &Follower| follower.channel(channel).rows.values().any(|row| !row["ended"].is_null());
+    follower.take_until(&mut connection, ended).await.unwrap();
+    let rows: Vec<_> = follower.channel(channel).rows.values().collect();
+    let of = |id: &str| rows.iter().find(|row| row["id"] == id).unwrap();
+    let (a, b) = (of("a"), of("b"));
+    assert_eq!(
+        (&a["severity"], &a["message"], &a["value"]),
+        (&json!("critical"), &json!("a is nearly gone"), &json!(40.0))
+    );
+    assert_eq!((&a["ended"], &b["ended"]), (&json!(1_700_000_060_000_000_i64), &Value::Null));
+    assert_eq!((&b["severity"], &b["since"]), (&json!("warning"), &json!(1_700_000_000_000_000_i64)));
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 /** What fires, in the top bar of every page: how many, and how bad; all of them in the list that opens below. */
 
 import { AlertList, PulseboardProvider, useAlerts } from '@pulseboard/react';
-import { BellIcon } from '../shared/icons';
 import { client } from '../shared/live';
 import { Popover } from '../shared/popover';
+import { BellIcon } from '../shared/rareIcons';
 import './bell.css';
 
 const SHOWN_MAX = 99;

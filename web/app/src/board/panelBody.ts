@@ -47,4 +47,5 @@ export const BODIES: { readonly [type: string]: ComponentType<PanelBodyProps> | 
   heatmap: rich('HeatmapPanel'),
   statetimeline: rich('StateTimelinePanel'),
   candles: rich('CandlesPanel'),
+  alerts: rich('AlertsPanel'),
 };

@@ -1,5 +1,6 @@
 /** The panels that a board can do without: one part of the app, fetched when a board has one of them. */
 
+export { AlertsPanel } from './alertsPanel';
 export { BarListPanel } from './barListPanel';
 export { BarsPanel } from './barsPanel';
 export { CandlesPanel } from './candlesPanel';

@@ -6,7 +6,8 @@
 
 import { type ReactNode, useMemo } from 'react';
 import { PanelFrame, PanelGrid, type PanelSpan, parseSpan } from '../board';
-import { CheckIcon, ClockIcon, CloseIcon, OfflineIcon, PlayIcon, WarningIcon } from '../shared/icons';
+import { ClockIcon, OfflineIcon, PlayIcon, WarningIcon } from '../shared/icons';
+import { CheckIcon, CloseIcon } from '../shared/rareIcons';
 import { SettingsMenu } from '../shell/settingsMenu';
 import { CLOCK } from './data';
 import { CHARTS, LISTS, type Specimen, STATS } from './panels';

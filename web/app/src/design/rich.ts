@@ -19,6 +19,7 @@ function specimen(
 const int = (name: string): Column => ({ name, type: 'int' });
 const float = (name: string): Column => ({ name, type: 'float' });
 const text = (name: string, key = false): Column => ({ name, type: 'string', ...(key ? { key: true } : {}) });
+const moment = (name: string): Column => ({ name, type: 'time' });
 const TIME: Column = { name: 't', type: 'time', key: true };
 const ago_us = (seconds: number) => (AT_MS - seconds * 1_000) * 1_000;
 
@@ -64,6 +65,13 @@ const TOP = [
   'Headlamp 400',
   'A product whose name is much too long for its place',
   'Rope 60 m',
+];
+
+const ALERTS: readonly Cell[][] = [
+  ['1', 'critical', 'oversell_guard', 'Trail Runner 2 · 42 is about to oversell', 2, 5, null, ago_us(18), null],
+  ['2', 'warning', 'revenue_drop', 'Revenue fell to half of an hour ago', 412.5, 900, 'EUR', ago_us(340), null],
+  ['3', 'info', null, 'A new version of the catalogue was loaded', null, null, null, ago_us(4_000), null],
+  ['4', 'critical', 'payments', 'Payments fail', 31, 5, 'percent', ago_us(7_400), ago_us(7_100)],
 ];
 
 export const RICH: readonly Specimen[] = [
@@ -132,6 +140,23 @@ export const RICH: readonly Specimen[] = [
     { w: 6, h: 5, options: { range: '1h' } },
     [TIME, float('open'), float('high'), float('low'), float('close'), int('volume')],
     candles,
+  ),
+  specimen(
+    'Alerts',
+    'alerts',
+    { w: 12, h: 5 },
+    [
+      text('id', true),
+      text('severity'),
+      text('rule'),
+      text('message'),
+      float('value'),
+      float('threshold'),
+      text('unit'),
+      moment('since'),
+      moment('ended'),
+    ],
+    ALERTS,
   ),
   specimen('Ranking without rows', 'barlist', { w: 4, h: 2 }, [text('product', true), int('sold')], []),
   specimen('Heat without rows', 'heatmap', { w: 4, h: 2 }, [TIME, float('v')], []),

@@ -2,7 +2,7 @@
 
 import { Dialog } from '../forms';
 import type { NewPanel } from '../shared/handoff';
-import { CloseIcon } from '../shared/icons';
+import { CloseIcon } from '../shared/rareIcons';
 import { TYPES } from './optionSpecs';
 import { TypePicture } from './typePicture';
 

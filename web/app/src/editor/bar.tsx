@@ -1,6 +1,7 @@
 /** The editor's buttons in the top bar. */
 
-import { CheckIcon, PlusIcon, RedoIcon, SettingsIcon, UndoIcon } from '../shared/icons';
+import { SettingsIcon } from '../shared/icons';
+import { CheckIcon, PlusIcon, RedoIcon, UndoIcon } from '../shared/rareIcons';
 import type { Editor } from './useEditor';
 
 interface EditorBarProps {

@@ -10,7 +10,7 @@ import { optionSpecs } from './optionSpecs';
 
 export const GRID_COLUMNS = 12;
 
-/** How large a new panel of each type is, in cells of the grid. */
+/** How large a new panel of each type is, in cells of the grid; the server's sizes for panels that say none. */
 const SIZES: Partial<Record<PanelType, { readonly w: number; readonly h: number }>> = {
   stat: { w: 3, h: 2 },
   gauge: { w: 3, h: 3 },
@@ -41,16 +41,10 @@ export const EMPTY: Draft = { title: '', panels: [] };
 /** What the server adds to a definition and a file does not say. */
 const SERVED = ['id', 'channel', 'hash', 'definition_hash', 'editable', 'read_only', 'problems'];
 
-/** Reads the server's definition of a board. Panels without a place come below the others. */
+/** Reads the server's definition of a board. */
 export function toDraft(board: Board): Draft {
   const own = Object.fromEntries(Object.entries(board).filter(([key]) => !SERVED.includes(key)));
-  let below = board.panels.reduce((bottom, panel) => Math.max(bottom, (panel.y ?? 0) + (panel.h ?? 0)), 0);
-  const panels = board.panels.map(({ channel: _, ...panel }) => {
-    const { w, h } = sizeOf(panel.type);
-    const placed = { ...panel, w: panel.w ?? w, h: panel.h ?? h, x: panel.x ?? 0, y: panel.y ?? below };
-    below = panel.y === undefined ? below + placed.h : below;
-    return placed;
-  });
+  const panels = board.panels.map(({ channel: _, ...panel }) => panel);
   return { ...(own as Omit<Draft, 'panels'>), panels };
 }
 

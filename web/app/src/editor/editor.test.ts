@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import server from '../../../../crates/server/src/config/places.rs?raw';
 import { readStates, writeStates } from '../forms/listFields';
 import type { Board } from '../shared/api';
 import { isName, nameOf } from '../shared/names';
@@ -12,12 +13,14 @@ import {
   placePanels,
   removePanel,
   sameDraft,
+  sizeOf,
   toDefinition,
   toDraft,
 } from './draft';
 import { begin, commit, redo, undo, undoable } from './history';
 import { compacted, moved, type Placed, resized } from './layout';
 import { changesBetween, merge } from './merge';
+import { TYPES } from './optionSpecs';
 
 const PANELS: Placed[] = [
   { id: 'a', x: 0, y: 0, w: 6, h: 2 },
@@ -97,6 +100,20 @@ describe('a draft', () => {
     expect(sameDraft(draft, away)).toBe(false);
     expect(sameDraft(draft, placePanels(away, new Map([['a', { x: 0, y: 0, w: 3, h: 2 }]])))).toBe(true);
     expect(placePanels(draft, new Map([['a', { x: 0, y: 0, w: 3, h: 2 }]]))).toBe(draft);
+  });
+
+  it('makes new panels as large as the server makes those that say nothing', () => {
+    const body = /fn size_of.*?\n}/s.exec(server)?.[0] ?? '';
+    const sizes = new Map<string, { w: number; h: number }>();
+    for (const [, kinds = '', w, h] of body.matchAll(/((?:"\w+"(?: \| )?)+|_) => \((\d+), (\d+)\)/g)) {
+      for (const kind of kinds.split(' | ')) {
+        sizes.set(kind.replaceAll('"', ''), { w: Number(w), h: Number(h) });
+      }
+    }
+    expect(sizes.size).toBeGreaterThan(5);
+    for (const { type } of TYPES) {
+      expect(sizeOf(type), type).toEqual(sizes.get(type) ?? sizes.get('_'));
+    }
   });
 
   it('keeps what it does not know and leaves out what only the server says', () => {

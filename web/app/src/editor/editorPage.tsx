@@ -6,7 +6,8 @@
 
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { takeHandoff } from '../shared/handoff';
-import { BackIcon, WarningIcon } from '../shared/icons';
+import { WarningIcon } from '../shared/icons';
+import { BackIcon } from '../shared/rareIcons';
 import { go, guardLeaving, isTyping, TopBar } from '../shell';
 import { AddDialog } from './addDialog';
 import { EditorBar } from './bar';

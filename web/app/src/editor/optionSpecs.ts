@@ -151,6 +151,7 @@ const OF_TYPE: { readonly [Type in PanelType]: readonly OptionSpec[] } = {
     ),
     RANGE,
   ],
+  alerts: [spec('limit', 'Rows', number, '20 unless set')],
   text: [],
 };
 
@@ -178,6 +179,7 @@ export const TYPES: readonly TypeInfo[] = [
   { type: 'heatmap', label: 'Heat map', what: 'Strength over time, by row' },
   { type: 'statetimeline', label: 'States', what: 'What was when, by row' },
   { type: 'candles', label: 'Candles', what: 'Open, high, low, close' },
+  { type: 'alerts', label: 'Alerts', what: 'What fires, and what ended' },
   { type: 'text', label: 'Text', what: 'Words in Markdown' },
 ];
 

@@ -5,7 +5,8 @@
  */
 
 import { type KeyboardEvent, memo, useEffect, useRef } from 'react';
-import { CopyIcon, EditIcon, TrashIcon } from '../shared/icons';
+import { EditIcon } from '../shared/icons';
+import { CopyIcon, TrashIcon } from '../shared/rareIcons';
 import type { DraftPanel } from './draft';
 import { type Direction, describePlace } from './layout';
 import { typeLabel } from './optionSpecs';

@@ -73,6 +73,14 @@ const DRAWINGS: Partial<Record<PanelType, ReactNode>> = {
       <path d="M28 12v14M60 18v12" strokeWidth="8" stroke="var(--down)" />
     </g>
   ),
+  alerts: (
+    <>
+      <path d="M16 10h62M16 24h44M16 38h54" stroke={quiet} strokeWidth="3" />
+      <circle cx="6" cy="10" r="3" fill="var(--critical)" stroke="none" />
+      <circle cx="6" cy="24" r="3" fill="var(--warning)" stroke="none" />
+      <circle cx="6" cy="38" r="3" fill="var(--series-1)" stroke="none" />
+    </>
+  ),
   text: <path d="M4 10h44M4 21h70M4 32h58" stroke={quiet} strokeWidth="3" />,
 };
 

@@ -3,7 +3,7 @@
 import { useState } from 'react';
 import { SelectField, TextField } from '../forms';
 import type { BoardVariable } from '../shared/api';
-import { PlusIcon, TrashIcon } from '../shared/icons';
+import { PlusIcon, TrashIcon } from '../shared/rareIcons';
 import { changeBoard, type Draft } from './draft';
 
 const TYPES = ['string', 'int', 'float', 'bool', 'time'];

@@ -3,8 +3,8 @@
 import { formatAge, formatDuration, unitText } from '@pulseboard/react/format';
 import { BoardThumbnail, useBoards } from '../board';
 import type { BoardName } from '../shared/api';
-import { PlusIcon } from '../shared/icons';
 import { client, useBeat } from '../shared/live';
+import { PlusIcon } from '../shared/rareIcons';
 import { mayEdit } from '../shared/rights';
 import { useSession } from '../shared/session';
 import { routeHref, TopBar } from '../shell';

@@ -22,6 +22,7 @@ export type PanelType =
   | 'heatmap'
   | 'statetimeline'
   | 'candles'
+  | 'alerts'
   | 'text';
 
 /** What a state stands for: a colour with an icon, or neither. */

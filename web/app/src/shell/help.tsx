@@ -1,7 +1,7 @@
 /** The keys, in a dialog. Fetched when somebody asks for it. */
 
 import { useEffect, useId, useRef } from 'react';
-import { CloseIcon } from '../shared/icons';
+import { CloseIcon } from '../shared/rareIcons';
 import { SHORTCUTS } from './keyList';
 
 export function Help({ onClose }: { readonly onClose: () => void }) {

@@ -2,7 +2,7 @@
 
 import { useState } from 'react';
 import type { StreamField } from '../shared/api';
-import { CheckIcon, CopyIcon } from '../shared/icons';
+import { CheckIcon, CopyIcon } from '../shared/rareIcons';
 
 const COPIED_MS = 1_500;
 

@@ -3,8 +3,8 @@
 import { fixed, formatAge, formatDateTime, localZone, unitText } from '@pulseboard/react/format';
 import { useEffect, useRef, useState } from 'react';
 import { API_URL, type StreamField } from '../shared/api';
-import { BackIcon } from '../shared/icons';
 import { client, useBeat, useChannel, useSubscription, useSubscriptionStatus } from '../shared/live';
+import { BackIcon } from '../shared/rareIcons';
 import { routeHref, TopBar } from '../shell';
 import { LiveTable, TailRows } from '../table';
 import { Command, curlCommand, sampleEvent } from './howToPost';

@@ -2,7 +2,7 @@
 
 import { localZone } from '@pulseboard/react/format';
 import { type FormEvent, useId, useState } from 'react';
-import { CheckIcon } from '../shared/icons';
+import { CheckIcon } from '../shared/rareIcons';
 import { describe, formatWall, parseTyped, QUICK_RANGES, resolve, type TimeRange } from './range';
 import type { TimePickerProps } from './timePicker';
 import { isZone } from './zone';

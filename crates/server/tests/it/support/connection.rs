@@ -344,7 +344,8 @@ impl Connection {
                     if event.name == "init" || event.name == "frame" {
                         let frame: Value = serde_json::from_str(&event.data).expect("frames are JSON");
                         // Alerts that come behind `init` have it instead.
-                        let cursor = frame["cursor"].as_str().filter(|_| event.name == "frame" || !brings_alerts(&frame));
+                        let cursor =
+                            frame["cursor"].as_str().filter(|_| event.name == "frame" || !brings_alerts(&frame));
                         assert_eq!(event.id.as_deref(), cursor, "the id is the cursor: {frame}");
                         return Ok(frame);
                     }

@@ -40,6 +40,7 @@ function time_ms(cell: Cell | undefined): number | null {
   return time_us === null ? null : time_us / 1_000;
 }
 
+/** A firing out of a row with the columns of the stream `_alerts`; of other columns nothing is known. */
 export function alertOf(row: AlertRow, key: string): AlertItem {
   const severity = SEVERITIES.find((each) => each === row.severity) ?? 'warning';
   const ended = row.status === 'ended' ? (row.ended ?? row.time) : row.ended;

@@ -9,7 +9,7 @@ export {
 export { type PollingOptions, type PollingResult, usePolling } from '../plain/usePolling.js';
 export { type EventSourceLike, type SSEOptions, type SSEResult, useSSE } from '../plain/useSSE.js';
 export { useWebSocket, type WebSocketOptions, type WebSocketResult } from '../plain/useWebSocket.js';
-export type { Alerts } from './alertStore.js';
+export { type Alerts, alertOf } from './alertStore.js';
 export { savesPower } from './pace.js';
 export { apiUrl, PulseboardProvider, type PulseboardProviderProps, usePulseClient } from './provider.js';
 export { type LiveQuery, type QueryParams, type SqlQuery, type ViewQuery, viewChannel } from './query.js';
