@@ -144,7 +144,7 @@ export const RICH: readonly Specimen[] = [
   specimen(
     'Alerts',
     'alerts',
-    { w: 12, h: 5 },
+    { w: 12, h: 4 },
     [
       text('id', true),
       text('severity'),
