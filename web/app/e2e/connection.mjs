@@ -173,8 +173,8 @@ export const connectionTests = {
       await filled(tab);
     }
     await moves(tabs.at(-1));
-    // The leader's own stream, and one for all the others.
-    assert.deepEqual(await connections(server), { sse: 2 });
+    // The board of the first tab, that of the nine others, and the alerts of all.
+    assert.deepEqual(await connections(server), { sse: 3 });
     assert.deepEqual(problems, []);
     await close();
   },

@@ -142,8 +142,21 @@ async fn a_stock_client_of_socketio_hears_the_event_alerts() {
 }
 
 #[tokio::test]
+async fn the_guides_calls_tell_of_a_firing_and_of_its_end() {
+    let guide = include_str!("../../../../docs/guide/app.md");
+    let calls = guide.split("```sh\n").find(|block| block.contains("alerts/events")).unwrap();
+    let calls = calls.split("```").next().unwrap();
+    let (_home, server) = server().await;
+    let calls = calls.replace("127.0.0.1:8080", &server.address.to_string());
+    let ran = tokio::process::Command::new("sh").arg("-ec").arg(&calls).output().await.unwrap();
+    assert!(ran.status.success(), "{calls}{}", String::from_utf8_lossy(&ran.stderr));
+    let told = server.api.query("SELECT id, status FROM _alerts ORDER BY _offset").await;
+    assert_eq!(told["rows"], json!([["stock-7", "firing"], ["stock-7", "ended"]]));
+}
+
+#[tokio::test]
 async fn the_guides_panel_puts_each_firing_together_and_follows_it() {
-    let guide = std::fs::read_to_string("../../docs/guide/boards.md").unwrap();
+    let guide = include_str!("../../../../docs/guide/boards.md");
     let panel = guide.split("type = \"alerts\"").nth(1).expect("a panel of alerts in the guide");
     let sql = panel.split("\"\"\"").nth(1).unwrap();
     let (_home, server) = server().await;

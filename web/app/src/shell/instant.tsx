@@ -18,10 +18,11 @@ export interface Play {
 
 interface InstantProps {
   readonly zone: string | undefined;
+  readonly mode: Play['mode'];
   readonly end_ms: number | null;
 }
 
-export function Instant({ zone, end_ms }: InstantProps) {
+export function Instant({ zone, mode, end_ms }: InstantProps) {
   const text = useRef<HTMLTimeElement>(null);
   useEffect(() => {
     const write = (shown: string, title: string) => {
@@ -34,10 +35,14 @@ export function Instant({ zone, end_ms }: InstantProps) {
       write(formatDateTime(end_ms, zone), 'The end of the span shown');
       return;
     }
+    if (mode === 'paused') {
+      // What else the page follows goes on; the board stands still.
+      return;
+    }
     return client.onFrame(({ time_us, position }) => {
       write(formatInstant(time_us / 1_000, zone), `The instant shown; log position ${position}`);
     });
-  }, [zone, end_ms]);
+  }, [zone, mode, end_ms]);
   return <time ref={text} className="instant" />;
 }
 

@@ -2,12 +2,12 @@
  * The leading tab's side of a shared connection: which tab follows what, over one `DirectLink`.
  *
  * Equal subscriptions of other tabs are asked for once. For that the hub keeps their state, so that a tab that comes later
- * gets a whole picture at exactly the position from which it follows on. Tails are never joined: each tab's begins elsewhere.
+ * gets a whole picture at exactly the position from which it follows on. Tails are never joined: each tab's begins elsewhere. Only
+ * alerts are, of which every tab wants the newest, and all of them are asked for once.
  */
 
 import { DirectLink, type DirectOptions } from './direct.js';
 import type { Link } from './link.js';
-import { isBoardChannel, isKeyedChannel } from './protocol.js';
 import { type SubscribeOptions, Subscription, type SubscriptionHost } from './subscription.js';
 import type { Call, Reply, TabRequest } from './tabs.js';
 
@@ -163,7 +163,7 @@ export class Hub {
       welcome(known, reader);
       return;
     }
-    const shares = canBeJoined(options) && !tab.local;
+    const shares = canBeJoined(options) && (!tab.local || options.channels.includes('alerts'));
     const upstream: Upstream = {
       options,
       readers: new Set([reader]),
@@ -252,7 +252,7 @@ function welcome({ replica }: Upstream, { tab, id }: Reader): void {
 }
 
 function canBeJoined({ channels }: SubscribeOptions): boolean {
-  return channels.every((channel) => isKeyedChannel(channel) || isBoardChannel(channel));
+  return !channels.some((channel) => channel.startsWith('stream:'));
 }
 
 function keyOf({ channels, max_hz, batch_ms, last, timezone }: SubscribeOptions): string {

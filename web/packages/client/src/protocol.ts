@@ -154,8 +154,3 @@ export function isTailChannel(channel: string): boolean {
 export function isBoardChannel(channel: string): boolean {
   return channel.startsWith('board:');
 }
-
-/** Whether a channel carries keyed rows: a view, a query or the server's own figures. */
-export function isKeyedChannel(channel: string): boolean {
-  return channel.startsWith('view:') || channel.startsWith('sql:') || channel === 'system';
-}

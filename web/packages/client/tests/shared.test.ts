@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { TailChannel } from '../src/channel';
 import type { PulseClient } from '../src/client';
 import type { ClientOptions } from '../src/options';
 import type { Subscription } from '../src/subscription';
@@ -73,6 +74,28 @@ describe('tabs of one browser', () => {
     expect(late.view.status).toBe('active');
     expect(late.view.position).toBe(all[1]?.view.position);
     expect(server.subscriptions).toBe(before + 1);
+  });
+
+  it('ask for alerts once, and a late one has those that were, each once, also when the leader crashes', async () => {
+    const server = shopServer();
+    server.stream('alerts', [{ name: 'n', type: 'int' }]);
+    const first = new FakeWorld({ server });
+    const worlds = [first, first.tab()];
+    const follow = (world: FakeWorld) => clientIn(world, { share: true }).subscribe({ channels: ['alerts'] });
+    const all = worlds.map(follow);
+    await first.advance(50);
+    expect(server.subscriptions).toBe(1);
+    server.append('alerts', [1]);
+    await first.advance(20);
+    const late = follow(first.tab());
+    await first.advance(50);
+    expect(server.subscriptions).toBe(1);
+    first.crash();
+    server.append('alerts', [2]);
+    await worlds[1]?.advance(500);
+    for (const each of [...all.slice(1), late]) {
+      expect((each.channel('alerts') as TailChannel).tail.rows.map(([n]) => n)).toEqual([1, 2]);
+    }
   });
 
   it('go on without a loss when the leading one crashes', async () => {

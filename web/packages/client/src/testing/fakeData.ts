@@ -31,7 +31,13 @@ interface Edit {
 }
 
 const LIVE: ViewState = { status: 'live', mode: 'maintained' };
+/** How many of the newest items a fresh join gets that does not say it, as from the server. */
 const DEFAULT_LAST = 0;
+const ALERTS_LAST = 100;
+
+function defaultLast(channel: string): number {
+  return channel === 'alerts' ? ALERTS_LAST : DEFAULT_LAST;
+}
 
 export class FakeData {
   /** Another epoch is another log: every cursor is void. */
@@ -91,7 +97,7 @@ export class FakeData {
   }
 
   /** The first frame for a reader that holds what `since` says; null holds nothing. */
-  first(sub: number, channels: readonly string[], since: string | null, last = DEFAULT_LAST): Frame {
+  first(sub: number, channels: readonly string[], since: string | null, last: number | null = null): Frame {
     const [at = '', set] = (since ?? '').split('~');
     const [epoch, step] = at.split('.').map(Number);
     const reset: ResetReason | null =
@@ -105,7 +111,9 @@ export class FakeData {
     if (since !== null && reset === null) {
       return this.#frame(sub, channels, this.#deltas(channels, step ?? 0), true);
     }
-    const changes = channels.map((channel) => this.#snapshot(channel, reset, reset === null ? last : 0));
+    const changes = channels.map((channel) =>
+      this.#snapshot(channel, reset, reset === null ? (last ?? defaultLast(channel)) : 0),
+    );
     return this.#frame(sub, channels, changes, false);
   }
 

@@ -213,6 +213,7 @@ export class PollDoor implements Door {
   }
 }
 
-function sinceAndLast({ url }: FakeRequest): [string | null, number] {
-  return [url.searchParams.get('since'), Number(url.searchParams.get('last') ?? 0)];
+function sinceAndLast({ url }: FakeRequest): [string | null, number | null] {
+  const last = url.searchParams.get('last');
+  return [url.searchParams.get('since'), last === null ? null : Number(last)];
 }
