@@ -6,6 +6,7 @@ import { client } from '../shared/live';
 import { isShare } from '../shared/pass';
 
 const RETRY_MS = 1_000;
+const RETRY_MS_MAX = 30_000;
 /** How often it is looked whether the board's file was changed; the answer is a 304 nearly always. */
 const LOOK_EVERY_MS = 2_000;
 
@@ -36,6 +37,7 @@ export function useBoards(): readonly BoardName[] | null {
   useEffect(() => {
     let over = false;
     let retry: ReturnType<typeof setTimeout> | undefined;
+    let wait_ms = RETRY_MS;
     const load = async () => {
       clearTimeout(retry);
       const listed = await api.boards().catch(() => null);
@@ -43,8 +45,11 @@ export function useBoards(): readonly BoardName[] | null {
         return;
       }
       if (listed === null) {
-        retry = setTimeout(load, RETRY_MS);
+        // Whoever may not list them need not hear it each second.
+        retry = setTimeout(load, wait_ms);
+        wait_ms = Math.min(2 * wait_ms, RETRY_MS_MAX);
       } else {
+        wait_ms = RETRY_MS;
         setBoards(listed);
       }
     };

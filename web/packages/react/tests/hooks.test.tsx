@@ -1,6 +1,9 @@
 // @vitest-environment happy-dom
+import type { Cell } from '@pulseboard/client';
 import { act, cleanup, render, renderHook, screen } from '@testing-library/react';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import fixture from '../../../../crates/protocol/fixtures/alerts.json';
+import { firings } from '../src/hooks/alertStore.js';
 import {
   ConnectionStatus,
   type LiveEvent,
@@ -340,6 +343,29 @@ describe('useAlerts', () => {
     await settle();
     expect(result.current.alerts?.[0]).toMatchObject({ message: 'sold out', since_ms: 8e9, endedAt_ms: null });
     expect(result.current.firing).toBe(2);
+  });
+
+  it('reads what the server keeps of what it is told', () => {
+    const names = [
+      'id',
+      'status',
+      'severity',
+      'rule',
+      'metric',
+      'message',
+      'value',
+      'threshold',
+      'unit',
+      'since',
+      'ended',
+    ];
+    const columns = names.map((name) => ({ name, type: 'string' }));
+    const rows = fixture.good.map(({ kept }) => names.map((name) => (kept as { [name: string]: Cell })[name] ?? null));
+    const [revenue, stock, ...others] = firings(columns, rows);
+    expect(others).toEqual([]);
+    expect(revenue).toMatchObject({ severity: 'warning', message: 'revenue fell to half', endedAt_ms: null });
+    expect(stock).toMatchObject({ id: 'stock-7', severity: 'critical', type: 'low_stock', unit: 'short', value: 40 });
+    expect(stock?.endedAt_ms).toBe(1_699_999_999_000);
   });
 
   it('follows a view whose rows are firings', async () => {
