@@ -17,6 +17,7 @@ import { alpha, seriesToken, token } from './palette.js';
 import { SteadyRange, ticks } from './scale.js';
 import { stacked } from './stack.js';
 import { timeLabel, timeSplits } from './timeAxis.js';
+import { watchSize } from './watchSize.js';
 
 export interface LineChartOptions {
   readonly host: HTMLElement;
@@ -70,6 +71,8 @@ export class LineChart {
   readonly #observer: ResizeObserver;
   readonly #range = new SteadyRange();
   readonly #time: HTMLElement;
+  #width = 0;
+  #height = 0;
   #plot: uPlot | null = null;
   #names: readonly string[] = [];
   #columns: Columns = [[]];
@@ -86,8 +89,7 @@ export class LineChart {
     this.#options = options;
     this.#time = document.createElement('div');
     this.#time.className = 'pb-crosshair-time';
-    this.#observer = new ResizeObserver(() => this.#resize());
-    this.#observer.observe(options.host);
+    this.#observer = watchSize(options.host, (width, height) => this.#resize(width, height));
     this.#stopCrosshair = crosshair.listen((time_ms, from) => {
       if (from !== this) {
         this.#follow(time_ms);
@@ -138,7 +140,7 @@ export class LineChart {
     const { host, range_ms } = this.#options;
     this.#stop();
     this.#plot?.destroy();
-    const { clientWidth: width, clientHeight: height } = host;
+    const [width, height] = [this.#width, this.#height];
     if (width === 0 || height === 0) {
       this.#plot = null;
       return;
@@ -387,8 +389,9 @@ export class LineChart {
     this.#options.onZoom?.(from_ms, to_ms);
   }
 
-  #resize(): void {
-    const { clientWidth: width, clientHeight: height } = this.#options.host;
+  #resize(width: number, height: number): void {
+    this.#width = width;
+    this.#height = height;
     if (this.#plot === null) {
       if (this.#names.length > 0) {
         this.#build();

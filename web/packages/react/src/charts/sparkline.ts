@@ -4,6 +4,7 @@ import { type NowSource, WALL_CLOCK } from './chartClock.js';
 import { crosshair } from './crosshair.js';
 import { changed, type Glider, glide } from './glide.js';
 import { alpha, token } from './palette.js';
+import { watchSize } from './watchSize.js';
 
 export interface SparklineOptions {
   readonly canvas: HTMLCanvasElement;
@@ -35,9 +36,7 @@ export class Sparkline {
 
   constructor(options: SparklineOptions) {
     this.#options = options;
-    this.#observer = new ResizeObserver(() => this.#resize());
-    this.#observer.observe(options.canvas);
-    this.#resize();
+    this.#observer = watchSize(options.canvas, (width, height) => this.#resize(width, height));
     this.#stopCrosshair = crosshair.listen(() => this.draw());
     const self = this;
     this.#glider = {
@@ -153,12 +152,12 @@ export class Sparkline {
     return [low - span * 0.25, high + span * 0.1];
   }
 
-  #resize(): void {
+  #resize(width: number, height: number): void {
     const { canvas } = this.#options;
-    this.#width = canvas.clientWidth;
-    this.#height = canvas.clientHeight;
-    canvas.width = Math.round(this.#width * devicePixelRatio);
-    canvas.height = Math.round(this.#height * devicePixelRatio);
+    this.#width = width;
+    this.#height = height;
+    canvas.width = Math.round(width * devicePixelRatio);
+    canvas.height = Math.round(height * devicePixelRatio);
     this.draw();
   }
 }

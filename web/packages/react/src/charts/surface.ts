@@ -8,6 +8,7 @@ import { crosshair } from './crosshair.js';
 import { drawNoMore, drawSoon } from './drawQueue.js';
 import { token } from './palette.js';
 import { timeLabel, timeSplits } from './timeAxis.js';
+import { watchSize } from './watchSize.js';
 
 export interface SurfaceOptions {
   readonly host: HTMLElement;
@@ -41,10 +42,8 @@ export class Surface {
     options.host.append(this.#canvas, this.#tip);
     this.#canvas.addEventListener('pointermove', this.#move);
     this.#canvas.addEventListener('pointerleave', this.#leave);
-    this.#observer = new ResizeObserver(() => this.#resize());
-    this.#observer.observe(options.host);
+    this.#observer = watchSize(options.host, (width, height) => this.#resize(width, height));
     this.#stopCrosshair = crosshair.listen(() => this.invalidate());
-    this.#resize();
   }
 
   get width(): number {
@@ -85,12 +84,11 @@ export class Surface {
     this.#showTip();
   }
 
-  #resize(): void {
-    const { clientWidth, clientHeight } = this.#options.host;
-    this.#width = clientWidth;
-    this.#height = clientHeight;
-    this.#canvas.width = Math.round(clientWidth * devicePixelRatio);
-    this.#canvas.height = Math.round(clientHeight * devicePixelRatio);
+  #resize(width: number, height: number): void {
+    this.#width = width;
+    this.#height = height;
+    this.#canvas.width = Math.round(width * devicePixelRatio);
+    this.#canvas.height = Math.round(height * devicePixelRatio);
     this.draw();
   }
 
