@@ -5,16 +5,17 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use bytes::Bytes;
-use pulseboard_journal::Appended;
-use pulseboard_model::alerts::{fields, stream};
+use pulseboard_journal::{Appended, IdempotencyKey};
+use pulseboard_model::alerts::stream;
 use pulseboard_model::decode::BodyFormat;
 use pulseboard_model::{Column, TimeUs};
-use pulseboard_protocol::Frame;
 use pulseboard_protocol::alerts::{AlertEvent, read_alerts};
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::http::IngestAnswer;
 use pulseboard_protocol::rows::tail_columns;
+use pulseboard_protocol::{Channel, Frame};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -22,7 +23,7 @@ use serde_json::{Map, Value};
 use crate::auth::Caller;
 use crate::deps::Deps;
 use crate::error::HttpResult;
-use crate::ingest::{Decodes, append};
+use crate::ingest::{Decodes, append, idempotency_key};
 
 /// The channel.
 pub(crate) const ALERTS: &str = "alerts";
@@ -31,29 +32,48 @@ pub(crate) const ALERTS: &str = "alerts";
 pub(crate) async fn post_alerts(
     State((deps, decodes)): State<(Deps, Decodes)>,
     caller: Caller,
-    Json(body): Json<Value>,
+    headers: HeaderMap,
+    body: Bytes,
 ) -> HttpResult<Json<IngestAnswer>> {
-    let channel = pulseboard_protocol::Channel::Alerts { last: None };
+    let channel = Channel::Alerts { last: None };
     caller.may_follow(&channel, &deps.catalog)?;
-    let alerts = read_alerts(body, TimeUs(deps.clock.now_us())).map_err(|error| {
+    let told = serde_json::from_slice(&body).map_err(|error| {
+        ApiError::new(Code::BadJson, format!("the body is no JSON: {error}"))
+            .with("line", error.line())
+            .with("column", error.column())
+    })?;
+    let alerts = read_alerts(told, TimeUs(deps.clock.now_us())).map_err(|error| {
         ApiError::new(Code::BadRequest, format!("{error}; nothing was kept")).with("row", error.number)
     })?;
-    let appended = append_alerts(&deps, &decodes, &alerts).await?;
+    // Of what was sent, not of what becomes of it: a time that is filled in is another one each time.
+    let key = idempotency_key(&headers, caller.key_space(), &stream(), &body)?;
+    let appended = append_alerts(&deps, &decodes, &alerts, key).await?;
+    deps.figures.accepted(if appended.replayed { 0 } else { appended.accepted });
     let position = appended.position.to_string();
     Ok(Json(IngestAnswer { accepted: appended.accepted, rejected: 0, errors: Vec::new(), position }))
 }
 
 /// Writes what fired or ended, durably.
-pub(crate) async fn append_alerts(deps: &Deps, decodes: &Decodes, alerts: &[AlertEvent]) -> HttpResult<Appended> {
-    // Only now, so that a server on which nothing ever fired has no such stream.
-    if deps.log.schema(stream().as_str()).is_none()
-        && let Err(error) = deps.log.declare(&stream(), &fields()).await
-    {
-        tracing::warn!(%error, "the stream of alerts cannot be made");
-        return Err(ApiError::new(Code::Internal, "the stream of alerts could not be made").into());
+pub(crate) async fn append_alerts(
+    deps: &Deps,
+    decodes: &Decodes,
+    alerts: &[AlertEvent],
+    key: Option<IdempotencyKey>,
+) -> HttpResult<Appended> {
+    let rows: Vec<Value> = alerts.iter().map(row).collect();
+    let body = Bytes::from(Value::Array(rows).to_string());
+    append(deps, decodes, (&stream(), ALERTS), body, BodyFormat::Json, key).await
+}
+
+/// An alert as an event: its times as text, because of a number only the size would say what it counts.
+fn row(alert: &AlertEvent) -> Value {
+    let mut row = serde_json::to_value(alert).expect("alerts are plain JSON");
+    for (name, time) in [("since", alert.since), ("ended", alert.ended)] {
+        if let Some(time) = time.and_then(|time_us| TimeUs(time_us).to_datetime()) {
+            row[name] = time.to_rfc3339().into();
+        }
     }
-    let body = Bytes::from(serde_json::to_vec(alerts).expect("alerts are plain JSON"));
-    append(deps, decodes, (&stream(), ALERTS), body, BodyFormat::Json, None).await
+    row
 }
 
 #[derive(Deserialize)]

@@ -227,7 +227,8 @@ fn format_of(headers: &HeaderMap) -> BodyFormat {
     }
 }
 
-fn idempotency_key(
+/// The key of a request that says one.
+pub(crate) fn idempotency_key(
     headers: &HeaderMap,
     token: &str,
     stream: &StreamName,

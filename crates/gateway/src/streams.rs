@@ -4,10 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use pulseboard_journal::{RemoveError, StreamInfo};
-use pulseboard_model::alerts::ALERTS;
-use pulseboard_model::rejects::REJECTED;
-use pulseboard_model::system::SYSTEM;
-use pulseboard_model::{Position, StreamName};
+use pulseboard_model::{OWN_STREAMS, Position, StreamName};
 use pulseboard_protocol::Channel;
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::http::{FieldAnswer, SchemaAnswer, StreamAnswer, StreamsAnswer};
@@ -98,7 +95,7 @@ fn answer(info: &StreamInfo, live: &Position) -> StreamAnswer {
     let lag_us = info.last_arrived_at.filter(|_| behind).map_or(0, |at| at.0 - live.clock.0);
     StreamAnswer {
         name: info.name.to_string(),
-        system: [REJECTED, SYSTEM, ALERTS].contains(&info.name.as_str()),
+        system: OWN_STREAMS.contains(&info.name.as_str()),
         schema: SchemaAnswer {
             version: info.schema.version.0,
             fields: info

@@ -254,7 +254,8 @@ impl Tail {
         loop {
             let Some(schema) = log.schema(&self.stream) else {
                 // Nobody ever wrote to it.
-                return Past::Rows(Arc::new(StreamSchema::empty()), Bytes::new(), 0);
+                let none = StreamSchema { version: SchemaVersion(0), ..StreamSchema::empty() };
+                return Past::Rows(Arc::new(none), Bytes::new(), 0);
             };
             let batches: TailBatches = match wanted {
                 Wanted::After(after) => log.scan(&self.stream, after, upto),

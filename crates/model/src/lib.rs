@@ -18,6 +18,9 @@ pub mod step;
 pub mod system;
 pub mod time;
 
+/// The streams that only the server writes. They do not count against the number of streams.
+pub const OWN_STREAMS: [&str; 3] = [rejects::REJECTED, system::SYSTEM, alerts::ALERTS];
+
 pub use cell::{Cell, Row};
 pub use delta::{Column, ColumnType, Delta, RowChange, Snapshot};
 pub use ids::{InstanceId, InvalidName, RowKey, StreamName, ViewName};

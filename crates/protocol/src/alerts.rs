@@ -47,7 +47,7 @@ pub struct AlertEvent {
     pub id: String,
     /// Whether it goes on.
     pub status: AlertStatus,
-    /// How bad it is; always there while it fires.
+    /// How bad it is; a warning unless it was ever said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
     /// Which rule it is of.
@@ -68,7 +68,7 @@ pub struct AlertEvent {
     /// What it should not pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
-    /// Since when it fires, µs UTC; always there while it fires.
+    /// Since when it fires, µs UTC; since it was first told unless it was ever said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<i64>,
     /// When it ended, µs UTC; only where it has.
@@ -147,14 +147,14 @@ fn alert(told: Told, now: TimeUs) -> Result<AlertEvent, String> {
     Ok(AlertEvent {
         id: told.id,
         status: told.status,
-        severity: told.severity.or(is_firing.then_some(Severity::Warning)),
+        severity: told.severity,
         rule: told.rule,
         metric: told.metric,
         message: told.message,
         unit: told.unit,
         value: told.value,
         threshold: told.threshold,
-        since: since.or(is_firing.then_some(now.0)),
+        since,
         ended: ended.or((!is_firing).then_some(now.0)),
     })
 }

@@ -15,6 +15,7 @@ use pulseboard_hub::{Hub, HubConfig};
 use pulseboard_journal::{Archived, EmbeddedConfig, EmbeddedLog, Log, has_credentials};
 use pulseboard_live::{Checkpoints, Engine, EngineConfig};
 use pulseboard_model::StepOutput;
+use pulseboard_model::alerts::{self, ALERTS};
 use pulseboard_model::rejects::{self, REJECTED};
 use pulseboard_runtime::{Clock, Shutdown, Tasks};
 use pulseboard_sources::{HostConfig, HostSource, QUEUE_BATCHES};
@@ -332,6 +333,9 @@ async fn declare(log: &dyn Log, config: &ServerConfig) -> Result<(), StartError>
     let mut refused = Vec::new();
     if let Err(error) = log.declare(&rejects::stream(), &rejects::fields()).await {
         refused.push(format!("stream `{REJECTED}`: {error}"));
+    }
+    if let Err(error) = log.declare(&alerts::stream(), &alerts::fields()).await {
+        refused.push(format!("stream `{ALERTS}`: {error}"));
     }
     for (stream, config) in &config.streams.by_name {
         if let Err(error) = log.declare(stream, &config.fields).await {

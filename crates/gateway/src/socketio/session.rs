@@ -24,6 +24,7 @@ use tokio::time::{Instant, sleep_until};
 use super::door::Opened;
 use super::inbox::{Outlet, Request, Wish};
 use super::{Counted, Shared};
+use crate::alerts::ALERTS;
 use crate::auth::Caller;
 use crate::connections::Place;
 use crate::live::again::Asking;
@@ -31,9 +32,6 @@ use crate::live::{
     COME_BACK_MS, DRAIN_SPREAD_MS, LiveDeps, SUBSCRIPTIONS_MAX, canonical, cursor_of, reach_cursor, resolve,
     timezone_of,
 };
-
-/// The channel whose changes are told by themselves, too.
-const ALERTS: &str = "alerts";
 
 /// A subscription, what it asked for, and what its frames are called.
 #[derive(Debug)]

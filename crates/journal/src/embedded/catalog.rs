@@ -5,8 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use pulseboard_model::rejects::REJECTED;
-use pulseboard_model::{LogOffset, StreamName, StreamSchema, TimeUs};
+use pulseboard_model::{LogOffset, OWN_STREAMS, StreamName, StreamSchema, TimeUs};
 
 use super::body::Layouts;
 use super::segment::Segment;
@@ -98,7 +97,10 @@ pub(super) struct Catalog {
 impl Catalog {
     /// How many streams there are beside the server's own: these are what the limit is on.
     pub(super) fn sent_streams(&self) -> usize {
-        self.streams.iter().filter(|(name, stream)| name.as_str() != REJECTED && !stream.is_removed()).count()
+        self.streams
+            .iter()
+            .filter(|(name, stream)| !OWN_STREAMS.contains(&name.as_str()) && !stream.is_removed())
+            .count()
     }
 
     /// Makes a version of a schema known; the highest one is the newest. Makes the stream if it is new.

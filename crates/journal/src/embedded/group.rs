@@ -13,7 +13,7 @@ use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use pulseboard_model::conform::{conform, widens};
 use pulseboard_model::rejects;
-use pulseboard_model::{Epoch, StreamField, StreamName, StreamSchema};
+use pulseboard_model::{Epoch, OWN_STREAMS, StreamField, StreamName, StreamSchema};
 use tokio::sync::oneshot;
 
 use super::body::{Layouts, bytes_of};
@@ -163,7 +163,8 @@ impl Group {
         if request.base.is_some() {
             return Err(AppendError::SchemaMoved);
         }
-        if known.catalog.sent_streams() + self.new_streams >= known.streams_max {
+        let is_own = OWN_STREAMS.contains(&request.stream.as_str());
+        if !is_own && known.catalog.sent_streams() + self.new_streams >= known.streams_max {
             return Err(AppendError::TooManyStreams { max: known.streams_max });
         }
         let layouts = Layouts::new(request.schema.clone());

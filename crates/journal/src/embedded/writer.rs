@@ -6,9 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pulseboard_model::rejects::REJECTED;
 use pulseboard_model::time::SECOND_US;
-use pulseboard_model::{Commit, CommitPart, FieldType, LogOffset, Position, Step, StreamName, TimeUs};
+use pulseboard_model::{Commit, CommitPart, FieldType, LogOffset, OWN_STREAMS, Position, Step, StreamName, TimeUs};
 use pulseboard_runtime::fault;
 use tracing::{error, info, warn};
 
@@ -291,7 +290,7 @@ impl Writer {
         };
         let Some(schema) = declared(stream, current.as_deref(), fields)? else { return Ok(()) };
         let streams_max = self.shared.config.streams_max;
-        if current.is_none() && streams >= streams_max && stream.as_str() != REJECTED {
+        if current.is_none() && streams >= streams_max && !OWN_STREAMS.contains(&stream.as_str()) {
             return Err(AppendError::TooManyStreams { max: streams_max }.into());
         }
         if let Some(Refusing { reason, .. }) = &self.refusing {

@@ -11,7 +11,7 @@ use toml::{Table, Value};
 use super::board_variables::read_variables;
 use super::pace::read_pace;
 use super::panel_types::{PANEL_TYPES, TEXT};
-use super::places::{CELLS_MAX, GRID_COLUMNS, place};
+use super::places::{CELLS_MAX, GRID_COLUMNS, PANELS_MAX, place};
 use super::reader::{Problem, Reader};
 use super::values::{timezone as zone, wrong};
 use super::{check_query, options, syntax};
@@ -56,6 +56,11 @@ pub(super) fn read_board(
     let panels = reader.tables("panels", problems);
     reader.finish(problems);
 
+    if panels.len() > PANELS_MAX {
+        let what = format!("a board has at most {PANELS_MAX} panels, this one has {}", panels.len());
+        problems.push(Problem { file: file.to_owned(), key: "panels".to_owned(), what });
+        return None;
+    }
     let (mut shown, mut behind, mut views) = (Vec::new(), Vec::new(), Vec::new());
     for mut panel in panels {
         if let Some(read) = read_panel(id, &mut panel, timezone, &variables, problems) {

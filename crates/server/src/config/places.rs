@@ -7,6 +7,9 @@ use serde_json::Value as Json;
 /// The width of the grid.
 pub(crate) const GRID_COLUMNS: i64 = 12;
 
+/// The most panels of one board.
+pub(crate) const PANELS_MAX: usize = 200;
+
 /// The largest of what a place may say.
 pub(crate) const CELLS_MAX: i64 = 1_000;
 
@@ -45,7 +48,7 @@ impl Place {
 pub(crate) fn place(panels: &mut [Json]) {
     // What is no panel, or lies beyond all grids, is refused by whoever reads it.
     let known = |panel: &Json, key: &str| panel.get(key).and_then(Json::as_i64).filter(|n| (0..=CELLS_MAX).contains(n));
-    if !panels.iter().all(Json::is_object) {
+    if panels.len() > PANELS_MAX || !panels.iter().all(Json::is_object) {
         return;
     }
     let mut taken: Vec<Place> = Vec::with_capacity(panels.len());
@@ -111,5 +114,8 @@ mod tests {
         let said =
             json!([{"type": "stat", "x": 0, "y": 0}, {"type": "stat", "x": 0, "y": 0}, {"type": "candles", "x": 8}]);
         assert_eq!(placed(said), [[0, 0, 3, 2], [0, 0, 3, 2], [8, 0, 4, 5]]);
+        let mut many = vec![json!({"type": "text"}); PANELS_MAX + 1];
+        place(&mut many);
+        assert_eq!(many[0], json!({"type": "text"}), "a board that is refused is not laid out");
     }
 }

@@ -6,12 +6,9 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use pulseboard_gateway::StreamConfigs;
 use pulseboard_journal::{Keep, Retention};
-use pulseboard_model::alerts::ALERTS;
 use pulseboard_model::decode::{StreamConfig, check_format};
-use pulseboard_model::rejects::{self, REJECTED};
 use pulseboard_model::schema::{HIDDEN_COLUMNS, TIME};
-use pulseboard_model::system::SYSTEM;
-use pulseboard_model::{FieldType, StreamName, alerts, system};
+use pulseboard_model::{FieldType, OWN_STREAMS, StreamName, alerts, rejects, system};
 
 use super::reader::{Problem, Reader};
 use super::values::{size_bytes, span_us, timezone, wrong};
@@ -45,7 +42,7 @@ pub(super) fn read_streams(
         }
     }
     for (name, mut stream) in root.named_tables("streams", problems) {
-        let config = if [REJECTED, SYSTEM, ALERTS].contains(&name.as_str()) {
+        let config = if OWN_STREAMS.contains(&name.as_str()) {
             StreamConfig::default()
         } else {
             read_stream(&mut stream, problems)

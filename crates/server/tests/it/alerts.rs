@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::api::Api;
+use crate::support::api::{Api, read};
 use crate::support::connection::{Event, Events, Transport};
 use crate::support::follower::Follower;
 use crate::support::server::{Home, Server};
@@ -10,8 +10,11 @@ use crate::support::socketio::Client;
 
 const EVENTS: &str = "/api/v1/alerts/events";
 
+/// The shipped configuration says how long they are kept, as any may.
+const CONFIG: &str = "[streams._alerts]\nkeep = \"90d\"\n";
+
 async fn server() -> (Home, Server) {
-    let home = Home::new("");
+    let home = Home::new(CONFIG);
     let server = home.start().await;
     (home, server)
 }
@@ -108,7 +111,7 @@ async fn a_plain_page_hears_each_alert_as_an_event_and_misses_none_over_a_cut() 
         (&json!("a"), &json!("firing"), &json!("critical"))
     );
     assert_eq!((&first["message"], &first["value"]), (&json!("a is nearly gone"), &json!(2.0)));
-    assert!(first["since"].is_i64() && first.get("unit").is_none(), "{first}");
+    assert!(first.get("since").is_none() && first.get("unit").is_none(), "what was not said: {first}");
     assert_eq!((&last["status"], &last["ended"]), (&json!("ended"), &json!(1_767_323_045_000_000_i64)));
 
     drop(events);
@@ -177,7 +180,13 @@ async fn the_guides_panel_puts_each_firing_together_and_follows_it() {
         (&json!("critical"), &json!("a is nearly gone"), &json!(40.0))
     );
     assert_eq!((&a["ended"], &b["ended"]), (&json!(1_700_000_060_000_000_i64), &Value::Null));
-    assert_eq!((&b["severity"], &b["since"]), (&json!("warning"), &json!(1_700_000_000_000_000_i64)));
+    assert_eq!((&b["severity"], &b["since"]), (&Value::Null, &json!(1_700_000_000_000_000_i64)));
+    // What is said later counts, and what is not said again holds.
+    tell(&server.api, &json!({"id": "b", "message": "worse", "severity": "critical"})).await;
+    let worse = |follower: &Follower| follower.channel(channel).rows.values().any(|row| row["message"] == "worse");
+    follower.take_until(&mut connection, worse).await.unwrap();
+    let b = follower.channel(channel).rows.values().find(|row| row["id"] == "b").unwrap();
+    assert_eq!((&b["severity"], &b["since"]), (&json!("critical"), &json!(1_700_000_000_000_000_i64)));
 }
 
 #[tokio::test]
@@ -192,11 +201,21 @@ async fn what_fired_is_asked_like_all_data_and_only_its_own_call_writes_it() {
     }
     tell(&server.api, &json!([firing("a"), {"id": "b", "message": "m"}, {"id": "a", "status": "ended"}])).await;
     let sql = "SELECT id, status, severity, value FROM _alerts ORDER BY _offset";
-    let rows = json!([["a", "firing", "critical", 2.0], ["b", "firing", "warning", null], ["a", "ended", null, null]]);
+    let rows = json!([["a", "firing", "critical", 2.0], ["b", "firing", null, null], ["a", "ended", null, null]]);
     assert_eq!(server.api.query(sql).await["rows"], rows);
+    // Told again after a cut answer it is written once, and its times are times wherever they lie.
+    for _ in 0..2 {
+        let told = json!({"id": "k", "message": "m", "since": "1971-01-01T00:00:00Z"});
+        let again = server.api.request("POST", EVENTS).header("Idempotency-Key", "k1").json(&told);
+        assert_eq!(read(again).await.ok()["accepted"], 1);
+    }
+    let kept = server.api.query("SELECT count(*), min(date_part('year', since)) FROM _alerts WHERE id = 'k'").await;
+    assert_eq!(kept["rows"][0][0], 1, "{kept}");
+    assert!(kept["rows"][0][1].to_string().starts_with("1971"), "{kept}");
+    read(server.api.request("POST", EVENTS).body("no")).await.refused(400, "bad_json");
     let refusal = server.api.events("_alerts", r#"{"id": "c"}"#).await.refused(400, "bad_request");
     assert!(refusal.message.contains("POST /api/v1/alerts/events"), "{refusal:?}");
     let answer = server.api.request("DELETE", "/api/v1/streams/_alerts").send().await.unwrap();
     assert_eq!(answer.status(), 403);
-    assert_eq!(server.api.query("SELECT count(*) FROM _alerts").await["rows"], json!([[3]]));
+    assert_eq!(server.api.query("SELECT count(*) FROM _alerts").await["rows"], json!([[4]]));
 }

@@ -1,6 +1,7 @@
 /** What fires, in the top bar of every page: how many, and how bad; all of them in the list that opens below. */
 
-import { AlertList, PulseboardProvider, useAlerts } from '@pulseboard/react';
+import { type AlertItem, AlertList, PulseboardProvider, useAlerts } from '@pulseboard/react';
+import { useEffect, useRef, useState } from 'react';
 import { client } from '../shared/live';
 import { Popover } from '../shared/popover';
 import { BellIcon } from '../shared/rareIcons';
@@ -18,11 +19,22 @@ export function Bell() {
 
 function BellButton() {
   const { alerts, firing, error, live } = useAlerts();
+  const before = useRef<readonly AlertItem[] | null>(null);
+  const [said, say] = useState('');
+  // biome-ignore lint/correctness/useExhaustiveDependencies: it is said when alerts change, in the words of that moment
+  useEffect(() => {
+    const known = before.current;
+    // What is known from an earlier visit, and what fires when the page opens, is no news.
+    if (alerts !== null && live.asOf_ms === null) {
+      before.current = alerts;
+      say(known === null ? '' : newsOf(known, alerts));
+    }
+  }, [alerts]);
   if (error !== null && alerts === null) {
     // Whoever may not follow alerts is not told of them.
     return null;
   }
-  const fires = alerts?.filter(({ endedAt_ms }) => endedAt_ms === null) ?? [];
+  const fires = alerts?.filter(isFiring) ?? [];
   const worst = ['critical', 'warning'].find((each) => fires.some(({ severity }) => severity === each)) ?? 'info';
   const says = firing === 0 ? 'none firing' : `${firing} firing`;
   const label = alerts === null ? 'Alerts' : `Alerts: ${says}`;
@@ -38,7 +50,7 @@ function BellButton() {
             <BellIcon size={16} />
             {firing === 0 ? null : (
               <span className="bell-count" data-severity={worst}>
-                {Math.min(firing, SHOWN_MAX)}
+                {firing > SHOWN_MAX ? `${SHOWN_MAX}+` : firing}
               </span>
             )}
           </>
@@ -56,8 +68,23 @@ function BellButton() {
         )}
       </Popover>
       <span role="status" className="sr-only">
-        {firing === 0 ? '' : `${says}: ${fires.at(-1)?.message ?? ''}`}
+        {said}
       </span>
     </>
   );
+}
+
+function isFiring({ endedAt_ms }: AlertItem): boolean {
+  return endedAt_ms === null || endedAt_ms === undefined;
+}
+
+/** In words what began to fire, and when nothing fires any more. What was told last stands last. */
+function newsOf(before: readonly AlertItem[], now: readonly AlertItem[]): string {
+  const fired = new Set(before.filter(isFiring).map(({ id }) => id));
+  const begun = now.filter((alert) => isFiring(alert) && !fired.has(alert.id));
+  const firing = now.filter(isFiring).length;
+  if (begun.length > 0) {
+    return `${firing} ${firing === 1 ? 'alert fires' : 'alerts fire'}: ${begun.at(-1)?.message ?? ''}`;
+  }
+  return fired.size > 0 && firing === 0 ? 'no alert fires any more' : '';
 }

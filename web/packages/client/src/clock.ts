@@ -70,10 +70,6 @@ export class LatencyEstimate {
     const sorted = [...this.#samples].sort((a, b) => a - b);
     return sorted[sorted.length >> 1] ?? null;
   }
-
-  reset(): void {
-    this.#samples = [];
-  }
 }
 
 function keep<T>(list: T[], value: T, max: number): void {

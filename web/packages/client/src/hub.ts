@@ -29,7 +29,7 @@ interface Upstream {
   readonly readers: Set<Reader>;
   /** The state that late readers start from; null if there is one reader only, which keeps its own. */
   readonly replica: Subscription | null;
-  /** Where the only reader stands. */
+  /** Where the only reader stands; where there may be more, from where they all went on (alerts only; null for all that is known). */
   cursor: string | null;
   linkId: number;
 }
@@ -62,17 +62,21 @@ export class Hub {
           }),
         frame: (linkId, frame) =>
           this.#with(linkId, (upstream) => {
-            if (upstream.replica !== null && !upstream.replica.apply(frame)) {
+            if (upstream.replica === null) {
+              upstream.cursor = frame.cursor;
+            } else if (!upstream.replica.apply(frame)) {
               this.#askAgain(linkId, upstream);
               return;
             }
-            upstream.cursor = frame.cursor;
             toReaders(upstream, (id) => ({ t: 'frame', id, frame }));
           }),
         advanced: (linkId, cursor) =>
           this.#with(linkId, (upstream) => {
-            upstream.replica?.advance(cursor);
-            upstream.cursor = cursor;
+            if (upstream.replica === null) {
+              upstream.cursor = cursor;
+            } else {
+              upstream.replica.advance(cursor);
+            }
             toReaders(upstream, (id) => ({ t: 'advanced', id, cursor }));
           }),
         pong: (server_ms, sentAt_ms, receivedAt_ms) => toAll({ t: 'pong', server_ms, sentAt_ms, receivedAt_ms }),
@@ -156,33 +160,28 @@ export class Hub {
       return;
     }
     const reader: Reader = { tab, id };
-    const known = this.#joinable(options);
-    if (known !== null) {
+    const has = (kind: string) => options.channels.some((channel) => channel.startsWith(kind));
+    // Those who come from one leader to the next stand at one place, and go on from there.
+    const from = has('alerts') ? since : null;
+    const known = [...this.#upstreams.values()].find(
+      (each) => each.replica !== null && each.cursor === from && keyOf(each.options) === keyOf(options),
+    );
+    if (known !== undefined) {
       known.readers.add(reader);
       tab.follows.set(id, known);
       welcome(known, reader);
       return;
     }
-    const shares = canBeJoined(options) && (!tab.local || options.channels.includes('alerts'));
+    const shares = !has('stream:') && (!tab.local || has('alerts'));
     const upstream: Upstream = {
       options,
       readers: new Set([reader]),
       replica: shares ? new Subscription(options, NO_HOST) : null,
-      cursor: shares ? null : since,
+      cursor: shares ? from : since,
       linkId: 0,
     };
     tab.follows.set(id, upstream);
     this.#ask(upstream);
-  }
-
-  #joinable(options: SubscribeOptions): Upstream | null {
-    const key = keyOf(options);
-    for (const upstream of this.#upstreams.values()) {
-      if (upstream.replica !== null && keyOf(upstream.options) === key) {
-        return upstream;
-      }
-    }
-    return null;
   }
 
   #unsubscribe(tab: Tab, id: number): void {
@@ -207,7 +206,7 @@ export class Hub {
     upstream.linkId = this.#lastId;
     this.#upstreams.set(upstream.linkId, upstream);
     const { linkId, options } = upstream;
-    const cursor = () => (upstream.replica === null ? upstream.cursor : upstream.replica.cursor);
+    const cursor = () => upstream.replica?.cursor ?? upstream.cursor;
     this.#link.subscribe({ id: linkId, options, cursor });
   }
 
@@ -249,10 +248,6 @@ function welcome({ replica }: Upstream, { tab, id }: Reader): void {
   if (frame !== null) {
     tab.post({ t: 'frame', id, frame });
   }
-}
-
-function canBeJoined({ channels }: SubscribeOptions): boolean {
-  return !channels.some((channel) => channel.startsWith('stream:'));
 }
 
 function keyOf({ channels, max_hz, batch_ms, last, timezone }: SubscribeOptions): string {

@@ -104,7 +104,7 @@ export class Outbox {
     return new Promise((resolve, reject) => {
       if (!this.#makeRoom(body.length)) {
         this.#refused += 1;
-        reject(new RequestError('outbox_full', 'too much is waiting to be sent', {}, true));
+        reject(new RequestError('outbox_full', 'too much waits to be sent', {}, true));
         return;
       }
       this.#bytes += body.length;
@@ -128,7 +128,7 @@ export class Outbox {
   close(): void {
     this.#cancelRetry();
     for (const entry of this.#entries.splice(0)) {
-      entry.reject(new RequestError('closed', 'the client was closed before this was sent'));
+      entry.reject(new RequestError('closed', 'closed before this was sent'));
     }
     this.#bytes = 0;
   }

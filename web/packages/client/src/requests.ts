@@ -79,7 +79,7 @@ export class Requests {
     try {
       return await this.#credentials.token();
     } catch {
-      throw new RequestError('no_token', 'there is no token for this request', {}, true);
+      throw new RequestError('no_token', 'no token for this request', {}, true);
     }
   }
 

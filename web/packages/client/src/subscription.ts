@@ -9,7 +9,7 @@ import { type Channel, type ChannelFeed, createChannel } from './channel.js';
 import { Emitter } from './emitter.js';
 import type { Cancel } from './environment.js';
 import { MisfitError } from './keyed.js';
-import type { Change, ErrorBody, Frame } from './protocol.js';
+import { type Change, type ErrorBody, type Frame, isTailChannel } from './protocol.js';
 
 export interface SubscribeOptions {
   readonly channels: readonly string[];
@@ -183,7 +183,9 @@ export class Subscription {
     }
   }
 
-  #feed(name: string): ChannelFeed {
+  #feed(asked: string): ChannelFeed {
+    // Frames name a tail without how much of it was asked for.
+    const name = isTailChannel(asked) ? (asked.split('?')[0] as string) : asked;
     let feed = this.#feeds.get(name);
     if (feed === undefined) {
       feed = createChannel(name);

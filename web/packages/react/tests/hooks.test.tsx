@@ -338,11 +338,23 @@ describe('useAlerts', () => {
     server.append('alerts', [7e12, '1', 'ended', null, null, null, 9, null, 7e12]);
     await settle();
     expect(result.current.firing).toBe(1);
-    expect(result.current.alerts?.[0]).toMatchObject({ message: 'sold out', value: 9, since_ms: 5e9, endedAt_ms: 7e9 });
-    server.append('alerts', [8e12, '1', 'firing', null, null, null, 1, 8e12, null]);
+    const first = () => result.current.alerts?.find(({ id }) => id === '1');
+    expect(first()).toMatchObject({ message: 'sold out', value: 9, since_ms: 5e9, endedAt_ms: 7e9 });
+    server.append('alerts', [8e12, '1', 'firing', null, null, null, 1, null, null]);
     await settle();
-    expect(result.current.alerts?.[0]).toMatchObject({ message: 'sold out', since_ms: 8e9, endedAt_ms: null });
+    expect(first()).toMatchObject({ severity: 'critical', message: 'sold out', since_ms: 8e9, endedAt_ms: null });
     expect(result.current.firing).toBe(2);
+    // Told again, it goes on since it began.
+    server.append('alerts', [9e12, '1', 'firing', null, null, null, 3, null, null]);
+    await settle();
+    expect(first()).toMatchObject({ value: 3, since_ms: 8e9 });
+    // Another log: what was known of the old one fires no more.
+    server.newEpoch();
+    server.restart(100);
+    server.start();
+    server.append('alerts', [1e13, '3', 'firing', null, null, 'new', null, null, null]);
+    await settle(5_000);
+    expect(result.current.alerts?.map(({ id }) => id)).toEqual(['2', '1', '3']);
   });
 
   it('reads what the server keeps of what it is told', () => {

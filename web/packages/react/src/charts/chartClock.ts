@@ -30,7 +30,8 @@ export class ChartClock implements NowSource {
   constructor(client: ClockSource) {
     this.#client = client;
     this.#stop = client.onFrame(({ time_us }) => {
-      this.#frame_ms = time_us / 1_000;
+      // Held still, it stands where it stood: what else the page follows goes on.
+      this.#frame_ms = this.#paused ? this.#frame_ms : time_us / 1_000;
     });
   }
 

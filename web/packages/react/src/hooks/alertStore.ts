@@ -15,7 +15,7 @@ export interface Alerts {
   readonly firing: number;
   readonly error: string | null;
   readonly isConnected: boolean;
-  /** What `AlertList` wants to be told. */
+  /** What `AlertList` wants to be told; `asOf_ms` is null unless they are of an earlier visit. */
   readonly live: LiveProps;
 }
 
@@ -28,7 +28,7 @@ export const NO_ALERTS: Alerts = {
   firing: 0,
   error: null,
   isConnected: false,
-  live: { isConnected: false, isLoading: true, error: null },
+  live: { isConnected: false, isLoading: true, error: null, asOf_ms: null },
 };
 
 function text(cell: Cell | undefined): string | undefined {
@@ -43,34 +43,43 @@ function time_ms(cell: Cell | undefined): number | null {
 /** A firing out of a row with the columns of the stream `_alerts`; of other columns nothing is known. */
 export function alertOf(row: AlertRow, key: string): AlertItem {
   const severity = SEVERITIES.find((each) => each === row.severity) ?? 'warning';
-  const ended = row.status === 'ended' ? (row.ended ?? row.time) : row.ended;
+  const id = text(row.id) ?? key;
+  const ended_ms = time_ms(row.ended) ?? (row.status === 'ended' ? (time_ms(row.time) ?? 0) : null);
   return {
-    id: text(row.id) ?? key,
+    id,
     severity,
     type: text(row.rule) ?? text(row.type),
     metric: text(row.metric),
-    message: text(row.message) ?? text(row.rule) ?? key,
+    message: text(row.message) ?? text(row.rule) ?? id,
     value: numeric(row.value ?? null),
     threshold: numeric(row.threshold ?? null),
     unit: text(row.unit),
     since_ms: time_ms(row.since ?? row.time) ?? 0,
-    endedAt_ms: row.status === 'firing' ? null : time_ms(ended),
+    endedAt_ms: row.status === 'firing' ? null : ended_ms,
   };
 }
 
-/** Firings by id, oldest first, out of what was told of them in order. */
+/** Firings by id, out of what was told of them in order; what was told last of all stands last. */
 export function firings(columns: readonly Column[], rows: Iterable<readonly Cell[]>): readonly AlertItem[] {
   const known = new Map<string, AlertRow>();
   let number = 0;
   for (const cells of rows) {
     const told = Object.fromEntries(columns.map(({ name }, index) => [name, cells[index] ?? null]));
     const id = text(told.id) ?? String(number);
-    const news = Object.entries(told).filter(([, cell]) => cell !== null);
-    known.set(id, { ...known.get(id), ...Object.fromEntries(news) });
+    const before = known.get(id);
+    const news = Object.fromEntries(Object.entries(told).filter(([, cell]) => cell !== null));
+    // It fires since it was first told, unless it was said; what ended and fires again begins anew.
+    const goesOn = before !== undefined && !(before.status === 'ended' && news.status === 'firing');
+    const since = news.since ?? (goesOn ? before.since : news.time) ?? null;
+    known.delete(id);
+    known.set(id, { ...before, ...news, since });
     number += 1;
   }
   return [...known].map(([id, row]) => alertOf(row, id));
 }
+
+/** How many of the newest are asked for, as the server gives unless it is said. */
+const LAST = 100;
 
 /** For so long it follows the channel after the last who wanted it has gone. */
 const LINGER_MS = 10_000;
@@ -94,6 +103,9 @@ export class AlertStore {
   #leave: ReturnType<typeof setTimeout> | undefined;
   #end: () => void = () => {};
   #subscription: Subscription | null = null;
+  /** How many of the newest are asked for; another number is another subscription, which begins afresh. */
+  #last = LAST;
+  #asOf_ms: number | null = null;
   #alerts: readonly AlertItem[] | null = null;
   #result = NO_ALERTS;
 
@@ -128,7 +140,7 @@ export class AlertStore {
   }
 
   #begin(): () => void {
-    const subscription = this.#client.subscribe({ channels: [this.#channel] });
+    const subscription = this.#client.subscribe({ channels: [this.#channel], last: this.#last });
     this.#subscription = subscription;
     const stops = [
       this.#client.onConnection(() => this.#changed()),
@@ -154,7 +166,17 @@ export class AlertStore {
     switch (channel.kind) {
       case 'tail': {
         const { tail } = channel;
-        const takeTail = () => take(tail.columns, tail.rows);
+        const takeTail = () => {
+          if (tail.gaps.length > 0) {
+            // What ended in a gap would fire for ever: the newest are asked for again.
+            this.#last += 1;
+            this.#end();
+            this.#end = this.#begin();
+          } else {
+            this.#asOf_ms = channel.storedAt_ms;
+            take(tail.columns, tail.rows);
+          }
+        };
         takeTail();
         return channel.listen(takeTail);
       }
@@ -176,13 +198,16 @@ export class AlertStore {
     const refusals = this.#subscription?.errors;
     const error = (refusals?.get(this.#channel) ?? refusals?.get(''))?.message ?? null;
     const isConnected = this.#client.connection.status === 'open';
-    const alerts = this.#alerts;
+    // Whoever may not follow them is not shown what somebody else was.
+    const alerts = error === null ? this.#alerts : null;
+    const asOf_ms = this.#asOf_ms;
     const known = this.#result;
-    if (known.alerts === alerts && known.error === error && known.isConnected === isConnected) {
+    const isSame = known.alerts === alerts && known.error === error && known.isConnected === isConnected;
+    if (isSame && known.live.asOf_ms === asOf_ms) {
       return;
     }
     const firing = alerts?.filter(({ endedAt_ms }) => endedAt_ms === null).length ?? 0;
-    const live: LiveProps = { isConnected, isLoading: alerts === null && error === null, error };
+    const live: LiveProps = { isConnected, isLoading: alerts === null && error === null, error, asOf_ms };
     this.#result = { alerts, firing, error, isConnected, live };
     for (const listener of [...this.#listeners]) {
       listener();
