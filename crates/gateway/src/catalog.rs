@@ -185,7 +185,7 @@ impl Catalog {
                 let spec = QuerySpec { sql: system::newest_sql(), timezone, params: Params::new() };
                 Ok(self.view_channel(user, channel.to_string(), &spec)?.into())
             }
-            // Nothing may have fired yet: a tail of what is not there is empty.
+            // There from the start, though nothing may have fired yet.
             Channel::Alerts { .. } => {
                 let source = ChannelSource::Tail(alerts::stream());
                 Ok(ChannelSpec { name: ALERTS.into(), definition_hash: 0, source, keep: None }.into())

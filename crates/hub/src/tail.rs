@@ -252,11 +252,7 @@ impl Tail {
 
     fn read(&self, wanted: Wanted, upto: LogOffset, log: &dyn TailLog, bytes_max: usize) -> Past {
         loop {
-            let Some(schema) = log.schema(&self.stream) else {
-                // Nobody ever wrote to it.
-                let none = StreamSchema { version: SchemaVersion(0), ..StreamSchema::empty() };
-                return Past::Rows(Arc::new(none), Bytes::new(), 0);
-            };
+            let Some(schema) = log.schema(&self.stream) else { return Past::Unreadable };
             let batches: TailBatches = match wanted {
                 Wanted::After(after) => log.scan(&self.stream, after, upto),
                 Wanted::Last(n) => match log.last_rows(&self.stream, n as usize, upto) {

@@ -157,6 +157,15 @@ export class AlertStore {
     };
   }
 
+  /** Asks for the newest anew, without what is held. */
+  #again(subscription: Subscription): void {
+    if (this.#subscription === subscription) {
+      this.#last += 1;
+      this.#end();
+      this.#end = this.#begin();
+    }
+  }
+
   #listen(subscription: Subscription): () => void {
     const channel = subscription.channel(this.#channel);
     const take = (columns: readonly Column[], rows: Iterable<readonly Cell[]>) => {
@@ -168,10 +177,8 @@ export class AlertStore {
         const { tail } = channel;
         const takeTail = () => {
           if (tail.gaps.length > 0) {
-            // What ended in a gap would fire for ever: the newest are asked for again.
-            this.#last += 1;
-            this.#end();
-            this.#end = this.#begin();
+            // What ended in a gap would fire for ever. A moment later, because it may be found while this begins.
+            queueMicrotask(() => this.#again(subscription));
           } else {
             this.#asOf_ms = channel.storedAt_ms;
             take(tail.columns, tail.rows);
