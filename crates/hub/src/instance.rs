@@ -305,11 +305,6 @@ impl Instance {
         (ViewPart::Members(members, changes), Some(mark))
     }
 
-    /// The oldest mark from which the ring is complete.
-    pub(crate) fn floor(&self) -> Mark {
-        self.head.lock().floor
-    }
-
     /// Whether there was an answer, and with it columns, where a reader stands that knows the floor.
     pub(crate) fn had_columns(&self, knows: impl Fn(&Mark) -> bool) -> bool {
         let head = self.head.lock();
@@ -317,12 +312,14 @@ impl Instance {
         known.checked_sub(1).map_or(head.floor_answered, |index| !head.entries[index].columns.is_empty())
     }
 
-    /// The step of the last change that a reader at a position knows. `knows` says whether it knows a given one; the
-    /// reader must know the floor.
-    pub(crate) fn last_known_step(&self, knows: impl Fn(&Mark) -> bool) -> u64 {
+    /// As [`Tail::known_step`](crate::tail::Tail::known_step).
+    pub(crate) fn known_step(&self, knows: impl Fn(&Mark) -> bool) -> Option<u64> {
         let head = self.head.lock();
+        if !knows(&head.floor) {
+            return None;
+        }
         let known = head.entries.partition_point(|entry| knows(&entry.mark));
-        known.checked_sub(1).map_or(head.floor.step, |index| head.entries[index].mark.step)
+        Some(known.checked_sub(1).map_or(head.floor.step, |index| head.entries[index].mark.step))
     }
 }
 

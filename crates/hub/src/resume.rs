@@ -63,16 +63,16 @@ pub(crate) fn plan(set: &ChannelSet, since: Option<&Cursor>, now: &Mark, log: &A
                 Start::Reset(ResetReason::Restart)
             } else if other_schema {
                 Start::Reset(ResetReason::Changed)
-            } else if !knows(&instance.floor()) {
-                Start::Reset(ResetReason::Gap)
-            } else {
-                known = known.max(instance.last_known_step(knows));
+            } else if let Some(step) = instance.known_step(knows) {
+                known = known.max(step);
                 Start::Continue
+            } else {
+                Start::Reset(ResetReason::Gap)
             }
         }
         Feed::Tail(tail) => {
-            if !clock_ahead && knows(&tail.floor()) {
-                known = known.max(tail.last_known_step(knows));
+            if !clock_ahead && let Some(step) = tail.known_step(knows) {
+                known = known.max(step);
                 Start::Continue
             } else if log.is_dropped(&tail.stream, &cursor.position) {
                 Start::Reset(ResetReason::Gap)
@@ -87,4 +87,47 @@ pub(crate) fn plan(set: &ChannelSet, since: Option<&Cursor>, now: &Mark, log: &A
 
 fn all(set: &ChannelSet, start: Start) -> Plan {
     Plan { known: 0, starts: vec![start; set.members.len()] }
+}
+
+#[cfg(test)]
+mod tests {
+    use pulseboard_model::{
+        Epoch, InstanceChange, InstanceId, InstanceUpdate, Position, StreamName, TimeUs, ViewState,
+    };
+    use pulseboard_model::{Mode, Status};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::config::HubConfig;
+    use crate::instance::Instance;
+    use crate::tail::Tail;
+
+    fn mark(step: u64) -> Mark {
+        let clock = TimeUs(i64::try_from(step).expect("small"));
+        Mark { step, position: Position { epoch: Epoch(1), offset: LogOffset::START, clock }, round: 0, newest: None }
+    }
+
+    /// Whoever looked at the floor and asked afterwards what is known was told of steps that the reader never had.
+    #[test]
+    fn a_reader_whom_the_floor_has_passed_knows_nothing() {
+        let knows = |upto: u64| move |mark: &Mark| mark.step <= upto;
+        let tail = Tail::new(StreamName::new("s").expect("a name"), mark(1));
+        assert_eq!(tail.known_step(knows(1)), Some(1));
+        tail.lose(mark(5));
+        assert_eq!([tail.known_step(knows(1)), tail.known_step(knows(5))], [None, Some(5)]);
+
+        // Less than one change, so that none stays once it is folded, and enough to fold none before.
+        let config = HubConfig { ring_bytes_max: 200, ..HubConfig::default() };
+        let instance = Instance::new(InstanceId(1), mark(1));
+        let state = Some(ViewState::new(Status::Live, Mode::Maintained));
+        for step in 2..=5 {
+            let change =
+                InstanceChange { instance: InstanceId(1), update: InstanceUpdate::State, state: state.clone() };
+            instance.push(&change, mark(step), Instant::now(), &config);
+            instance.publish(step);
+        }
+        assert_eq!([1, 3, 5].map(|upto| instance.known_step(knows(upto))), [Some(1), Some(3), Some(5)]);
+        instance.maintain(5, Instant::now(), &config);
+        assert_eq!([1, 5].map(|upto| instance.known_step(knows(upto))), [None, Some(5)]);
+    }
 }

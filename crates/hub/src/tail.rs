@@ -145,11 +145,15 @@ impl Tail {
         self.head.lock().floor
     }
 
-    /// As of instances: the step of the last change that a reader knows, who knows the floor.
-    pub(crate) fn last_known_step(&self, knows: impl Fn(&Mark) -> bool) -> u64 {
+    /// The step of the last change that a reader knows; `None` if it does not know the floor. Asked at once: between two
+    /// questions the floor may pass the reader, which would then be told that it knows what it never had.
+    pub(crate) fn known_step(&self, knows: impl Fn(&Mark) -> bool) -> Option<u64> {
         let head = self.head.lock();
+        if !knows(&head.floor) {
+            return None;
+        }
         let known = head.entries.partition_point(|entry| knows(&entry.mark));
-        known.checked_sub(1).map_or(head.floor.step, |index| head.entries[index].mark.step)
+        Some(known.checked_sub(1).map_or(head.floor.step, |index| head.entries[index].mark.step))
     }
 
     /// What a reader that stands at step `from` needs to come to `to`, and when this last changed up to there.
