@@ -8,7 +8,8 @@ import uPlot from 'uplot';
 import { formatClock, formatDateTime, unitText } from '../format/format.js';
 import { type NowSource, WALL_CLOCK } from './chartClock.js';
 import { crosshair } from './crosshair.js';
-import { drawDense, isDense } from './dense.js';
+import type { DensePicture } from './dense.js';
+import { columnPx, densePicture, isDense } from './density.js';
 import { drawNoMore } from './drawQueue.js';
 import { changed, type Glider, glide } from './glide.js';
 import { drawLiveEnd, drawThresholds } from './marks.js';
@@ -79,6 +80,7 @@ export class LineChart {
   /** As they are drawn: those of a stack stand on each other. */
   #drawn: Columns = [[]];
   #hidden: ReadonlySet<string> = new Set();
+  #dense: DensePicture | null = null;
   /** The crosshair was moved by another chart, which needs not be told. */
   #followed = false;
   #glider: Glider = { step_ms: Number.POSITIVE_INFINITY, draw: () => this.draw() };
@@ -208,8 +210,7 @@ export class LineChart {
           : this.#names.slice(1).map((_, below) => ({ series: [below + 2, below + 1] })),
       hooks: {
         drawAxes: [(plot) => drawThresholds(plot, this.#options.thresholds ?? {})],
-        drawSeries: [(plot, at) => this.#drawDense(plot, at)],
-        draw: [(plot) => this.#drawLiveEnds(plot)],
+        draw: [(plot) => this.#drawDense(plot), (plot) => this.#drawLiveEnds(plot)],
         setCursor: [(plot) => this.#hover(plot)],
         setSelect: [(plot) => this.#zoom(plot)],
       },
@@ -245,7 +246,7 @@ export class LineChart {
       points: { show: false },
       spanGaps: false,
       gaps: (plot, at, _from, _to, holes) => this.#gaps(plot, at, holes),
-      // Too many points for a path: these are drawn when it is the series' turn.
+      // Too many points for a path: these are drawn behind all series.
       paths: (plot, at, from, to) =>
         this.#isDense(plot, from, to) || LINES === null ? null : LINES(plot, at, from, to),
     };
@@ -270,23 +271,28 @@ export class LineChart {
     return this.#options.style === undefined && isDense(plot, from, to, LINE_PX * devicePixelRatio);
   }
 
-  #drawDense(plot: uPlot, at: number): void {
-    const { idxs } = plot.series[0] ?? {};
-    const [from, to] = idxs ?? [0, -1];
-    const values = this.#columns[at];
-    const index = at - 1;
-    if (at === 0 || values === undefined || !this.#isDense(plot, from, to) || plot.series[at]?.show !== true) {
+  /** All lines at once: they have the same times, and are dense together. */
+  #drawDense(plot: uPlot): void {
+    const [from, to] = plot.series[0]?.idxs ?? [0, -1];
+    if (!this.#isDense(plot, from, to)) {
+      this.#dense = null;
       return;
     }
-    const [times] = this.#columns;
-    const lines = values as readonly (number | null)[];
-    const isFilled = this.#options.area || this.#names.length === 1;
-    drawDense(plot, times, lines, [from, to], {
-      stroke: this.#stroke(index),
-      fill: isFilled && this.#names[index] !== this.#options.comparison ? alpha(this.#color(index), 0.12) : null,
-      line_px: LINE_PX * devicePixelRatio,
-      longest_ms: longestStep(times, lines, this.#span_ms),
+    const [times, ...series] = this.#columns;
+    const lines = series.flatMap((values, index) => {
+      const name = this.#names[index] ?? '';
+      const isFilled = (this.#options.area || series.length === 1) && name !== this.#options.comparison;
+      const line = {
+        values,
+        stroke: this.#stroke(index),
+        fill: isFilled ? alpha(this.#color(index), 0.12) : null,
+        longest_ms: longestStep(times, values, this.#span_ms),
+      };
+      return this.#hidden.has(name) ? [] : [line];
     });
+    this.#dense ??= densePicture(() => changed(this.#glider));
+    const line_px = LINE_PX * devicePixelRatio;
+    this.#dense?.draw(plot, times, lines, [from, to], { line_px, column_px: columnPx(line_px) });
   }
 
   /** A line does not run on over an outage as if there had been values. */
