@@ -74,6 +74,50 @@ export const boardTests = {
     await close();
   },
 
+  async 'what a board shows is asked for once, before the page is drawn, and a slow server is not waited for'({
+    browser,
+    server,
+  }) {
+    await sales(server);
+    const { page, problems, close } = await openPage(browser, server, '#/streams');
+    const followed = [];
+    page.on('websocket', (socket) => {
+      socket.on('framesent', ({ payload }) => {
+        const { type, channels = [] } = JSON.parse(payload);
+        followed.push(...(type === 'subscribe' ? channels : []));
+      });
+    });
+    let release = null;
+    const released = new Promise((resolve) => {
+      release = resolve;
+    });
+    await page.route('**/api/v1/boards/sales', async (route) => {
+      await released;
+      await route.continue();
+    });
+    const visit = async () => {
+      await page.goto('about:blank');
+      await page.goto(`${server.url}/${BOARD}`);
+    };
+    await visit();
+    await within(SOON_MS, 'the outline of a board', () => page.locator('.board[aria-hidden]').isVisible());
+    release();
+    await within(SOON_MS, 'orders', async () => /\d/.test((await stat(page, 'Orders').textContent()) ?? ''));
+    for (const context of ['kept from the last visit', 'never seen']) {
+      if (context === 'never seen') {
+        await page.evaluate(() => localStorage.clear());
+      }
+      followed.length = 0;
+      await visit();
+      await within(SOON_MS, 'orders', async () => /\d/.test((await stat(page, 'Orders').textContent()) ?? ''));
+      await within(SOON_MS, 'a chart', () => page.locator('.board .uplot').first().isVisible());
+      assert.ok(followed.length > 2, `${context}: ${followed}`);
+      assert.deepEqual(followed, [...new Set(followed)], `${context}: nothing is followed twice`);
+    }
+    assert.deepEqual(problems, []);
+    await close();
+  },
+
   async 'a link shows a colleague the same picture'({ browser, server }) {
     const { now_ms } = await sales(server);
     const { page, close } = await openPage(browser, server, BOARD);

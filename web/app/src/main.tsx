@@ -4,12 +4,12 @@ import { StrictMode, Suspense, useCallback, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import '@pulseboard/react/styles.css';
 import './app.css';
-import { BoardPage, SharePage } from './board';
+import { BoardPage, beginBoard, SharePage } from './board';
 import { Boundary } from './shared/boundary';
 import { later } from './shared/later';
 import { watchShare } from './shared/pass';
 import { applySettings } from './shared/settings';
-import { Door, NO_QUERY, Rail, type Route, TopBar, useRoute, useShortcuts } from './shell';
+import { Door, NO_QUERY, parseRoute, Rail, type Route, TopBar, useRoute, useShortcuts } from './shell';
 
 // What a visit may never open is only fetched when it does.
 const HomePage = later(async () => (await import('./home')).HomePage);
@@ -84,15 +84,27 @@ addEventListener('pointerover', ({ target }) => {
     loadEditor().catch(() => {});
   }
 });
-const root = document.getElementById('root');
-if (root !== null) {
-  createRoot(root).render(
-    <StrictMode>
-      <Boundary>
-        <Door>
-          <App />
-        </Door>
-      </Boundary>
-    </StrictMode>,
-  );
+function draw(): void {
+  const root = document.getElementById('root');
+  if (root !== null) {
+    createRoot(root).render(
+      <StrictMode>
+        <Boundary>
+          <Door>
+            <App />
+          </Door>
+        </Boundary>
+      </StrictMode>,
+    );
+  }
+}
+
+/** A server that is slower than this is not waited for: what it says comes into a page that stands already. */
+const EARLY_MS = 200;
+const opened = parseRoute(location.hash);
+if (opened.page === 'board') {
+  const late = new Promise((over) => setTimeout(over, EARLY_MS));
+  void Promise.race([beginBoard(opened.board, opened.query ?? NO_QUERY), late]).then(draw, draw);
+} else {
+  draw();
 }

@@ -1,4 +1,5 @@
 export { BoardPage } from './boardPage';
+export { beginBoard } from './early';
 export { staleAfter_ms } from './freshness';
 export { type GridHandles, type GridPlace, PanelGrid } from './grid';
 export { type Notice, notice, parseSpan } from './notice';
@@ -6,5 +7,4 @@ export { LivePanel, PanelFrame } from './panel';
 export { BODIES, type PanelBodyProps, type PanelSpan } from './panelBody';
 export { SharePage } from './sharePage';
 export { ALL_NEW, AskedSource, PanelFeed, type PanelSource } from './source';
-export { BoardThumbnail } from './thumbnail';
 export { useBoard, useBoards } from './useBoard';

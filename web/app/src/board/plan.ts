@@ -68,6 +68,16 @@ function pointsOf({ w }: Panel): number {
   return w >= 8 ? 480 : w >= 4 ? 300 : 150;
 }
 
+/** What all panels of a board follow and ask for, by panel. */
+export function planBoard(board: Board, chosen: Chosen): ReadonlyMap<string, PanelPlan | null> {
+  return new Map(board.panels.map((panel) => [panel.id, planPanel(panel, chosen)]));
+}
+
+export function channelsOf(plans: ReadonlyMap<string, PanelPlan | null>): readonly string[] {
+  const all = [...plans.values()].flatMap((plan) => plan?.channel ?? []);
+  return [...new Set(all)];
+}
+
 export function planPanel(panel: Panel, chosen: Chosen): PanelPlan | null {
   if (panel.type === 'text') {
     return null;

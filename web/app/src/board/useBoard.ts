@@ -19,16 +19,17 @@ export interface BoardAnswer {
 /** What was asked for a moment ago need not be asked again when the connection opens; before that the server may have been another. */
 const FRESH_MS = 1_000;
 
-/** Asks at once, and whenever the connection opens. */
-function askOnOpen(ask: () => Promise<void>): () => void {
-  let asked_ms = performance.now();
-  void ask();
-  return client.onConnection(({ status }) => {
-    if (status === 'open' && performance.now() - asked_ms > FRESH_MS) {
+/** Asks at once, unless it was asked a moment ago, and whenever the connection opens. */
+function askOnOpen(ask: () => Promise<void>, early_ms = Number.NEGATIVE_INFINITY): () => void {
+  let asked_ms = early_ms;
+  const askUnlessFresh = () => {
+    if (performance.now() - asked_ms > FRESH_MS) {
       asked_ms = performance.now();
       void ask();
     }
-  });
+  };
+  askUnlessFresh();
+  return client.onConnection(({ status }) => status === 'open' && askUnlessFresh());
 }
 
 /** Which boards there are; null until that is known. */
@@ -86,13 +87,30 @@ const kept = {
   },
 };
 
+/** Which board was asked for before there was a page, and when. */
+let early = { name: '', asked_ms: 0 };
+
+/** A board before its page is made: as it was at the last visit, or asked for. */
+export async function askEarly(name: string): Promise<Board> {
+  const known = kept.read(name);
+  if (known !== null) {
+    return known;
+  }
+  const asked_ms = performance.now();
+  const board = await api.board(name);
+  kept.write(name, board);
+  early = { name, asked_ms };
+  return board;
+}
+
 export function useBoard(name: string): BoardAnswer {
   const [answer, setAnswer] = useState<BoardAnswer>(() => ({ board: kept.read(name), problem: null }));
   useEffect(() => {
     let over = false;
-    let confirmed = false;
     let retry: ReturnType<typeof setTimeout> | undefined;
     const known = kept.read(name);
+    const asked_ms = early.name === name && known !== null ? early.asked_ms : undefined;
+    let confirmed = asked_ms !== undefined;
     // What is shown. React keeps each update that changes nothing until something does: on a wall, that is for ever.
     let shown = known === null ? null : JSON.stringify(known);
     if (known !== null) {
@@ -124,7 +142,7 @@ export function useBoard(name: string): BoardAnswer {
         retry = setTimeout(load, RETRY_MS);
       }
     };
-    const stop = askOnOpen(load);
+    const stop = askOnOpen(load, asked_ms);
     const looks = setInterval(() => {
       if (document.visibilityState === 'visible' && client.connection.status === 'open') {
         void load();

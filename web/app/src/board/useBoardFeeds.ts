@@ -6,11 +6,11 @@
 import { RequestError, type Subscription, type ViewState } from '@pulseboard/client';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { ApiError, api, type Board, type SourceInfo } from '../shared/api';
-import { client, useSubscription } from '../shared/live';
+import { client, subscribeEarly, useSubscription } from '../shared/live';
 import { isShare } from '../shared/pass';
 import type { BoardQuery } from '../shell';
 import { resolve, type Span, toServer } from '../time';
-import { type Ask, type Chosen, type PanelPlan, planPanel, variablesOf } from './plan';
+import { type Ask, type Chosen, channelsOf, type PanelPlan, planBoard, variablesOf } from './plan';
 import { AskedSource, PanelFeed } from './source';
 
 /** How often a relative span that does not move by itself, like `now/d`, is resolved anew. */
@@ -37,15 +37,11 @@ export function useBoardFeeds(board: Board, query: BoardQuery, zone: string | un
   const plans = useMemo(() => {
     const variables = variablesOf(board, query.variables);
     const chosen: Chosen = { range, span, zone: query.zone, variables, viewSql };
-    return new Map(known ? board.panels.map((panel) => [panel.id, planPanel(panel, chosen)]) : []);
+    return known ? planBoard(board, chosen) : NO_PLANS;
   }, [board, range?.from, range?.to, spanKey, query.zone, variablesKey, viewSql, known]);
 
-  const channels = useMemo(() => {
-    const all = [...plans.values()].flatMap((plan) => plan?.channel ?? []);
-    return [...new Set(all)];
-  }, [plans]);
-  const timezone = query.zone === null ? {} : { timezone: query.zone };
-  const subscription = useSubscription(channels, timezone);
+  const channels = useMemo(() => channelsOf(plans), [plans]);
+  const subscription = useSubscription(channels, zoneOf(query));
 
   const feeds = useRef(new Map<string, PanelFeed>());
   const feed = useMemo(
@@ -77,6 +73,25 @@ export function useBoardFeeds(board: Board, query: BoardQuery, zone: string | un
   }, [subscription, channels, plans, feed, query.zone]);
   const badRange = range !== null && span === null;
   return { subscription, span, badRange, plans, viewSql, sources, feed };
+}
+
+/** The views' own zone unless one is chosen. */
+function zoneOf({ zone }: BoardQuery): { readonly timezone?: string } {
+  return zone === null ? {} : { timezone: zone };
+}
+
+/** Follows what a board that the page opens on will follow, if that is known without asking. Resolves when it is there. */
+export async function followEarly(board: Board, query: BoardQuery): Promise<void> {
+  if (query.range === null && !showsNamed(board)) {
+    const variables = variablesOf(board, query.variables);
+    const plans = planBoard(board, { range: null, span: null, zone: query.zone, variables, viewSql: NO_VIEWS });
+    await subscribeEarly(channelsOf(plans), zoneOf(query));
+  }
+}
+
+/** Readers of a link are told which parameters a query takes, and nothing of the query. */
+function showsNamed(board: Board): boolean {
+  return !isShare && board.panels.some(({ view }) => typeof view === 'string');
 }
 
 /** A subscription is made after what it is for was rendered: until then the one before is still there. */
@@ -129,8 +144,7 @@ function askAgain(again: () => Promise<void>, signal: AbortSignal): void {
 
 /** The SQL of named views, where a panel shows one, and how often sources beat. */
 function useCatalogue(board: Board) {
-  // Readers of a link are told which parameters a query takes, and nothing of the query.
-  const named = !isShare && board.panels.some(({ view }) => typeof view === 'string');
+  const named = showsNamed(board);
   const [viewSql, setViewSql] = useState<ReadonlyMap<string, string> | null>(null);
   const [sources, setSources] = useState<readonly SourceInfo[]>([]);
   useEffect(() => {
@@ -156,6 +170,7 @@ function useCatalogue(board: Board) {
 }
 
 const NO_VIEWS: ReadonlyMap<string, string> = new Map();
+const NO_PLANS: BoardFeeds['plans'] = new Map();
 
 function useSpan({ range }: BoardQuery, zone: string | undefined): Span | null {
   const [beat, setBeat] = useState(0);

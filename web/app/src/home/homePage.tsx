@@ -1,7 +1,9 @@
 /** The first page: the boards there are, alive; the streams that feed them; how the server is; and how to send data. */
 
 import { formatAge, formatDuration, unitText } from '@pulseboard/react/format';
-import { BoardThumbnail, useBoards } from '../board';
+import { useBoards } from '../board';
+// Not by the index, which is part of every first page.
+import { BoardThumbnail } from '../board/thumbnail';
 import type { BoardName } from '../shared/api';
 import { client, useBeat } from '../shared/live';
 import { PlusIcon } from '../shared/rareIcons';

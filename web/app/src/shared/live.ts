@@ -46,8 +46,46 @@ export function savingHz(): number | null {
 
 /** What a subscription may be asked for besides its channels. */
 interface FollowOptions {
-  readonly last?: number;
-  readonly timezone?: string;
+  readonly last?: number | undefined;
+  readonly timezone?: string | undefined;
+}
+
+function follow(channels: readonly string[], { last, timezone }: FollowOptions, max_hz: number | null): Subscription {
+  return client.subscribe({
+    channels,
+    ...(last === undefined ? {} : { last }),
+    ...(timezone === undefined ? {} : { timezone }),
+    ...(max_hz === null ? {} : { max_hz }),
+  });
+}
+
+/** What is followed before the page is drawn, until somebody who follows the same takes it. */
+let early: Subscription | null = null;
+const EARLY_MS = 5_000;
+
+/** Follows channels for whoever asks for just them next. Resolves with their first frame. */
+export function subscribeEarly(channels: readonly string[], options: FollowOptions): Promise<void> {
+  const made = follow(channels, options, savingHz());
+  early = made;
+  setTimeout(() => early === made && takeEarly()?.close(), EARLY_MS);
+  return new Promise((resolve) => {
+    const stop = client.onFrame(() => {
+      stop();
+      resolve();
+    });
+  });
+}
+
+function takeEarly(): Subscription | null {
+  const taken = early;
+  early = null;
+  return taken;
+}
+
+/** Whether what was followed early is this. */
+function isEarly(key: string, { last, timezone }: FollowOptions): boolean {
+  const options = early?.options;
+  return options?.channels.join('\n') === key && options.timezone === timezone && options.last === last;
 }
 
 /** Follows channels while the component is mounted. Channels are compared by their text. */
@@ -56,19 +94,15 @@ export function useSubscription(
   { last, timezone }: FollowOptions = {},
 ): Subscription | null {
   const key = channels.join('\n');
-  const [subscription, setSubscription] = useState<Subscription | null>(null);
+  const [subscription, setSubscription] = useState(() => (isEarly(key, { last, timezone }) ? early : null));
   const max_hz = savingHz();
   useEffect(() => {
     if (key === '') {
       setSubscription(null);
       return;
     }
-    const made = client.subscribe({
-      channels: key.split('\n'),
-      ...(last === undefined ? {} : { last }),
-      ...(timezone === undefined ? {} : { timezone }),
-      ...(max_hz === null ? {} : { max_hz }),
-    });
+    const options = { last, timezone };
+    const made = (isEarly(key, options) ? takeEarly() : null) ?? follow(key.split('\n'), options, max_hz);
     setSubscription(made);
     return () => made.close();
   }, [key, last, timezone, max_hz]);
