@@ -1,7 +1,16 @@
 // @vitest-environment happy-dom
 import { cleanup, render, screen } from '@testing-library/react';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { BarList, FlashingValue, Gauge, MetricCard, PercentageBar, PriceTicker } from '../src/index.js';
+import {
+  AlertList,
+  alertOf,
+  BarList,
+  FlashingValue,
+  Gauge,
+  MetricCard,
+  PercentageBar,
+  PriceTicker,
+} from '../src/index.js';
 
 afterEach(cleanup);
 
@@ -33,6 +42,19 @@ describe('zero, unknown and broken never look alike', () => {
     expect(container.querySelector('.pb-gauge-fill')).toBeNull();
     rerender(<Gauge label="CPU" value={null} error="no answer" />);
     expect(screen.getByRole('img').getAttribute('aria-label')).toBe('CPU: error: no answer');
+  });
+
+  it('in a list of alerts: since when, and when it ended, is only said where it is known', () => {
+    const minute_us = 60_000_000;
+    const now_us = Date.now() * 1_000;
+    const rows = [
+      { id: 'a', message: 'known', since: now_us - 5 * minute_us },
+      { id: 'b', message: 'unknown' },
+      { id: 'c', message: 'over', status: 'ended' },
+    ];
+    const { container } = render(<AlertList alerts={rows.map((row) => alertOf(row, row.id))} />);
+    const details = [...container.querySelectorAll('.pb-alert-detail')].map(({ textContent }) => textContent);
+    expect(details).toEqual(['warning · for\u00a05\u00a0min', 'warning', 'warning · ended']);
   });
 
   it('in a percentage bar', () => {

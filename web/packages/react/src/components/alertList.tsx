@@ -20,9 +20,9 @@ export interface AlertItem {
   readonly value?: number | null | undefined;
   readonly threshold?: number | null | undefined;
   readonly unit?: string | undefined;
-  /** When it began to fire, wall-clock ms. */
-  readonly since_ms: number;
-  /** When it ended; null while it fires. */
+  /** When it began to fire, wall-clock ms; null if that is not known. */
+  readonly since_ms: number | null;
+  /** When it ended; null while it fires, NaN if it ended nobody knows when. */
   readonly endedAt_ms?: number | null | undefined;
 }
 
@@ -46,8 +46,13 @@ const ICONS = { info: InfoIcon, warning: WarningIcon, critical: CriticalIcon };
 export function sortAlerts(alerts: readonly AlertItem[]): readonly AlertItem[] {
   const ended = (alert: AlertItem) => (fires(alert) ? 0 : 1);
   return [...alerts].sort(
-    (a, b) => ended(a) - ended(b) || (fires(a) ? RANK[a.severity] - RANK[b.severity] : 0) || b.since_ms - a.since_ms,
+    (a, b) => ended(a) - ended(b) || (fires(a) ? RANK[a.severity] - RANK[b.severity] : 0) || began(b) - began(a),
   );
+}
+
+/** One that fires since nobody knows when is the oldest. */
+function began({ since_ms }: AlertItem): number {
+  return since_ms ?? 0;
 }
 
 function fires({ endedAt_ms }: AlertItem): boolean {
@@ -82,6 +87,17 @@ export function AlertList(props: AlertListProps) {
   );
 }
 
+function firingFor({ since_ms }: AlertItem, now_ms: number | null): string | null {
+  if (now_ms === null || since_ms === null) {
+    return null;
+  }
+  return `for ${formatAge(now_ms - since_ms).replace('now', 'a moment')}`.replaceAll(' ', '\u00a0');
+}
+
+function endedAt({ endedAt_ms }: AlertItem, timezone: string | undefined): string {
+  return endedAt_ms == null || Number.isNaN(endedAt_ms) ? 'ended' : `ended ${formatClock(endedAt_ms, timezone)}`;
+}
+
 function Alert({ alert, list }: { readonly alert: AlertItem; readonly list: AlertListProps }) {
   const locale = useLocale();
   const { timezone } = useScope();
@@ -96,11 +112,7 @@ function Alert({ alert, list }: { readonly alert: AlertItem; readonly list: Aler
       ? null
       : `limit ${unitText(alert.threshold, alert.unit ?? '', undefined, undefined, locale)}`,
   ];
-  const when = isFiring
-    ? now_ms === null
-      ? null
-      : `for ${formatAge(now_ms - alert.since_ms).replace('now', 'a moment')}`.replaceAll(' ', '\u00a0')
-    : `ended ${formatClock(alert.endedAt_ms ?? 0, timezone)}`;
+  const when = isFiring ? firingFor(alert, now_ms) : endedAt(alert, timezone);
   const body: ReactNode = (
     <>
       <Icon size={15} />

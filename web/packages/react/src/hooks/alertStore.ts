@@ -44,7 +44,7 @@ function time_ms(cell: Cell | undefined): number | null {
 export function alertOf(row: AlertRow, key: string): AlertItem {
   const severity = SEVERITIES.find((each) => each === row.severity) ?? 'warning';
   const id = text(row.id) ?? key;
-  const ended_ms = time_ms(row.ended) ?? (row.status === 'ended' ? (time_ms(row.time) ?? 0) : null);
+  const ended_ms = time_ms(row.ended) ?? (row.status === 'ended' ? (time_ms(row.time) ?? Number.NaN) : null);
   return {
     id,
     severity,
@@ -54,7 +54,7 @@ export function alertOf(row: AlertRow, key: string): AlertItem {
     value: numeric(row.value ?? null),
     threshold: numeric(row.threshold ?? null),
     unit: text(row.unit),
-    since_ms: time_ms(row.since ?? row.time) ?? 0,
+    since_ms: time_ms(row.since ?? row.time),
     endedAt_ms: row.status === 'firing' ? null : ended_ms,
   };
 }
