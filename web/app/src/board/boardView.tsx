@@ -87,7 +87,7 @@ export function BoardView({ id, board, boards, query, fixed }: BoardViewProps) {
         title={board.title}
         context={context}
         zone={zone}
-        play={{ mode, setPaused, goLive, end_ms: past ? span.to_ms : null }}
+        play={{ mode, setPaused, goLive, end_ms: past ? span.to_ms : null, subscription }}
       >
         <BoardChoice id={id} boards={boards} />
         <TimePicker

@@ -85,7 +85,10 @@ export async function followEarly(board: Board, query: BoardQuery): Promise<void
   if (query.range === null && !showsNamed(board)) {
     const variables = variablesOf(board, query.variables);
     const plans = planBoard(board, { range: null, span: null, zone: query.zone, variables, viewSql: NO_VIEWS });
-    await subscribeEarly(channelsOf(plans), zoneOf(query));
+    const channels = channelsOf(plans);
+    if (channels.length > 0) {
+      await subscribeEarly(channels, zoneOf(query));
+    }
   }
 }
 

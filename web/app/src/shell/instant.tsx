@@ -1,5 +1,6 @@
 /** The instant that the board shows, to the millisecond, written once per frame; and the switch between live, still and past. */
 
+import type { Subscription } from '@pulseboard/client';
 import { formatDateTime, formatInstant } from '@pulseboard/react/format';
 import { useEffect, useMemo, useRef } from 'react';
 import { PauseIcon, PlayIcon } from '../shared/icons';
@@ -14,15 +15,16 @@ export interface Play {
   readonly goLive: () => void;
   /** The end of the span that is over. */
   readonly end_ms: number | null;
+  /** What the board follows: it stands where that stands. */
+  readonly subscription: Subscription | null;
 }
 
 interface InstantProps {
   readonly zone: string | undefined;
-  readonly mode: Play['mode'];
-  readonly end_ms: number | null;
+  readonly play: Play;
 }
 
-export function Instant({ zone, mode, end_ms }: InstantProps) {
+export function Instant({ zone, play: { end_ms, subscription } }: InstantProps) {
   const text = useRef<HTMLTimeElement>(null);
   useEffect(() => {
     const write = (shown: string, title: string) => {
@@ -35,14 +37,16 @@ export function Instant({ zone, mode, end_ms }: InstantProps) {
       write(formatDateTime(end_ms, zone), 'The end of the span shown');
       return;
     }
-    if (mode === 'paused') {
-      // What else the page follows goes on; the board stands still.
-      return;
-    }
-    return client.onFrame(({ time_us, position }) => {
-      write(formatInstant(time_us / 1_000, zone), `The instant shown; log position ${position}`);
-    });
-  }, [zone, mode, end_ms]);
+    const show = () => {
+      // What else the page follows is somewhere else.
+      const { time_us, position } = subscription ?? { time_us: null };
+      if (time_us !== null) {
+        write(formatInstant(time_us / 1_000, zone), `The instant shown; log position ${position}`);
+      }
+    };
+    show();
+    return client.onFrame(show);
+  }, [zone, end_ms, subscription]);
   return <time ref={text} className="instant" />;
 }
 

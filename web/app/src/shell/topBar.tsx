@@ -31,7 +31,7 @@ export function TopBar({ title, context, zone, play, children }: TopBarProps) {
         )}
         {play === undefined ? null : (
           <>
-            <Instant zone={zone} mode={play.mode} end_ms={play.end_ms} />
+            <Instant zone={zone} play={play} />
             <PlayButton {...play} />
           </>
         )}
