@@ -13,6 +13,7 @@ pub(crate) mod errors;
 mod event_time;
 mod expressions;
 mod extremes;
+mod floats;
 mod functions;
 mod hop;
 mod lists;

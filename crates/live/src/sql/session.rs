@@ -15,7 +15,7 @@ use datafusion::optimizer::Optimizer;
 use datafusion::prelude::SessionConfig;
 
 use super::clock::{ClockCell, clock_functions};
-use super::{ago, buckets, extremes, lists, local, sessions};
+use super::{ago, buckets, extremes, floats, lists, local, sessions};
 
 /// Rows per batch, live and in batch.
 pub(crate) const BATCH_ROWS: usize = 8_192;
@@ -55,6 +55,7 @@ pub(crate) fn session(
         state.register_udf(function)?;
     }
     local::register(&mut state)?;
+    floats::register(&mut state)?;
     extremes::register(&mut state)?;
     ago::register(&mut state)?;
     sessions::register(&mut state)?;

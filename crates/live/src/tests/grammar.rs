@@ -52,6 +52,8 @@ fn filter() -> impl Strategy<Value = &'static str> {
         "price >= 10.50",
         "kind LIKE 'a%' OR n < 3",
         "value > 0",
+        "value > 0.3",
+        "value BETWEEN -0.5 AND price",
         "big % 2 = 0",
     ])
 }
@@ -90,6 +92,8 @@ pub(crate) const AGGREGATES: &[&str] = &[
     "count(*) FILTER (WHERE n > 2)",
     "sum(n) * 2 + count(*)",
     "sum(value) / count(*)",
+    "coalesce(sum(value), 0.0)",
+    "sum(CASE WHEN flag THEN value ELSE 0.5 END)",
     "round(avg(n), 3)",
     "median(n)",
     "median(price)",

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use pulseboard_model::limits::ViewLimits;
 use pulseboard_model::{Cell, Column, FieldType};
 
-use super::{Empty, answer, columns, plan, rows, spec, three_events};
-use crate::api::QueryErrorKind;
+use super::{Empty, START_US, answer, columns, plan, rows, spec, three_events};
+use crate::api::{History, QueryErrorKind};
 use crate::live_query::LiveQuery;
+use crate::tests::world::{Event, Wide, World};
 
 fn logins() -> Empty {
     Empty::default().with("logins", &[("user", FieldType::String), ("current_user", FieldType::Int)])
@@ -140,4 +141,44 @@ fn a_computed_column_without_a_name_is_called_as_it_is_written_live_and_in_batch
     assert_eq!(names("SELECT * FROM (SELECT kind, 1 AS one FROM events) x"), ["kind", "one"]);
     // What another column is called already is not given twice.
     assert_eq!(names("SELECT n + 1 AS \"2\", 2 FROM events"), ["2", "Int64(2)"]);
+}
+
+/// A column of floats: what a literal with a point says is a float beside them.
+#[test]
+fn floats_beside_decimals_are_compared_as_floats() {
+    let world = World::starting_at(START_US);
+    let values = [1e-18, 0.1, 24.5, 3.333_333_333_333_333_5, -3.333_333_333_333_333_5, 1e25];
+    let wide = |value: f64| Wide {
+        event: Event { time_us: 0, kind: Some("a"), n: Some(1), quarters: None, cents: Some(150), flag: None },
+        source_us: None,
+        value: Some(value),
+        big: None,
+    };
+    world.commit_wide(START_US, 0, &values.map(wide));
+    let history: Arc<dyn History> = world;
+    let counts = [
+        ("value > 0.0", 5),
+        ("0.0 < value", 5),
+        ("value = 3.3333333333333335", 1),
+        ("value = -3.3333333333333335", 1),
+        ("value BETWEEN 0.1 AND 99.5", 3),
+        ("value NOT BETWEEN 0.1 AND 99.5", 3),
+        ("value IN (24.5, 0.1, 7.0)", 2),
+        ("value < 1e3", 5),
+        ("value > price", 3),
+        ("CASE value WHEN 24.5 THEN true ELSE false END", 1),
+        ("nullif(value, 24.5) IS NULL", 1),
+        ("greatest(value, 30.5) > 30.5", 1),
+        // Decimals beside decimals stay exact.
+        ("price = 1.50", 6),
+    ];
+    for (condition, count) in counts {
+        let sql = format!("SELECT count(*) AS n FROM events WHERE {condition}");
+        let answer = answer(&spec(&sql), &history).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        assert_eq!(*answer.rows[0], [Cell::Int(count)], "{condition}");
+    }
+    let sql = "SELECT coalesce(sum(value) FILTER (WHERE value BETWEEN 20.5 AND 99.5), 0.0) AS a, coalesce(sum(value) FILTER (WHERE n > 9), 0.0) AS b, \
+               max(CASE WHEN value < 25.5 THEN value ELSE 0.0 END) AS c FROM events";
+    let answer = answer(&spec(sql), &history).expect("an answer");
+    assert_eq!(*answer.rows[0], [Cell::Float(24.5), Cell::Float(0.0), Cell::Float(24.5)]);
 }
