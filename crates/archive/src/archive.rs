@@ -132,7 +132,8 @@ impl Archive {
                 check_ours(&manifest, known.as_deref(), head)?;
                 joined_to(manifest, log.first_offset().to_u64())
             }
-            None if known.is_some() && head.offset.to_u64() > 0 => {
+            // While the log still has all of it, nothing was there that is gone: perhaps nothing was archived yet.
+            None if known.is_some() && log.first_offset().to_u64() > 1 => {
                 warn!(url = self.config.url, "the archive that was here is gone: a new one begins");
                 Manifest::empty(unique(), head.epoch.to_string())
             }

@@ -38,8 +38,15 @@ const WIDE = 7;
 
 export function PanelGrid({ panels, offline = false, handles, children }: PanelGridProps) {
   const ordered = useMemo(() => inReadingOrder(panels), [panels]);
+  const rows = Math.max(1, ...panels.map(({ y, h }) => y + h));
   return (
-    <div ref={handles?.onGrid} className="board" data-offline={offline} data-editing={handles !== undefined}>
+    <div
+      ref={handles?.onGrid}
+      className="board"
+      data-offline={offline}
+      data-editing={handles !== undefined}
+      style={{ '--rows': rows } as CSSProperties}
+    >
       {ordered.map((panel) => {
         const { x, y, w, h } = handles?.place?.(panel) ?? panel;
         const place = { '--x': x + 1, '--y': y + 1, '--w': w, '--h': h } as CSSProperties;

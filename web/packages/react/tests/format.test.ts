@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatAge, formatCell, formatDuration, formatUnit, unitText } from '../src/format/format.js';
+import { formatAge, formatCell, formatDateTime, formatDuration, formatUnit, unitText } from '../src/format/format.js';
 
 const GIB = 1_073_741_824;
 
@@ -22,6 +22,10 @@ describe('unitText', () => {
     [-3.4, '', '−3.40'],
     [-0.001, '', '0.00'],
     [7, 'orders', '7 orders'],
+    [1e25, '', '1.00e+25'],
+    [-1e15, 'short', '−1.00e+15'],
+    [1e30, 'bytes', '1.00e+30 B'],
+    [4.2e21, 'EUR', '€4.20E21'],
   ])('%d in %s is %s', (value, unit, text) => {
     expect(unitText(value, unit)).toBe(text);
   });
@@ -66,9 +70,15 @@ describe('formatCell', () => {
     expect(formatCell(2_147_483_648, { type: 'int', unit: 'bytes' })).toBe('2.0 GiB');
   });
 
+  it('says the year of times that are of another one', () => {
+    expect(formatDateTime(Date.UTC(2023, 10, 14, 12), 'UTC')).toBe('14 Nov 2023 12:00:00');
+    const thisYear = new Date().getUTCFullYear();
+    expect(formatDateTime(Date.UTC(thisYear, 5, 15, 12), 'UTC')).toBe('15 Jun 12:00:00');
+  });
+
   it('shows times in the zone asked for, with the day when it is another one', () => {
     const time_us = Date.UTC(2023, 10, 14, 22, 13, 20) * 1_000;
-    expect(formatCell(time_us, { type: 'time', zone: 'Europe/Berlin' })).toBe('14 Nov 23:13:20');
+    expect(formatCell(time_us, { type: 'time', zone: 'Europe/Berlin' })).toBe('14 Nov 2023 23:13:20');
   });
 });
 

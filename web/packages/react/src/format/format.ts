@@ -126,7 +126,7 @@ function money(value: number, currency: string, locale: string, decimals?: numbe
     form.minimumFractionDigits = decimals;
     form.maximumFractionDigits = decimals;
   } else if (Math.abs(value) >= 1e6) {
-    form.notation = 'compact';
+    form.notation = Math.abs(value) < HUGE ? 'compact' : 'scientific';
     form.minimumFractionDigits = 2;
     form.maximumFractionDigits = 2;
   }
@@ -153,11 +153,20 @@ function scaled(value: number, base: number, names: readonly string[], locale: s
     size /= base;
     step += 1;
   }
+  if (size >= base) {
+    return { text: tidySign(value.toExponential(2)), unit: names[0] ?? '' };
+  }
   const digits = decimals ?? (step === 0 ? 0 : size < 99.95 ? 1 : 0);
   return { text: fixed(Math.sign(value) * size, digits, locale), unit: names[step] ?? '' };
 }
 
+/** From here on names of thousands run out. */
+const HUGE = 1e15;
+
 function plain(value: number, locale: string, decimals?: number): Formatted {
+  if (Math.abs(value) >= HUGE) {
+    return { text: tidySign(value.toExponential(2)), unit: '' };
+  }
   if (decimals !== undefined) {
     return { text: fixed(value, decimals, locale), unit: '' };
   }
@@ -244,9 +253,10 @@ export function formatFullDay(time_ms: number, zone?: string): string {
   return timeFormat(zone, { day: '2-digit', month: 'short', year: 'numeric' }).format(time_ms);
 }
 
-/** `23 Nov 21:04:33`: for times that may be of another day. */
+/** `23 Nov 21:04:33`: for times that may be of another day; `23 Nov 2023 21:04:33` if they are of another year. */
 export function formatDateTime(time_ms: number, zone?: string): string {
-  return timeFormat(zone, { ...CLOCK, day: '2-digit', month: 'short' })
+  const thisYear = new Date(time_ms).getUTCFullYear() === new Date().getUTCFullYear();
+  return timeFormat(zone, { ...CLOCK, day: '2-digit', month: 'short', ...(thisYear ? {} : { year: 'numeric' }) })
     .format(time_ms)
     .replace(',', '');
 }
