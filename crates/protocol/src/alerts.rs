@@ -140,7 +140,7 @@ fn alert(told: Told, now: TimeUs) -> Result<AlertEvent, String> {
     if is_firing && told.message.as_ref().is_none_or(String::is_empty) {
         return Err("`message` is missing: say what is wrong".to_owned());
     }
-    let (since, ended) = (time("since", told.since)?, time("ended", told.ended)?);
+    let (since, ended) = (time("since", told.since, now)?, time("ended", told.ended, now)?);
     if is_firing && ended.is_some() {
         return Err("`ended` stands beside the status `firing`: say `\"status\": \"ended\"`".to_owned());
     }
@@ -159,11 +159,19 @@ fn alert(told: Told, now: TimeUs) -> Result<AlertEvent, String> {
     })
 }
 
-fn time(name: &str, value: Option<Value>) -> Result<Option<i64>, String> {
+/// Clocks differ, but not by more than this: as for the times of events.
+const AHEAD_US_MAX: i64 = 24 * 3_600 * 1_000_000;
+
+fn time(name: &str, value: Option<Value>, now: TimeUs) -> Result<Option<i64>, String> {
     let Some(value) = value else { return Ok(None) };
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let read = read_time(&text).map(|time| Some(time.0));
-    read.ok_or_else(|| format!("`{name}` is no time: RFC 3339, or since 1970 in s, ms, µs or ns"))
+    match read_time(&text) {
+        Some(time) if time.0 > now.0.saturating_add(AHEAD_US_MAX) => {
+            Err(format!("`{name}` is more than 24 hours in the future"))
+        }
+        Some(time) => Ok(Some(time.0)),
+        None => Err(format!("`{name}` is no time: RFC 3339, or since 1970 in s, ms, µs or ns")),
+    }
 }
 
 #[cfg(test)]

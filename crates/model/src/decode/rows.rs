@@ -312,7 +312,7 @@ impl<'c, 'a> Decoder<'c, 'a> {
         };
         let Some(time) = time.filter(|time| time.to_datetime().is_some()) else {
             let expected = format.map_or_else(
-                || "expected a time as RFC 3339 text or as a number since 1970".to_owned(),
+                || "expected a time as RFC 3339 text with seconds or as a number since 1970".to_owned(),
                 |format| format!("expected a time written as `{format}`"),
             );
             let found = match value {

@@ -343,7 +343,7 @@ fn declared_types_win() {
         [
             "2 i: expected declared int, found float",
             "3 s: expected declared string, found int",
-            "4 t: expected a time as RFC 3339 text or as a number since 1970, found `soon`",
+            "4 t: expected a time as RFC 3339 text with seconds or as a number since 1970, found `soon`",
         ]
     );
     assert_eq!(shown(&decoded, "j"), ["{\"b\":[1.10,2]}", "\"x y\"", "-"]);

@@ -194,7 +194,11 @@ fn read_panel(
             out.insert("view".to_owned(), view.clone().into());
             (view, None)
         }
-        _ => {
+        (Some(_), Some(_)) => {
+            panel.problem("", "has both `sql` and `view`: one of them says what it shows", problems);
+            return None;
+        }
+        (None, None) => {
             panel.problem("", "needs either `sql` (a query) or `view` (the name of one)", problems);
             return None;
         }

@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 import { KeyedTable, type TableChanges } from '@pulseboard/client';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { ALL_NEW, PanelFeed, type PanelSource } from './source';
+import { ALL_NEW, AskedSource, PanelFeed, type PanelSource } from './source';
 
 let frames: (() => void)[] = [];
 
@@ -100,4 +100,20 @@ test('what changes while no frame has room for it is told as one change, and wha
   seen.mockReturnValue('visible');
   nextFrame();
   expect(heard).toHaveLength(3);
+});
+
+test('what is on screen stays until there is better, and goes when what it would stand for is refused', () => {
+  const feed = new PanelFeed();
+  feed.follow(new ByHand(), null);
+  const heard: TableChanges[] = [];
+  feed.listen((change) => heard.push(change));
+  const away = new AskedSource();
+  feed.follow(null, away);
+  expect([feed.loaded, feed.current]).toEqual([true, false]);
+  away.refuse({ code: 'offline', message: 'no server' });
+  expect(feed.loaded).toBe(true);
+  heard.length = 0;
+  away.refuse({ code: 'bad_request', message: 'before the first event' });
+  expect([feed.loaded, feed.refused?.code]).toEqual([false, 'bad_request']);
+  expect(heard).toEqual([ALL_NEW]);
 });

@@ -74,6 +74,11 @@ export class AskedSource implements PanelSource {
 
 const NOTHING = new KeyedTable();
 
+/** Whether it was not the server that refused, but the way to it: it is asked again. */
+export function isAway({ code }: ErrorBody): boolean {
+  return code === 'offline' || code === 'breaker_open';
+}
+
 /** Two changes of a table as one: whoever is told of it reads the rows as they are by then. */
 function together(one: TableChanges, other: TableChanges): TableChanges {
   const changed = new Map(one.changed);
@@ -177,7 +182,9 @@ export class PanelFeed implements PanelSource {
     const asked = this.#asked?.loaded ? this.#asked : null;
     const filling = live?.state?.status === 'backfilling' || live?.state?.status === 'cached';
     const best = live?.loaded && !(filling && asked !== null) ? live : asked;
-    if (best === null || best === this.#shown) {
+    // What was asked for will not come: what is on screen is of another span, and would pass for it.
+    const gone = best === null && this.refused !== null && !isAway(this.refused);
+    if ((best === null && !gone) || best === this.#shown) {
       return false;
     }
     this.#shown = best;

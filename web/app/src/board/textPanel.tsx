@@ -12,11 +12,15 @@ export function TextPanel({ panel }: { readonly panel: Panel }) {
 }
 
 function blocks(text: string): ReactNode[] {
-  const parts = text.trim().split(/\n\s*\n/);
+  // A heading is a line, whatever stands around it.
+  const parts = text
+    .replace(/^#{1,3}\s.*$/gm, '\n$&\n')
+    .trim()
+    .split(/\n\s*\n/);
   return parts.map((part, index) => {
     const key = `${index} ${part}`;
     const heading = /^(#{1,3})\s+(.*)$/.exec(part);
-    if (heading !== null && !part.includes('\n')) {
+    if (heading !== null) {
       const Heading = heading[1]?.length === 1 ? 'h3' : 'h4';
       return <Heading key={key}>{inline(heading[2] ?? '')}</Heading>;
     }

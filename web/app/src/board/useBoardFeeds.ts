@@ -11,7 +11,7 @@ import { isShare } from '../shared/pass';
 import type { BoardQuery } from '../shell';
 import { resolve, type Span, toServer } from '../time';
 import { type Ask, type Chosen, channelsOf, type PanelPlan, planBoard, variablesOf } from './plan';
-import { AskedSource, PanelFeed } from './source';
+import { AskedSource, isAway, PanelFeed } from './source';
 
 /** How often a relative span that does not move by itself, like `now/d`, is resolved anew. */
 const RESOLVE_EVERY_MS = 30_000;
@@ -122,8 +122,9 @@ async function ask(wanted: Ask, into: AskedSource, signal: AbortSignal): Promise
       return;
     }
     const code = error instanceof ApiError || error instanceof RequestError ? error.code : 'unexpected';
-    into.refuse({ code, message: error.message });
-    if (code === 'offline' || code === 'breaker_open') {
+    const refusal = { code, message: error.message };
+    into.refuse(refusal);
+    if (isAway(refusal)) {
       askAgain(() => ask(wanted, into, signal), signal);
     }
   }
