@@ -159,10 +159,11 @@ fn read_panel(
     {
         panel.problem("w", format!("it would end beyond the {GRID_COLUMNS} columns of the grid: `x` is {x}"), problems);
     }
-    for key in ["unit", "stale_after"] {
-        if let Some(text) = panel.text(key, problems) {
-            out.insert(key.to_owned(), text.into());
-        }
+    if let Some(unit) = panel.text("unit", problems) {
+        out.insert("unit".to_owned(), unit.into());
+    }
+    if let Some(span) = panel.read("stale_after", problems, options::span) {
+        out.insert("stale_after".to_owned(), span.into());
     }
     if let Some(thresholds) = panel.inner("thresholds", problems) {
         out.insert("thresholds".to_owned(), options::thresholds(thresholds, problems));

@@ -53,6 +53,7 @@ fn checked(wanted: Wanted, value: &Value) -> Result<Json, String> {
         Wanted::Colour => (is_whole(value, 8), "a number from 1 to 8".to_owned()),
         Wanted::Count => (is_whole(value, COUNT_MAX), format!("a whole number from 1 to {COUNT_MAX}")),
         Wanted::NumberOrColumn => (is_number(value) || value.is_str(), "a number or the name of a column".to_owned()),
+        Wanted::Span => (page_span(value).is_some(), SPAN.to_owned()),
         Wanted::Texts => {
             (all_of(&Value::is_str), "a table of texts by column, such as `{ used = \"bytes\" }`".to_owned())
         }
@@ -73,6 +74,22 @@ fn checked(wanted: Wanted, value: &Value) -> Result<Json, String> {
 
 fn is_number(value: &Value) -> bool {
     value.is_integer() || value.is_float()
+}
+
+const SPAN: &str = "a span such as `\"15m\"` (ms, s, m, h, d)";
+
+/// A span of time as the page reads it; as it stands.
+fn page_span(value: &Value) -> Option<&str> {
+    let text = value.as_str()?;
+    let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let (number, unit) = text.split_at(unit_at);
+    let whole = number.split('.').all(|digits| !digits.is_empty()) && number.matches('.').count() < 2;
+    (whole && ["ms", "s", "m", "h", "d"].contains(&unit.trim_start())).then_some(text)
+}
+
+/// The same, or what is wrong with it.
+pub(super) fn span(value: &Value) -> Result<String, String> {
+    page_span(value).map(str::to_owned).ok_or_else(|| wrong(SPAN, value))
 }
 
 fn is_whole(value: &Value, max: i64) -> bool {

@@ -25,7 +25,8 @@ fn panel(kind: &str, rest: &str) -> Result<Json, Vec<Problem>> {
 #[test]
 fn a_panels_options_and_thresholds_are_held_to_what_the_page_reads() {
     let good = "thresholds = { warning = 80, critical = 9.5 }\nmax_hz = 0.5\n\
-                options = { series = \"core\", style = \"area\", units = { a = \"bytes\" }, min = 0, color = 8 }";
+                stale_after = \"1.5 h\"\n\
+                options = { series = \"core\", range = \"90s\", style = \"area\", units = { a = \"bytes\" }, min = 0, color = 8 }";
     let shown = panel("timeseries", good).expect("all of these are known");
     assert_eq!(shown["options"]["units"]["a"], "bytes", "{shown}");
     assert_eq!((&shown["thresholds"]["critical"], &shown["max_hz"]), (&9.5.into(), &0.5.into()), "{shown}");
@@ -54,6 +55,10 @@ fn a_panels_options_and_thresholds_are_held_to_what_the_page_reads() {
         ("statetimeline", "options = { states = { up = \"green\" } }", "options.states", "`ok` or `warning`"),
         ("statetimeline", "options = { units = 1 }", "options.units", "texts by column"),
         ("heatmap", "options = { scale = \"root\" }", "options.scale", "`linear` or `log`"),
+        ("timeseries", "options = { range = \"1 parsec\" }", "options.range", "a span such as"),
+        ("stat", "options = { range = \"m\" }", "options.range", "a span such as"),
+        ("stat", "options = { range = 5 }", "options.range", "a span such as"),
+        ("stat", "stale_after = \"soon\"", "stale_after", "a span such as"),
         ("candles", "options = { open = 1 }", "options.open", "a text"),
         ("text", "options = { value = \"n\" }", "options.value", "known here: hint"),
         ("text", "sql = \"SELECT 1\"", "sql", "unknown key"),

@@ -15,6 +15,8 @@ pub(super) enum Wanted {
     Count,
     /// A number, or the name of the column that has it.
     NumberOrColumn,
+    /// A span of time, as pages read it.
+    Span,
     /// A text per column.
     Texts,
     /// A number per column.
@@ -66,7 +68,7 @@ const STAT: Known = &[
     ("detail", Wanted::Text),
     ("min", Wanted::Number),
     ("max", Wanted::Number),
-    ("range", Wanted::Text),
+    ("range", Wanted::Span),
     ("compare", Wanted::Text),
     ("compare_as", Wanted::OneOf(&["percent", "difference"])),
     ("compare_label", Wanted::Text),
@@ -78,7 +80,7 @@ const TIMESERIES: Known = &[
     ("time", Wanted::Text),
     ("series", Wanted::Text),
     ("series_label", Wanted::Text),
-    ("range", Wanted::Text),
+    ("range", Wanted::Span),
     ("min", Wanted::Number),
     ("max", Wanted::Number),
     ("style", Wanted::OneOf(&["line", "area", "stacked", "bars"])),
@@ -118,7 +120,7 @@ const HEATMAP: Known = &[
     ("time", Wanted::Text),
     ("series", Wanted::Text),
     ("series_label", Wanted::Text),
-    ("range", Wanted::Text),
+    ("range", Wanted::Span),
     ("min", Wanted::Number),
     ("max", Wanted::Number),
     ("scale", Wanted::OneOf(&["linear", "log"])),
@@ -128,7 +130,7 @@ const STATETIMELINE: Known = &[
     ("until", Wanted::Text),
     ("series", Wanted::Text),
     ("series_label", Wanted::Text),
-    ("range", Wanted::Text),
+    ("range", Wanted::Span),
     ("states", Wanted::States),
 ];
 const CANDLES: Known = &[
@@ -138,7 +140,7 @@ const CANDLES: Known = &[
     ("low", Wanted::Text),
     ("close", Wanted::Text),
     ("volume", Wanted::Text),
-    ("range", Wanted::Text),
+    ("range", Wanted::Span),
     ("style", Wanted::OneOf(&["candles", "line"])),
 ];
 const ALERTS: Known = &[("limit", Wanted::Count)];

@@ -1,7 +1,7 @@
 import type { ViewState } from '@pulseboard/client';
 import { describe, expect, it } from 'vitest';
 import { LateRows } from './lateRows';
-import { type Facts, notice, parseSpan } from './notice';
+import { type Facts, notice, parseSpan, strayColumn } from './notice';
 
 const live: ViewState = { status: 'live', mode: 'maintained' };
 
@@ -84,4 +84,14 @@ describe('rows that came too late', () => {
     expect(late.fresh(0, 1_000)).toBe(0);
     expect(late.fresh(2, 2_000)).toBe(2);
   });
+});
+
+it('a column that the options name and the rows do not have is told with those that are there', () => {
+  const columns = [{ name: 't' }, { name: 'n' }];
+  expect(strayColumn({ value: 'nn', time: 't' }, columns)).toBe('no column nn; there are t, n');
+  expect(strayColumn({ value: 'n', series_label: 'core {}' }, columns)).toBeNull();
+  expect(strayColumn(null, columns)).toBeNull();
+  // Before there is an answer nothing is known.
+  expect(strayColumn({ value: 'nn' }, [])).toBeNull();
+  expect(notice(facts({ stray: 'no column nn; there are t, n' }))).toMatchObject({ label: 'no column', dims: false });
 });

@@ -2,6 +2,7 @@
 
 import type { ErrorBody, ViewState } from '@pulseboard/client';
 import { fixed, formatAge } from '@pulseboard/react/format';
+import type { PanelOptions } from '../shared/api';
 
 export type Tone = 'quiet' | 'warning' | 'critical';
 
@@ -26,6 +27,21 @@ export interface Facts {
   readonly late_rows?: number;
   /** From which age on the data counts as old; null for never. */
   readonly stale_after_ms: number | null;
+  /** What the panel asks for and the rows do not have. */
+  readonly stray?: string | null;
+}
+
+/** The options that name a column. */
+const NAMING = ['value', 'time', 'series', 'label', 'until', 'compare', 'comparison'] as const;
+
+/** Which column a panel's options name that is not there, in a sentence; null if all are, or if nothing is known yet. */
+export function strayColumn(
+  options: PanelOptions | null | undefined,
+  columns: readonly { readonly name: string }[],
+): string | null {
+  const names = columns.map(({ name }) => name);
+  const stray = NAMING.map((option) => options?.[option]).find((name) => name != null && !names.includes(name));
+  return stray == null || names.length === 0 ? null : `no column ${stray}; there are ${names.join(', ')}`;
 }
 
 const NO_NEWER = 'no newer events have come';
@@ -33,9 +49,12 @@ const REBUILT = 'being rebuilt from the log';
 
 /** The one thing to say; null if all is well. */
 export function notice(facts: Facts): Notice | null {
-  const { state, refused, age_ms, stale_after_ms, late_rows = 0 } = facts;
+  const { state, refused, age_ms, stale_after_ms, late_rows = 0, stray = null } = facts;
   if (refused !== null) {
     return { tone: 'critical', icon: 'warning', label: 'refused', detail: refused.message, dims: true };
+  }
+  if (stray !== null) {
+    return { tone: 'critical', icon: 'warning', label: 'no column', detail: stray, dims: false };
   }
   const said = state === null ? null : noticeOfState(state, age_ms, late_rows);
   if (said !== null && said.tone !== 'quiet') {

@@ -11,7 +11,7 @@ import { Boundary } from '../shared/boundary';
 import { ClockIcon, HourglassIcon, WarningIcon } from '../shared/icons';
 import { client, useBeat } from '../shared/live';
 import { LateRows } from './lateRows';
-import { type Notice, notice } from './notice';
+import { type Notice, notice, strayColumn } from './notice';
 import { BODIES, type PanelBodyProps, type PanelSpan } from './panelBody';
 import type { PanelFeed, PanelSource } from './source';
 
@@ -150,13 +150,14 @@ export function LivePanel(props: LivePanelProps) {
   const current = useSource(feed, () => feed.current);
   const size = useSource(feed, () => Math.min(1, feed.table.size));
   const askRefused = useSource(feed, () => feed.refused);
+  const stray = useSource(feed, () => strayColumn(panel.options, feed.table.columns));
   const [late] = useState(() => new LateRows());
   const look = () => {
     const shown_us = state?.as_of ?? feed.newest_us;
     const flows = ages && client.connection.status === 'open';
     const age_ms = shown_us === null || !flows ? null : Math.max(0, client.serverNow_ms() - shown_us / 1_000);
     const late_rows = late.fresh(state === null ? null : (state.late_rows ?? 0), Date.now());
-    return notice({ state, refused: refused ?? askRefused, age_ms, stale_after_ms: staleAfter_ms, late_rows });
+    return notice({ state, refused: refused ?? askRefused, age_ms, stale_after_ms: staleAfter_ms, late_rows, stray });
   };
   // Only when there is something else to say: a wall has many panels.
   useBeat(1_000, () => JSON.stringify(look()));
