@@ -70,9 +70,8 @@ pub(super) fn serve(io: &SocketIo, shared: &Shared) {
 /// Before the client is told that it has joined: from then on it may ask.
 fn prepare(shared: &Shared, joined: &Joined) -> Result<(), &'static str> {
     let opened = joined.opened().ok_or("there is no place for this connection")?;
-    if shared.live.connections.draining().is_triggered() {
-        return Err("the server is ending");
-    }
+    // Not refused while the server ends: a client that is refused does not come back by itself. It joins, and its session
+    // tells it at once to come back later.
     let (inbox, outlet) = inbox();
     let gone = Shutdown::default();
     let socket = &joined.0;
