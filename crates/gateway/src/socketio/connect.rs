@@ -71,7 +71,7 @@ pub(super) fn serve(io: &SocketIo, shared: &Shared) {
 fn prepare(shared: &Shared, joined: &Joined) -> Result<(), &'static str> {
     let opened = joined.opened().ok_or("there is no place for this connection")?;
     // Not refused while the server ends: a client that is refused does not come back by itself. It joins, and its session
-    // tells it at once to come back later.
+    // tells it to come back later.
     let (inbox, outlet) = inbox();
     let gone = Shutdown::default();
     let socket = &joined.0;

@@ -8,8 +8,7 @@ use crate::support::server::{Home, Server};
 use crate::support::socketio::Client;
 use crate::support::until::until;
 
-/// More than anybody waits for.
-/// As in the tests of limits: what it holds is small, so that time is what runs out.
+/// More than anybody waits for. What it holds is small, so that time is what runs out.
 const ENDLESS: &str =
     "SELECT count(*) AS n FROM thousand a CROSS JOIN thousand b CROSS JOIN thousand c WHERE a.n + b.n + c.n < 0";
 
