@@ -1,6 +1,7 @@
 //! Runs a query once over the log up to a position: the answer that every live answer must equal.
 //!
-//! Within limits on memory, rows and time; dropping the future ends the query and its scans.
+//! Within limits on memory, rows and time; dropping the future ends the query and its scans, and leaving it ends what does
+//! not pause (`ending`).
 
 use std::future::Future;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use pulseboard_model::{Position, Row, TimeUs};
 
 use crate::api::{History, QueryAnswer, QueryError, QueryErrorKind, QuerySpec};
 use crate::cells::{cells, columns};
+use crate::ending::{Ended, Ending};
 use crate::engine::POOL_THREADS;
 use crate::sql::clock::{self, ClockCell};
 use crate::sql::planning::{self, Rows};
@@ -54,22 +56,32 @@ pub(crate) async fn run(
     at: Position,
     limits: &QueryLimits,
 ) -> Result<QueryAnswer, QueryError> {
-    within(limits, collect(spec, history, at, limits)).await
+    run_until(&Ending::after(time_max(limits)), spec, history, at, limits).await
 }
 
-/// Holds a query to its time.
+/// Answers `spec` at `at`, or ends with `ending`.
+pub(crate) async fn run_until(
+    ending: &Ending,
+    spec: &QuerySpec,
+    history: &Arc<dyn History>,
+    at: Position,
+    limits: &QueryLimits,
+) -> Result<QueryAnswer, QueryError> {
+    within(limits, collect(ending, spec, history, at, limits)).await
+}
+
+/// How long a query may take.
+pub(crate) fn time_max(limits: &QueryLimits) -> Duration {
+    Duration::from_millis(limits.time_ms_max)
+}
+
+/// Holds a query to its time, where it pauses. Where it does not, its [`Ending`] holds it.
 pub(crate) async fn within<T>(
     limits: &QueryLimits,
     query: impl Future<Output = Result<T, QueryError>>,
 ) -> Result<T, QueryError> {
-    let limit = Duration::from_millis(limits.time_ms_max);
-    tokio::time::timeout(limit, query).await.unwrap_or_else(|_| Err(took_too_long(limit)))
-}
-
-/// What is said of a query that was held to its time.
-pub(crate) fn took_too_long(limit: Duration) -> QueryError {
-    let message = format!("the query took longer than {} s: narrow its time range", limit.as_secs_f64());
-    QueryError::new(QueryErrorKind::LimitExceeded, message)
+    let limit = time_max(limits);
+    tokio::time::timeout(limit, query).await.unwrap_or_else(|_| Err(QueryError::ended(Ended::TimeOver(limit))))
 }
 
 /// A query that runs: its batches come as they are asked for, and dropping it ends it and its scans.
@@ -79,8 +91,9 @@ pub(crate) struct Batches {
     pub(crate) complete_from: Option<TimeUs>,
 }
 
-/// Starts `spec` at `at`, its plan as `shaped` makes it.
+/// Starts `spec` at `at`, its plan as `shaped` makes it, to end with `ending`.
 pub(crate) async fn start(
+    ending: &Ending,
     spec: &QuerySpec,
     history: &Arc<dyn History>,
     at: Position,
@@ -103,6 +116,7 @@ pub(crate) async fn start(
     let plan = shaped(planned.plan)?;
     let plan = clock::stopped(plan, at.now(), spec.timezone).map_err(|error| QueryError::planning(&error))?;
     let physical = planned.state.create_physical_plan(&plan).await.map_err(|error| QueryError::planning(&error))?;
+    let physical = ending.seen_by(physical).map_err(|error| QueryError::internal(&error))?;
     let schema = physical.schema();
     let stream = execute_stream(physical, planned.state.task_ctx()).map_err(|error| QueryError::running(&error))?;
     let complete_from = planned.query.streams.iter().filter_map(|(name, _)| history.complete_from(name)).max();
@@ -110,13 +124,14 @@ pub(crate) async fn start(
 }
 
 async fn collect(
+    ending: &Ending,
     spec: &QuerySpec,
     history: &Arc<dyn History>,
     at: Position,
     limits: &QueryLimits,
 ) -> Result<QueryAnswer, QueryError> {
     let in_order = |plan| ties::in_order(plan, limits.rows_max).map_err(|error| QueryError::planning(&error));
-    let Batches { schema, mut stream, complete_from } = start(spec, history, at, limits, in_order).await?;
+    let Batches { schema, mut stream, complete_from } = start(ending, spec, history, at, limits, in_order).await?;
     let (mut answer, mut batches): (Vec<Row>, Vec<_>) = (Vec::new(), Vec::new());
     while let Some(batch) = stream.next().await {
         let batch = batch.map_err(|error| QueryError::running(&error))?;

@@ -8,6 +8,7 @@ mod api;
 mod batch;
 mod cells;
 mod checkpoint;
+mod ending;
 mod engine;
 mod input;
 mod live_query;

@@ -32,6 +32,7 @@ use crate::api::{
     User,
 };
 use crate::batch;
+use crate::ending::{Ended, Ending, LeaveOnDrop};
 use crate::range::{self, RangeAnswer, RangeSpec};
 
 /// Steps and commands that may wait for the engine thread; senders wait when it is full.
@@ -249,7 +250,7 @@ impl Engine {
     /// [`QueryError`].
     pub async fn query(&self, spec: &QuerySpec, at: Position) -> Result<QueryAnswer, QueryError> {
         let (spec, history, limits) = (spec.clone(), self.0.history.clone(), self.0.config.query_limits.clone());
-        self.in_turn(async move { batch::run(&spec, &history, at, &limits).await }).await
+        self.in_turn(|ending| async move { batch::run_until(&ending, &spec, &history, at, &limits).await }).await
     }
 
     /// Runs a query over a span of time, as it stands at `at`. Cancelled when the future is dropped.
@@ -258,7 +259,7 @@ impl Engine {
     /// [`QueryError`].
     pub async fn range(&self, spec: &RangeSpec, at: Position) -> Result<RangeAnswer, QueryError> {
         let (spec, history, limits) = (spec.clone(), self.0.history.clone(), self.0.config.query_limits.clone());
-        self.in_turn(async move { range::run(&spec, &history, at, &limits).await }).await
+        self.in_turn(|ending| async move { range::run(&ending, &spec, &history, at, &limits).await }).await
     }
 
     /// How many queries run once right now.
@@ -268,26 +269,30 @@ impl Engine {
     }
 
     /// Runs `query` on the pool once there is room.
-    async fn in_turn<T: Send + 'static>(
+    async fn in_turn<T: Send + 'static, Query: Future<Output = Result<T, QueryError>> + Send + 'static>(
         &self,
-        query: impl Future<Output = Result<T, QueryError>> + Send + 'static,
+        query: impl FnOnce(Ending) -> Query,
     ) -> Result<T, QueryError> {
-        let limit = Duration::from_millis(self.0.config.query_limits.time_ms_max);
+        let limit = batch::time_max(&self.0.config.query_limits);
         let turn = self.0.running.clone().acquire_owned();
         let waited = tokio::time::timeout(limit, turn).await;
         let Ok(turn) = waited else {
             let message = format!("{QUERIES_MAX} queries run already, and none ended in time: try again later");
             return Err(QueryError::new(QueryErrorKind::LimitExceeded, message));
         };
+        let ending = Ending::after(limit);
+        let query = query(ending.clone());
+        // Dropped with this future, while the task may be in the middle of a join.
+        let _waiting = LeaveOnDrop(ending);
         let task = self.0.pool.handle().spawn(async move {
             let _turn = turn;
             query.await
         });
-        // The query looks at its time itself, but some joins compute for seconds between two looks. Whoever waits is told in
-        // time; the query ends at its next look.
+        // The query looks at its time itself. Whoever waits is told in time even if something computes for long between two
+        // looks; the query ends at its next one.
         tokio::time::timeout(limit + LOOK, AbortOnDrop(task))
             .await
-            .map_err(|_| batch::took_too_long(limit))?
+            .map_err(|_| QueryError::ended(Ended::TimeOver(limit)))?
             .map_err(|error| QueryError::new(QueryErrorKind::Internal, format!("the query ended: {error}")))?
     }
 

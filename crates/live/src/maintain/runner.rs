@@ -22,6 +22,7 @@ use futures::StreamExt;
 use parking_lot::Mutex;
 use pulseboard_model::TimeUs;
 
+use crate::ending::{Ended, Ending};
 use crate::sql::clock::ClockCell;
 use crate::sql::planning::{Planned, plan_reads_clock};
 
@@ -77,6 +78,8 @@ pub(crate) struct Runner {
     /// Whether the passing of time alone can change what it makes of the same tables.
     pub(crate) reads_clock: bool,
     clock: ClockCell,
+    /// Of each run anew.
+    ending: Ending,
     /// One run at a time: the tables are what it reads. What it runs is planned once.
     running: Mutex<Option<Arc<dyn ExecutionPlan>>>,
 }
@@ -86,7 +89,7 @@ impl Runner {
         let reads_clock = plan_reads_clock(plan);
         let (state, clock) = (planned.state.clone(), planned.clock.clone());
         let plan = state.optimize(plan)?;
-        Ok(Self { state, plan, tables, reads_clock, clock, running: Mutex::new(None) })
+        Ok(Self { state, plan, tables, reads_clock, clock, ending: Ending::default(), running: Mutex::new(None) })
     }
 
     /// How table `number` looks.
@@ -104,11 +107,13 @@ impl Runner {
             *held.batch.lock() = Some(batch);
         }
         self.clock.set(now);
+        self.ending.set_after(RUN_MAX);
         let run = async {
             let bounded = tokio::time::timeout(RUN_MAX, self.collect(&mut physical, rows_max)).await;
-            bounded.unwrap_or_else(|_| Err(limit("it took longer than half a second over what its parts hold")))
+            bounded.unwrap_or_else(|_| Err(too_long()))
         };
-        let batches = runtime()?.block_on(run);
+        let batches =
+            runtime()?.block_on(run).map_err(|error| if Ended::of(&error).is_some() { too_long() } else { error });
         for held in &self.tables {
             *held.batch.lock() = None;
         }
@@ -123,7 +128,10 @@ impl Runner {
         let planned = match physical.take() {
             // Some operators keep what they built in a run.
             Some(planned) => reset_plan_states(planned)?,
-            None => self.state.query_planner().create_physical_plan(&self.plan, &self.state).await?,
+            None => {
+                let planned = self.state.query_planner().create_physical_plan(&self.plan, &self.state).await?;
+                self.ending.seen_by(planned)?
+            }
         };
         let mut stream = execute_stream(Arc::clone(&planned), self.state.task_ctx())?;
         let (mut batches, mut rows) = (Vec::new(), 0);
@@ -138,6 +146,10 @@ impl Runner {
         *physical = Some(planned);
         Ok(batches)
     }
+}
+
+fn too_long() -> DataFusionError {
+    limit("it took longer than half a second over what its parts hold")
 }
 
 /// An answer that is larger than a live query may be.

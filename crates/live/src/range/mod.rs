@@ -9,7 +9,6 @@ mod thin;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::datatypes::DataType;
 use chrono_tz::Tz;
@@ -22,6 +21,7 @@ use pulseboard_model::{Cell, Position, TimeUs};
 use crate::api::{History, Params, QueryAnswer, QueryError, QueryErrorKind, QuerySpec};
 use crate::batch::{self, Batches, within};
 use crate::cells::columns;
+use crate::ending::Ending;
 use crate::rollup::{Asked, Rollup, RollupUse, answer};
 use crate::sql::buckets::Step;
 use crate::sql::reserved::{self, BUCKET, FROM, OPEN_END_US, TO};
@@ -100,8 +100,9 @@ fn moment(name: &str, cell: &Cell, now: TimeUs, zone: Tz) -> Result<TimeUs, Quer
     })
 }
 
-/// Answers `spec` at `at`.
+/// Answers `spec` at `at`, or ends with `ending`.
 pub(crate) async fn run(
+    ending: &Ending,
     spec: &RangeSpec,
     history: &Arc<dyn History>,
     at: Position,
@@ -151,19 +152,19 @@ pub(crate) async fn run(
         let kept = match step.filter(|_| used.len() == 3) {
             Some(step) => {
                 let asked = Asked { at, step, from_us: from.0, to_us: to.map_or(OPEN_END_US, |to| to.0) };
-                within(limits, out_of_states(&spec.query, asked, history, limits)).await?
+                within(limits, out_of_states(ending, &spec.query, asked, history, limits)).await?
             }
             None => None,
         };
         let (answer, rollup) = match kept {
             Some((answer, used)) => (answer, Some(used)),
-            None => (batch::run(&query, history, at, limits).await?, None),
+            None => (batch::run_until(ending, &query, history, at, limits).await?, None),
         };
         let answer = QueryAnswer { batches: Vec::new(), ..answer };
         return Ok(RangeAnswer { answer, from, to, bucket, downsampled: None, live, rollup });
     }
     let cut = Cut { from, to, end, spec };
-    let (answer, downsampled) = within(limits, thinned(&query, &cut, history, at, limits)).await?;
+    let (answer, downsampled) = within(limits, thinned(ending, &query, &cut, history, at, limits)).await?;
     let downsampled = downsampled.then_some(spec.downsample);
     Ok(RangeAnswer { answer, from, to, bucket, downsampled, live, rollup: None })
 }
@@ -186,26 +187,17 @@ fn checked_bucket(given: &Cell, from: TimeUs, end: TimeUs, points: usize, zone: 
     Ok(step)
 }
 
-/// Ends what runs on another thread when nobody waits for it any more.
-struct StopOnDrop(Arc<AtomicBool>);
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 /// The answer out of states that are kept of the query, if there are any.
 async fn out_of_states(
+    ending: &Ending,
     query: &QuerySpec,
     asked: Asked,
     history: &Arc<dyn History>,
     limits: &QueryLimits,
 ) -> Result<Option<(QueryAnswer, RollupUse)>, QueryError> {
-    let stop = StopOnDrop(Arc::default());
-    let (query, history, limits, stopped) = (query.clone(), history.clone(), limits.clone(), stop.0.clone());
+    let (query, history, limits, ending) = (query.clone(), history.clone(), limits.clone(), ending.clone());
     let answered = tokio::task::spawn_blocking(move || match Rollup::of(&query, history.as_ref(), &limits)? {
-        Some(rollup) => answer(&rollup, &asked, &history, &limits, &stopped),
+        Some(rollup) => answer(&rollup, &asked, &history, &limits, &ending),
         None => Ok(None),
     });
     answered.await.map_err(|error| QueryError::new(QueryErrorKind::Internal, format!("the query ended: {error}")))?
@@ -220,6 +212,7 @@ struct Cut<'a> {
 }
 
 async fn thinned(
+    ending: &Ending,
     query: &QuerySpec,
     cut: &Cut<'_>,
     history: &Arc<dyn History>,
@@ -231,7 +224,8 @@ async fn thinned(
         let roles = Roles::of(plan.schema().as_arrow(), series).map_err(bad)?;
         held_to(plan, roles.time, cut.from, cut.to).map_err(|error| QueryError::planning(&error))
     };
-    let Batches { schema, mut stream, complete_from } = batch::start(query, history, at, limits, within_range).await?;
+    let Batches { schema, mut stream, complete_from } =
+        batch::start(ending, query, history, at, limits, within_range).await?;
     let roles = Roles::of(&schema, series).map_err(bad)?;
     let failed = |error: datafusion::error::DataFusionError| QueryError::running(&error);
     let span = (cut.from.0, cut.end.0);

@@ -45,7 +45,7 @@ fn spec(sql: &str, from: Option<&str>, to: Option<&str>, points: usize) -> Range
 
 fn ask(spec: &RangeSpec, history: &Arc<dyn History>) -> Result<RangeAnswer, QueryError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(run(spec, history, history.head(), &QueryLimits::default()))
+    runtime.block_on(run(&Ending::default(), spec, history, history.head(), &QueryLimits::default()))
 }
 
 const CHART: &str = "SELECT time_bucket($bucket, time) AS t, count(*) AS c FROM events \

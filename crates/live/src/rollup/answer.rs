@@ -4,7 +4,6 @@
 //! yet, the newest among them. What comes of it equals the batch answer, since states merge as the engine merges them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, TimestampMicrosecondArray};
 use arrow::compute::{filter, filter_record_batch};
@@ -18,6 +17,7 @@ use pulseboard_model::{Column, LogOffset, Position, TimeUs};
 use super::unread;
 use super::{Columns, Cut, Partials, Rollup, RollupLevel, columns_of, cut, levels_for, view_limits};
 use crate::api::{History, QueryAnswer, QueryError, QueryErrorKind};
+use crate::ending::Ending;
 use crate::maintain::instance::Instance;
 use crate::range::POINTS_MAX;
 use crate::scan_request::ScanRequest;
@@ -50,7 +50,7 @@ pub(crate) fn answer(
     asked: &Asked,
     history: &Arc<dyn History>,
     limits: &QueryLimits,
-    stop: &AtomicBool,
+    ending: &Ending,
 ) -> Result<Option<(QueryAnswer, RollupUse)>, QueryError> {
     let Some(pieces) = kept(rollup, asked, history.as_ref()) else { return Ok(None) };
     let span = (asked.from_us, asked.to_us);
@@ -59,7 +59,7 @@ pub(crate) fn answer(
     let instance = instance.map_err(|error| QueryError::running(&error))?;
     let buckets = asked.step.count(asked.from_us, asked.to_us, rollup.zone(), POINTS_MAX);
     let instance = instance.asked_once(buckets.unwrap_or(0));
-    let mut merging = Merging { rollup, asked, history, cut, instance, stop, used: RollupUse::default() };
+    let mut merging = Merging { rollup, asked, history, cut, instance, ending, used: RollupUse::default() };
     let mut after = LogOffset::START;
     for piece in &pieces {
         // What lies between two pieces has no states yet.
@@ -87,7 +87,7 @@ struct Merging<'a> {
     history: &'a Arc<dyn History>,
     cut: Cut,
     instance: Instance,
-    stop: &'a AtomicBool,
+    ending: &'a Ending,
     used: RollupUse,
 }
 
@@ -102,7 +102,7 @@ impl Merging<'_> {
         let mut spans = vec![(self.asked.from_us, self.asked.to_us)];
         let before = self.used.states;
         for level in levels_for(self.asked.step).filter(|level| piece.has(*level)) {
-            self.check_stop()?;
+            self.check_end()?;
             let columns = piece.states(level).and_then(|bytes| columns_of(&bytes, &self.cut).ok().flatten());
             let Some(columns) = columns else { continue };
             if let Some(rest) = self.level(level, columns, &spans)? {
@@ -185,11 +185,8 @@ impl Merging<'_> {
         Some(if rest.len() > before { Place::Across } else { Place::Outside })
     }
 
-    fn check_stop(&self) -> Result<(), QueryError> {
-        if self.stop.load(Ordering::Relaxed) {
-            return Err(QueryError::new(QueryErrorKind::Failed, "nobody waits for the answer any more"));
-        }
-        Ok(())
+    fn check_end(&self) -> Result<(), QueryError> {
+        self.ending.check().map_err(QueryError::ended)
     }
 
     /// Reads the rows of an offset range whose time lies in one of `spans`, which do not overlap.
@@ -204,7 +201,7 @@ impl Merging<'_> {
             request.columns = self.columns();
             request.in_order = false;
             for batch in self.history.scan(&request) {
-                self.check_stop()?;
+                self.check_end()?;
                 let batch = batch.map_err(|error| unread(&error))?;
                 self.used.rows += batch.num_rows() as u64;
                 let batch = within(&batch, *from, *to).map_err(|error| QueryError::internal(&error))?;

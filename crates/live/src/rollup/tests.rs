@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
@@ -14,6 +13,7 @@ use pulseboard_model::{LogOffset, Position, Row, StreamSchema, TimeUs};
 
 use super::*;
 use crate::api::{Batches, Params};
+use crate::ending::Ending;
 use crate::scan_request::ScanRequest;
 use crate::tests::same::runner;
 use crate::tests::world::{Event, STREAM, World};
@@ -194,7 +194,7 @@ fn a_range_out_of_states_is_the_batch_answer() {
             to_us: START_US + (from_s + span_s) * 1_000_000,
         };
         let history: Arc<dyn History> = Arc::new(kept);
-        let answered = answer(&rollup, &asked, &history, &limits, &AtomicBool::new(false)).expect("an answer");
+        let answered = answer(&rollup, &asked, &history, &limits, &Ending::default()).expect("an answer");
         // Without any states there is nothing to answer from.
         let Some((answered, _)) = answered else { return Ok(()) };
         let ordered = SQL[sql].contains("ORDER BY t ") || SQL[sql].contains("ORDER BY 1");
@@ -226,14 +226,14 @@ fn only_edges_and_what_has_no_states_is_read() {
         from_us: START_US + 1_800 * 1_000_000,
         to_us: START_US + 23 * HOUR_S * 1_000_000,
     };
-    let answered = answer(&rollup, &asked, &history, &limits, &AtomicBool::new(false)).expect("an answer");
+    let answered = answer(&rollup, &asked, &history, &limits, &Ending::default()).expect("an answer");
     assert_eq!(told(&answered.expect("states").0.rows, false), told(&batch_rows(&spec, &asked, &world), false));
     // Half an hour at the begin; the journal of this test leaves out whole commits only, so that is the first piece.
     assert_eq!(*kept.rows_read.lock(), 1_440);
     // On the hour there is no edge, and nothing is read.
     *kept.rows_read.lock() = 0;
     let whole = Asked { from_us: START_US, ..asked };
-    let answered = answer(&rollup, &whole, &history, &limits, &AtomicBool::new(false)).expect("an answer");
+    let answered = answer(&rollup, &whole, &history, &limits, &Ending::default()).expect("an answer");
     assert_eq!(told(&answered.expect("states").0.rows, false), told(&batch_rows(&spec, &whole, &world), false));
     assert_eq!(*kept.rows_read.lock(), 0);
     // With minutes beside the hours no row is read: half an hour is thirty of them.
@@ -242,11 +242,13 @@ fn only_edges_and_what_has_no_states_is_read() {
     let history: Arc<dyn History> = fine.clone();
     let asked = Asked { at: fine.head(), ..asked };
     let (answered, used) =
-        answer(&rollup, &asked, &history, &limits, &AtomicBool::new(false)).expect("an answer").expect("states");
+        answer(&rollup, &asked, &history, &limits, &Ending::default()).expect("an answer").expect("states");
     assert_eq!(told(&answered.rows, false), told(&batch_rows(&spec, &asked, &fine.world), false));
     assert_eq!((*fine.rows_read.lock(), used.rows, used.pieces), (0, 0, 1), "{used:?}");
     // Ended by whoever asked, it stops reading.
-    let stopped = answer(&rollup, &asked, &history, &limits, &AtomicBool::new(true));
+    let left = Ending::default();
+    left.leave();
+    let stopped = answer(&rollup, &asked, &history, &limits, &left);
     assert!(stopped.is_err());
 }
 

@@ -4,6 +4,7 @@ use arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, SchemaError};
 
 use crate::api::{QueryError, QueryErrorKind};
+use crate::ending::Ended;
 
 /// What is said of a function whose arguments have types that it does not take.
 const WRONG_TYPES: &str = "cannot take what it is given: it has another type";
@@ -50,6 +51,9 @@ impl QueryError {
 
     /// An error of running: the data or a limit is at fault.
     pub(crate) fn running(error: &DataFusionError) -> Self {
+        if let Some(ended) = Ended::of(error) {
+            return Self::ended(ended);
+        }
         let message = readable(error);
         match error.find_root() {
             DataFusionError::ResourcesExhausted(_) => Self::new(
@@ -61,6 +65,11 @@ impl QueryError {
             DataFusionError::Internal(_) => Self::new(QueryErrorKind::Internal, message),
             _ => Self::new(QueryErrorKind::Failed, message),
         }
+    }
+
+    /// It was ended before it was done.
+    pub(crate) fn ended(why: Ended) -> Self {
+        Self::new(QueryErrorKind::LimitExceeded, why.to_string())
     }
 
     /// A column that does not exist.

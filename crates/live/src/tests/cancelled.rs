@@ -9,7 +9,8 @@ use pulseboard_model::limits::QueryLimits;
 use pulseboard_model::{LogOffset, Position, StreamName, StreamSchema, TimeUs};
 
 use super::world::{Event, STREAM, World};
-use crate::api::{Batches, History, Params, QuerySpec};
+use crate::api::{Batches, History, Params, QueryErrorKind, QuerySpec};
+use crate::ending::{Ending, LeaveOnDrop};
 use crate::scan_request::ScanRequest;
 
 /// A past without an end: its first batch, again and again, until the reader goes.
@@ -117,4 +118,96 @@ fn a_query_ends_at_its_time_and_so_does_its_scan() {
         assert_eq!(error.message, "the query took longer than 0.05 s: narrow its time range");
         until("the scan ends", || ended.load(Ordering::SeqCst)).await;
     });
+}
+
+/// Ten thousand million pairs each, of which none is answered, or all are counted: minutes without a pause.
+const PAIRS: [&str; 10] = [
+    "SELECT count(*) FROM events a CROSS JOIN events b",
+    "SELECT count(*) FROM events a CROSS JOIN events b WHERE a.n + b.n < 0",
+    "SELECT a.n FROM events a JOIN events b ON a.n + b.n < 0",
+    "SELECT count(*) FROM events a LEFT JOIN events b ON a.n + b.n < 0",
+    "SELECT count(*) FROM events a FULL JOIN events b ON a.n + b.n < 0",
+    "SELECT count(*) FROM events a WHERE EXISTS (SELECT 1 FROM events b WHERE a.n + b.n < 0)",
+    "SELECT count(*) FROM events a WHERE NOT EXISTS (SELECT 1 FROM events b WHERE a.n + b.n < 0)",
+    "SELECT a.n FROM events a JOIN events b ON a.kind = b.kind AND a.n + b.n < 0",
+    "SELECT count(*) FROM events a JOIN events b ON a.kind = b.kind",
+    "SELECT count(*) FROM events a WHERE a.kind IN (SELECT b.kind FROM events b)",
+];
+
+/// A past that tells how much of it was read.
+#[derive(Debug)]
+struct Counted {
+    history: Arc<dyn History>,
+    rows_read: Arc<AtomicUsize>,
+}
+
+impl History for Counted {
+    fn schema(&self, stream: &str) -> Option<Arc<StreamSchema>> {
+        self.history.schema(stream)
+    }
+
+    fn streams(&self) -> Vec<StreamName> {
+        self.history.streams()
+    }
+
+    fn head(&self) -> Position {
+        self.history.head()
+    }
+
+    fn scan(&self, request: &ScanRequest) -> Batches {
+        let rows_read = self.rows_read.clone();
+        Box::new(self.history.scan(request).inspect(move |batch| {
+            rows_read.fetch_add(batch.as_ref().map_or(0, |batch| batch.num_rows()), Ordering::SeqCst);
+        }))
+    }
+
+    fn complete_from(&self, stream: &StreamName) -> Option<TimeUs> {
+        self.history.complete_from(stream)
+    }
+}
+
+fn hundred_thousand() -> Arc<dyn History> {
+    let world = World::starting_at(0);
+    let event = |n| Event { time_us: 0, kind: Some("a".into()), n: Some(n), quarters: None, cents: None, flag: None };
+    for commit in 0..10 {
+        world.commit(0, 0, &(commit * 10_000..(commit + 1) * 10_000).map(event).collect::<Vec<_>>());
+    }
+    world
+}
+
+#[test]
+fn a_join_that_finds_nothing_ends_at_its_time() {
+    let history = hundred_thousand();
+    let limits = QueryLimits { time_ms_max: 50, ..QueryLimits::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    for sql in PAIRS {
+        let spec = QuerySpec { sql: sql.into(), timezone: Tz::UTC, params: Params::new() };
+        let answered = runtime.block_on(crate::batch::run(&spec, &history, history.head(), &limits));
+        let error = answered.expect_err(sql);
+        assert_eq!(error.message, "the query took longer than 0.05 s: narrow its time range", "{sql}");
+        assert_eq!(error.kind, QueryErrorKind::LimitExceeded, "{sql}");
+    }
+}
+
+#[test]
+fn a_join_that_finds_nothing_ends_when_nobody_waits() {
+    let limits = QueryLimits { time_ms_max: 1 << 32, ..QueryLimits::default() };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("one");
+    let watch = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("another");
+    for sql in PAIRS {
+        let spec = QuerySpec { sql: sql.into(), timezone: Tz::UTC, params: Params::new() };
+        let (ending, rows_read) = (Ending::default(), Arc::new(AtomicUsize::new(0)));
+        let history: Arc<dyn History> = Arc::new(Counted { history: hundred_thousand(), rows_read: rows_read.clone() });
+        let (own, limits) = (ending.clone(), limits.clone());
+        let query = runtime.spawn(async move {
+            crate::batch::run_until(&own, &spec, &history, history.head(), &limits).await.map(|_| ())
+        });
+        // One side is read as a whole first, then the other one piece by piece.
+        watch.block_on(until("it reads", || rows_read.load(Ordering::SeqCst) > 100_000));
+        query.abort();
+        drop(LeaveOnDrop(ending));
+        let (sender, ended) = std::sync::mpsc::channel();
+        runtime.spawn(async move { sender.send(query.await.is_err_and(|error| error.is_cancelled())) });
+        assert!(ended.recv_timeout(Duration::from_secs(30)).is_ok(), "it goes on: {sql}");
+    }
 }

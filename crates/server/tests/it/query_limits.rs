@@ -9,6 +9,10 @@ use crate::support::until::until;
 /// A thousand rows times themselves, twice over: more than anybody waits for. Nothing in it is ever answered.
 const ENDLESS: &str = "FROM thousand a CROSS JOIN thousand b CROSS JOIN thousand c WHERE a.n + b.n + c.n < 0";
 
+/// A million rows, each compared with each of a million: a join that never hands a row out while it does.
+const ALL_PAIRS: &str = "FROM (SELECT a.time, a.n FROM thousand a CROSS JOIN thousand b) a \
+                         JOIN (SELECT a.n FROM thousand a CROSS JOIN thousand b) b ON a.n + b.n < 0";
+
 async fn server(limits: &str) -> (Home, Server) {
     let home = Home::new(limits);
     let server = home.start().await;
@@ -16,6 +20,14 @@ async fn server(limits: &str) -> (Home, Server) {
     server.api.accepted("thousand", &Value::from(thousand)).await;
     server.api.settle().await;
     (home, server)
+}
+
+/// What nobody waits for, as queries and as charts.
+fn endless() -> [(&'static str, Value); 4] {
+    let query = |of: &str| ("/api/v1/query", json!({"sql": format!("SELECT count(*) AS n {of}")}));
+    let range =
+        |of: &str| ("/api/v1/range", json!({"sql": format!("SELECT a.time AS time, a.n AS n {of}"), "from": 0}));
+    [query(ENDLESS), range(ENDLESS), query(ALL_PAIRS), range(ALL_PAIRS)]
 }
 
 async fn ask(api: &Api, sql: &str) -> Answer {
@@ -53,9 +65,7 @@ async fn a_query_is_held_to_its_rows_and_memory_and_says_which() {
 async fn a_query_or_a_chart_that_takes_too_long_is_ended_and_says_so() {
     let (_home, mut server) = server("[limits.queries]\ntime = \"2s\"\n").await;
     let api = &server.api;
-    let query = json!({"sql": format!("SELECT count(*) AS n {ENDLESS}")});
-    let range = json!({"sql": format!("SELECT a.time AS time, a.n AS n {ENDLESS}"), "from": 0});
-    for (path, body) in [("/api/v1/query", query), ("/api/v1/range", range)] {
+    for (path, body) in endless() {
         let time = api.post(path, &body).await.refused(422, "limit_exceeded").message;
         assert!(time.contains("longer than 2 s"), "{path}: {time}");
         until_running(api, 0).await;
@@ -68,9 +78,7 @@ async fn a_reader_that_goes_away_ends_its_query() {
     // Far beyond the test's own patience: no query here ends because of its time.
     let (_home, mut server) = server("[limits.queries]\ntime = \"30m\"\n").await;
     let api = &server.api;
-    let query = json!({"sql": format!("SELECT count(*) AS n {ENDLESS}")});
-    let range = json!({"sql": format!("SELECT a.time AS time, a.n AS n {ENDLESS}"), "from": 0});
-    for (path, body) in [("/api/v1/query", query), ("/api/v1/range", range)] {
+    for (path, body) in endless() {
         // Dropped once it runs: the connection is cut, as by a page that is closed.
         tokio::select! {
             answer = read(api.request("POST", path).json(&body)) => panic!("it ended by itself: {answer:?}"),
