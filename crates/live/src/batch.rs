@@ -25,7 +25,8 @@ use crate::engine::POOL_THREADS;
 use crate::sql::clock::{self, ClockCell};
 use crate::sql::planning::{self, Rows};
 use crate::sql::table::{ReadOrder, ScanRange};
-use crate::sql::ties;
+use crate::sql::{sizes, ties};
+use crate::wide;
 
 /// A place to run within the limits of memory.
 pub(crate) fn runtime(limits: &QueryLimits) -> Result<Arc<RuntimeEnv>, QueryError> {
@@ -115,8 +116,13 @@ pub(crate) async fn start(
     }
     let plan = shaped(planned.plan)?;
     let plan = clock::stopped(plan, at.now(), spec.timezone).map_err(|error| QueryError::planning(&error))?;
-    let physical = planned.state.create_physical_plan(&plan).await.map_err(|error| QueryError::planning(&error))?;
-    let physical = ending.seen_by(physical).map_err(|error| QueryError::internal(&error))?;
+    let state = &planned.state;
+    let plan = state.optimize(&plan).map_err(|error| QueryError::planning(&error))?;
+    sizes::check_constants(&plan).map_err(|error| QueryError::running(&error))?;
+    let physical = state.query_planner().create_physical_plan(&plan, state).await;
+    let physical = physical.map_err(|error| QueryError::planning(&error))?;
+    let physical =
+        wide::held(physical).and_then(|plan| ending.seen_by(plan)).map_err(|error| QueryError::internal(&error))?;
     let schema = physical.schema();
     let stream = execute_stream(physical, planned.state.task_ctx()).map_err(|error| QueryError::running(&error))?;
     let complete_from = planned.query.streams.iter().filter_map(|(name, _)| history.complete_from(name)).max();

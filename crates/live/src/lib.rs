@@ -19,6 +19,7 @@ mod rollup;
 mod row_key;
 mod scan_request;
 mod sql;
+mod wide;
 
 pub use api::{
     Batches, EngineConfig, Explain, ExplainRunning, History, HistoryError, OutputSink, Params, PastView, QueryAnswer,

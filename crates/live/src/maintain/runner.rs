@@ -25,6 +25,7 @@ use pulseboard_model::TimeUs;
 use crate::ending::{Ended, Ending};
 use crate::sql::clock::ClockCell;
 use crate::sql::planning::{Planned, plan_reads_clock};
+use crate::wide;
 
 /// How long one run may take. A part's worth of rows takes milliseconds.
 const RUN_MAX: Duration = Duration::from_millis(500);
@@ -130,7 +131,7 @@ impl Runner {
             Some(planned) => reset_plan_states(planned)?,
             None => {
                 let planned = self.state.query_planner().create_physical_plan(&self.plan, &self.state).await?;
-                self.ending.seen_by(planned)?
+                self.ending.seen_by(wide::held(planned)?)?
             }
         };
         let mut stream = execute_stream(Arc::clone(&planned), self.state.task_ctx())?;

@@ -32,7 +32,7 @@ use super::window::Window;
 use crate::cells::columns;
 use crate::sql::clock::ClockCell;
 use crate::sql::planning::{Planned, reads_clock};
-use crate::sql::{sessions, spans};
+use crate::sql::{sessions, sizes, spans};
 
 /// Why a query is not maintained, in a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,7 +162,9 @@ pub(crate) fn simplified_plan(planned: &Planned, plan: LogicalPlan) -> Result<Lo
         Arc::new(ReplaceDistinctWithAggregate::new()),
         Arc::new(OptimizeProjections::new()),
     ];
-    Optimizer::with_rules(rules).optimize(analysed, state, |_, _| {})
+    let simplified = Optimizer::with_rules(rules).optimize(analysed, state, |_, _| {})?;
+    sizes::check_constants(&simplified)?;
+    Ok(simplified)
 }
 
 /// Takes `planned` apart.

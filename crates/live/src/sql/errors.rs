@@ -27,6 +27,7 @@ impl QueryError {
         let span = error.diagnostic().and_then(|diagnostic| diagnostic.span);
         let at = span.map(|span| (span.start.line, span.start.column)).or_else(|| place(&message));
         let found = match error.find_root() {
+            DataFusionError::ResourcesExhausted(_) => return Self::running(error),
             DataFusionError::SchemaError(schema_error, _) => {
                 if let SchemaError::FieldNotFound { field, valid_fields } = schema_error.as_ref() {
                     let known = valid_fields.iter().map(|valid| valid.name.as_str());

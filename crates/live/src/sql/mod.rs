@@ -29,6 +29,7 @@ pub(crate) mod reserved;
 mod scopes;
 pub(crate) mod session;
 pub(crate) mod sessions;
+pub(crate) mod sizes;
 pub(crate) mod spans;
 mod stars;
 pub(crate) mod table;

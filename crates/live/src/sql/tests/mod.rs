@@ -6,6 +6,7 @@ mod narrowing;
 mod parameters;
 mod references;
 mod refusals;
+mod sizes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
