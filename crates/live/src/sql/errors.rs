@@ -9,6 +9,9 @@ use crate::ending::Ended;
 /// What is said of a function whose arguments have types that it does not take.
 const WRONG_TYPES: &str = "cannot take what it is given: it has another type";
 
+/// How DataFusion's error of two columns with one name begins.
+const NOT_UNIQUE: &str = "Projections require unique expression names";
+
 /// How many near names an error lists.
 const NEAREST_MAX: usize = 3;
 
@@ -28,13 +31,26 @@ impl QueryError {
         let at = span.map(|span| (span.start.line, span.start.column)).or_else(|| place(&message));
         let found = match error.find_root() {
             DataFusionError::ResourcesExhausted(_) => return Self::running(error),
-            DataFusionError::SchemaError(schema_error, _) => {
-                if let SchemaError::FieldNotFound { field, valid_fields } = schema_error.as_ref() {
+            DataFusionError::SchemaError(schema_error, _) => match schema_error.as_ref() {
+                SchemaError::FieldNotFound { field, valid_fields } => {
                     let known = valid_fields.iter().map(|valid| valid.name.as_str());
                     Self::unknown_column(&field.name, known)
-                } else {
-                    Self::new(QueryErrorKind::BadSql, message)
                 }
+                SchemaError::AmbiguousReference { field } if field.relation.is_none() => Self::new(
+                    QueryErrorKind::BadSql,
+                    format!("several tables have a column `{0}`: say of which it is, as in `a.{0}`", field.name),
+                ),
+                SchemaError::AmbiguousReference { field } => Self::called_twice(&field.name),
+                SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
+                    Self::called_twice(name)
+                }
+            },
+            _ if message.starts_with(NOT_UNIQUE) => {
+                let name = message.split(" at position").next().and_then(|expr| expr.rsplit_once(" AS "));
+                name.map_or_else(
+                    || Self::new(QueryErrorKind::BadSql, message.clone()),
+                    |(_, name)| Self::called_twice(name.trim_matches('"')),
+                )
             }
             DataFusionError::NotImplemented(_) => {
                 Self::new(QueryErrorKind::NotYet, format!("this is not supported: {message}"))
@@ -84,6 +100,15 @@ impl QueryError {
             format!("there is no column `{name}` under that name of a table")
         };
         Self { nearest, ..Self::new(QueryErrorKind::UnknownColumn, message) }
+    }
+
+    /// Two columns with one name. Beside `unnest` a column that is read keeps its own.
+    fn called_twice(name: &str) -> Self {
+        let message = format!(
+            "two columns are called `{name}`: call one of them otherwise, with AS (beside `unnest`, one that is read counts, \
+             too)"
+        );
+        Self::new(QueryErrorKind::BadSql, message)
     }
 
     /// A stream that does not exist.

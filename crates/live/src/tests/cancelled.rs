@@ -168,7 +168,7 @@ impl History for Counted {
 
 fn hundred_thousand() -> Arc<dyn History> {
     let world = World::starting_at(0);
-    let event = |n| Event { time_us: 0, kind: Some("a".into()), n: Some(n), quarters: None, cents: None, flag: None };
+    let event = |n| Event { time_us: 0, kind: Some("a"), n: Some(n), quarters: None, cents: None, flag: None };
     for commit in 0..10 {
         world.commit(0, 0, &(commit * 10_000..(commit + 1) * 10_000).map(event).collect::<Vec<_>>());
     }
@@ -206,7 +206,7 @@ fn a_join_that_finds_nothing_ends_when_nobody_waits() {
         watch.block_on(until("it reads", || rows_read.load(Ordering::SeqCst) > 100_000));
         query.abort();
         drop(LeaveOnDrop(ending));
-        let (sender, ended) = std::sync::mpsc::channel();
+        let (sender, ended) = std::sync::mpsc::sync_channel(1);
         runtime.spawn(async move { sender.send(query.await.is_err_and(|error| error.is_cancelled())) });
         assert!(ended.recv_timeout(Duration::from_secs(30)).is_ok(), "it goes on: {sql}");
     }

@@ -44,6 +44,23 @@ fn unknown_columns_and_mistyped_calls_come_with_their_place() {
 }
 
 #[test]
+fn a_name_that_stands_for_two_columns_is_told() {
+    for (sql, said) in [
+        ("SELECT kind, n AS kind FROM events", "two columns are called `kind`"),
+        ("SELECT upper(kind) AS k, n AS k FROM events", "two columns are called `k`"),
+        ("SELECT unnest(range(n)) AS i, upper(kind) AS kind FROM events", "two columns are called `kind`"),
+        (
+            "SELECT n FROM events a JOIN events b ON a.n = b.n",
+            "several tables have a column `n`: say of which it is, as in `a.n`",
+        ),
+    ] {
+        let error = refusal(&spec(sql));
+        assert_eq!(error.kind, QueryErrorKind::BadSql, "{sql}: {error}");
+        assert!(error.message.starts_with(said), "{sql}: {error}");
+    }
+}
+
+#[test]
 fn operators_of_the_wrong_types_come_with_their_place_where_it_is_certain() {
     for (sql, at) in [
         ("SELECT n\nFROM events WHERE time > 5", Some((2, 24))),
