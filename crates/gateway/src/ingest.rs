@@ -171,7 +171,7 @@ async fn decode_body(
             BodyError::TooManyRows { .. } | BodyError::TooManyCells { .. } | BodyError::TooLarge { .. } => {
                 Code::TooLarge
             }
-            BodyError::Malformed { .. } | BodyError::NotEvents { .. } => Code::BadJson,
+            BodyError::Malformed { .. } | BodyError::NotEvents { .. } | BodyError::Csv => Code::BadJson,
         };
         let answer = ApiError::new(code, error.to_string());
         match error {

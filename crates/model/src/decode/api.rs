@@ -92,6 +92,12 @@ pub enum BodyError {
         /// What it is instead.
         found: &'static str,
     },
+    /// It is a table of comma-separated values.
+    #[error(
+        "the body looks like CSV, and events are JSON here: `pulseboard ingest STREAM FILE.csv` sends it, or send an object a \
+         line"
+    )]
+    Csv,
     /// More rows than one request may bring.
     #[error("the body has more than {max} rows, the most one request may bring: send it in parts")]
     TooManyRows {

@@ -40,6 +40,9 @@ pub fn decode(
         return Err(BodyError::TooLarge { max: body_max });
     }
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    if matches!(format, BodyFormat::Auto | BodyFormat::AutoJson) && looks_like_csv(body) {
+        return Err(BodyError::Csv);
+    }
     let mut decoder = Decoder::new(base, config, limits, now);
     let ndjson = match format {
         BodyFormat::Json => false,
@@ -65,6 +68,15 @@ fn looks_like_ndjson(body: &[u8], is_line: impl Fn(&[u8]) -> bool) -> bool {
         (Some(b'{'), Some(end)) => is_line(&body[..end]),
         (Some(_), Some(_)) => true,
     }
+}
+
+/// Whether a body is a table as spreadsheets write one: a line of names, a line of values, and no JSON in either.
+fn looks_like_csv(body: &[u8]) -> bool {
+    let mut lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    let (Some(names), Some(values)) = (lines.next(), lines.next()) else { return false };
+    let has_json = |line: &[u8]| line.iter().any(|byte| matches!(byte, b'{' | b'['));
+    let is_cut = |line: &[u8]| line.iter().any(|byte| matches!(byte, b',' | b';' | b'\t'));
+    is_cut(names) && is_cut(values) && !has_json(names) && !has_json(values)
 }
 
 /// Whether the object that `line` begins with ends in it, going by its brackets.

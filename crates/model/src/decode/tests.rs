@@ -121,6 +121,22 @@ fn a_broken_first_line_does_not_hide_the_others() {
 }
 
 #[test]
+fn a_table_of_a_spreadsheet_is_told_from_broken_lines() {
+    let read = |body: &str, format| {
+        decode(body.as_bytes(), format, None, &StreamConfig::default(), &IngestLimits::default(), NOW)
+    };
+    for body in ["item,total\ntea,3.5\n", "\n\"item\";\"total\"\r\n\"tea\";3,5", "item\ttotal\ntea\t3.5\ncoffee\t4\n"] {
+        for format in [BodyFormat::Auto, BodyFormat::AutoJson] {
+            assert_eq!(read(body, format).expect_err(body), BodyError::Csv, "{body}");
+        }
+        assert!(read(body, BodyFormat::Ndjson).expect("lines").rejected_count >= 2, "said to be lines: {body}");
+    }
+    for body in ["oops, this\n{\"a\":2}\n", "oops\nno\n", "{\"a\":1},\n{\"a\":2},\n"] {
+        assert!(!matches!(read(body, BodyFormat::Auto), Err(BodyError::Csv)), "{body}");
+    }
+}
+
+#[test]
 fn a_broken_object_over_several_lines_keeps_nothing() {
     let refuse = |body: &str, format| {
         let decoded = decode(body.as_bytes(), format, None, &StreamConfig::default(), &IngestLimits::default(), NOW);
