@@ -43,6 +43,16 @@ async fn named(events: &mut Events) -> Event {
     }
 }
 
+/// The first event that is no frame: a change of what is followed may be on its way before.
+async fn after_frames(events: &mut Events) -> Event {
+    loop {
+        let event = named(events).await;
+        if event.name != "frame" {
+            return event;
+        }
+    }
+}
+
 fn id_of(token: &str) -> &str {
     token.split('_').nth(1).unwrap()
 }
@@ -168,7 +178,7 @@ async fn taking_a_token_back_closes_what_is_open_by_it_at_once() {
     let (answer, ()) = within("the poll ends with its token", async { tokio::join!(poll, revoke) }).await;
     answer.refused(401, "token_revoked");
     assert_eq!(sockets[0].close_code().await, 4_503);
-    let closed = named(&mut streams[0]).await;
+    let closed = after_frames(&mut streams[0]).await;
     assert!(closed.name == "closed" && closed.data.contains("token_revoked"), "{closed:?}");
     assert!(streams[0].next().await.is_err(), "the stream has ended");
 
@@ -210,7 +220,7 @@ async fn a_token_that_ends_is_replaced_on_the_open_socket_or_the_socket_is_close
 
     assert_eq!(left.next().await.unwrap()["type"], "expired");
     assert_eq!(left.close_code().await, 4_005);
-    let closed = named(&mut events).await;
+    let closed = after_frames(&mut events).await;
     assert!(closed.name == "closed" && closed.data.contains("token_expired"), "{closed:?}");
     assert_eq!(replaced.close_code().await, 4_005, "nothing was sent in time");
 }
@@ -262,12 +272,7 @@ async fn a_ticket_stands_in_a_url_for_its_token_once() {
     // Whoever came by a ticket goes with its token.
     home.token(&["revoke", id_of(&viewer)]).await.ok();
     assert_eq!(socket.close_code().await, 4_503);
-    // A change of what it follows may be on its way before.
-    let mut last = named(&mut events).await;
-    while last.name == "frame" {
-        last = named(&mut events).await;
-    }
-    assert_eq!(last.name, "closed");
+    assert_eq!(after_frames(&mut events).await.name, "closed");
 }
 
 #[tokio::test]
