@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header};
 use axum::response::{Html, IntoResponse, Response};
 use bytes::Bytes;
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::{And, DefaultPredicate, NotForContentType, Predicate};
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 
 use crate::deps::Deps;
 
@@ -48,9 +48,11 @@ impl fmt::Debug for WebApp {
     }
 }
 
-/// Packs answers that are worth it: neither pictures nor fonts, which are packed already, nor streams.
-pub(crate) fn packing(level: CompressionLevel) -> CompressionLayer<And<DefaultPredicate, NotForContentType>> {
-    let worth = DefaultPredicate::new().and(NotForContentType::const_new("font/"));
+/// Packs answers that are worth it: neither pictures nor fonts, which are packed already, nor streams, nor what is refused,
+/// whose text is still read on its way out.
+pub(crate) fn packing(level: CompressionLevel) -> CompressionLayer<impl Predicate> {
+    let is_answer = |status: StatusCode, _: Version, _: &HeaderMap, _: &Extensions| status.is_success();
+    let worth = DefaultPredicate::new().and(NotForContentType::const_new("font/")).and(is_answer);
     CompressionLayer::new().quality(level).compress_when(worth)
 }
 

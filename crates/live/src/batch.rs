@@ -22,11 +22,15 @@ use crate::api::{History, QueryAnswer, QueryError, QueryErrorKind, QuerySpec};
 use crate::cells::{cells, columns};
 use crate::ending::{Ended, Ending};
 use crate::engine::POOL_THREADS;
+use crate::row_bytes::whole_bytes;
 use crate::sql::clock::{self, ClockCell};
 use crate::sql::planning::{self, Rows};
 use crate::sql::table::{ReadOrder, ScanRange};
 use crate::sql::{sizes, ties};
 use crate::wide;
+
+/// Which share of its memory the answer of a query may take: it is held as columns, as cells and as the text that is sent.
+const ANSWER_SHARE: u64 = 4;
 
 /// A place to run within the limits of memory.
 pub(crate) fn runtime(limits: &QueryLimits) -> Result<Arc<RuntimeEnv>, QueryError> {
@@ -118,7 +122,7 @@ pub(crate) async fn start(
     let plan = clock::stopped(plan, at.now(), spec.timezone).map_err(|error| QueryError::planning(&error))?;
     let state = &planned.state;
     let plan = state.optimize(&plan).map_err(|error| QueryError::planning(&error))?;
-    sizes::check_constants(&plan).map_err(|error| QueryError::running(&error))?;
+    sizes::check(&plan).map_err(|error| QueryError::running(&error))?;
     let physical = state.query_planner().create_physical_plan(&plan, state).await;
     let physical = physical.map_err(|error| QueryError::planning(&error))?;
     let physical =
@@ -139,10 +143,19 @@ async fn collect(
     let in_order = |plan| ties::in_order(plan, limits.rows_max).map_err(|error| QueryError::planning(&error));
     let Batches { schema, mut stream, complete_from } = start(ending, spec, history, at, limits, in_order).await?;
     let (mut answer, mut batches): (Vec<Row>, Vec<_>) = (Vec::new(), Vec::new());
+    let mut bytes = 0_u64;
     while let Some(batch) = stream.next().await {
         let batch = batch.map_err(|error| QueryError::running(&error))?;
         if answer.len() + batch.num_rows() > limits.rows_max {
             let message = format!("the answer has more than {} rows: add a LIMIT or group it", limits.rows_max);
+            return Err(QueryError::new(QueryErrorKind::LimitExceeded, message));
+        }
+        bytes = batch.columns().iter().map(whole_bytes).fold(bytes, u64::saturating_add);
+        if bytes > limits.memory_bytes_max as u64 / ANSWER_SHARE {
+            let message = format!(
+                "the answer is larger than {} bytes, which is what a query may hold: add a LIMIT or name fewer columns",
+                limits.memory_bytes_max as u64 / ANSWER_SHARE
+            );
             return Err(QueryError::new(QueryErrorKind::LimitExceeded, message));
         }
         let columns: Vec<_> = batch.columns().iter().map(cells).collect();

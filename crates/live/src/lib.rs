@@ -16,6 +16,7 @@ mod maintain;
 mod range;
 mod replay;
 mod rollup;
+mod row_bytes;
 mod row_key;
 mod scan_request;
 mod sql;

@@ -1,4 +1,5 @@
-//! Keeps rows that are too wide out of what copies rows: joins, and lists that rows are made of.
+//! Keeps rows that are too wide out of what copies rows: joins, subqueries of one value, and lists that rows
+//! are made of.
 //!
 //! A batch has thousands of rows. Where each may get a copy of one row's long text, a text of a megabyte becomes gigabytes
 //! before anything that counts memory sees them. So what goes into such an operator is looked at, and a row that is too wide
@@ -7,41 +8,51 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, AsArray};
 use arrow::compute::cast;
 use arrow::compute::kernels::length::length;
 use arrow::datatypes::{DataType, Int64Type};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{DataFusionError, Result, internal_err};
+use datafusion::common::{Result, internal_err, resources_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::execution_plan::{CardinalityEffect, ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec};
+use datafusion::physical_plan::scalar_subquery::ScalarSubqueryExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::unnest::UnnestExec;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::StreamExt;
 
+use crate::row_bytes::row_bytes;
+
 /// The widest row that may be copied: a batch of such rows is what a query may take by default.
 const ROW_BYTES_MAX: u64 = 64 << 10;
+/// The most that one row becomes when rows are made of its list.
+pub(crate) const UNNESTED_BYTES_MAX: u64 = 256 << 20;
 
 /// `plan`, with a look at all rows that may be copied.
 pub(crate) fn held(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     let held = plan.transform_up(|node| {
-        // What is made rows of is in none twice, and all beside it is.
-        let unnested: Vec<usize> = match node.downcast_ref::<UnnestExec>() {
+        // The first input of a query with subqueries is what their values are copied into.
+        let is_subquery = node.is::<ScalarSubqueryExec>();
+        let lists: Arc<[usize]> = match node.downcast_ref::<UnnestExec>() {
             Some(unnest) => unnest.list_column_indices().iter().map(|list| list.index_in_input_schema).collect(),
-            None if node.is::<CrossJoinExec>() || node.is::<HashJoinExec>() || node.is::<NestedLoopJoinExec>() => {
-                Vec::new()
-            }
+            None if is_subquery || node.is::<CrossJoinExec>() || node.is::<HashJoinExec>() => Arc::default(),
+            None if node.is::<NestedLoopJoinExec>() => Arc::default(),
             None => return Ok(Transformed::no(node)),
         };
-        let narrow = |input: &Arc<dyn ExecutionPlan>| {
-            let columns = (0..input.schema().fields().len()).filter(|column| !unnested.contains(column)).collect();
-            Arc::new(NarrowRows { input: input.clone(), columns }) as Arc<dyn ExecutionPlan>
+        let narrow = |(number, input): (usize, &Arc<dyn ExecutionPlan>)| {
+            if is_subquery && number == 0 {
+                return input.clone();
+            }
+            // What is made rows of is in none twice, and all beside it is.
+            let columns = (0..input.schema().fields().len()).filter(|column| !lists.contains(column)).collect();
+            let copied = Copied { columns, lists: lists.clone() };
+            Arc::new(NarrowRows { input: input.clone(), copied }) as Arc<dyn ExecutionPlan>
         };
-        let inputs = node.children().into_iter().map(narrow).collect();
+        let inputs = node.children().into_iter().enumerate().map(narrow).collect();
         let recompute = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
         Ok(Transformed::yes(node.replace_children(inputs, recompute)?))
     })?;
@@ -52,8 +63,15 @@ pub(crate) fn held(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan
 #[derive(Debug, Clone)]
 struct NarrowRows {
     input: Arc<dyn ExecutionPlan>,
-    /// Those that are copied.
+    copied: Copied,
+}
+
+/// Which columns are copied.
+#[derive(Debug, Clone)]
+struct Copied {
     columns: Arc<[usize]>,
+    /// Into as many rows as these have items; of a join it is not known.
+    lists: Arc<[usize]>,
 }
 
 impl DisplayAs for NarrowRows {
@@ -94,7 +112,7 @@ impl ExecutionPlan for NarrowRows {
         let (Some(input), true) = (children.pop(), children.is_empty()) else {
             return internal_err!("one input is looked at, not several");
         };
-        Ok(Arc::new(Self { input, columns: self.columns.clone() }))
+        Ok(Arc::new(Self { input, copied: self.copied.clone() }))
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
@@ -102,9 +120,9 @@ impl ExecutionPlan for NarrowRows {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let (batches, columns) = (self.input.execute(partition, context)?, self.columns.clone());
+        let (batches, copied) = (self.input.execute(partition, context)?, self.copied.clone());
         let schema = batches.schema();
-        let looked_at = batches.map(move |batch| batch.and_then(|batch| check(&batch, &columns).map(|()| batch)));
+        let looked_at = batches.map(move |batch| batch.and_then(|batch| check(&batch, &copied).map(|()| batch)));
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, looked_at)))
     }
 
@@ -114,51 +132,37 @@ impl ExecutionPlan for NarrowRows {
 }
 
 /// # Errors
-/// [`DataFusionError::ResourcesExhausted`] if a row is too wide.
-fn check(batch: &RecordBatch, columns: &[usize]) -> Result<()> {
-    let columns = || columns.iter().map(|column| batch.column(*column));
+/// [`datafusion::common::DataFusionError::ResourcesExhausted`] if a row is too wide, or becomes too much.
+fn check(batch: &RecordBatch, copied: &Copied) -> Result<()> {
+    let columns = copied.columns.iter().map(|column| batch.column(*column)).collect::<Vec<_>>();
     // All rows together are no wider: most batches.
-    if columns().map(|column| column.get_array_memory_size() as u64).fold(0, u64::saturating_add) <= ROW_BYTES_MAX {
+    let whole = columns.iter().map(|column| column.get_array_memory_size() as u64).fold(0, u64::saturating_add);
+    let lists = copied.lists.iter().map(|list| length(batch.column(*list))).collect::<Result<Vec<_>, _>>()?;
+    if whole <= ROW_BYTES_MAX && lists.is_empty() {
         return Ok(());
     }
-    let mut widest = 0_u64;
-    for column in columns() {
-        widest = widest.saturating_add(widest_value(column)?);
+    let mut widths = vec![0_u64; batch.num_rows()];
+    for column in columns {
+        widths.iter_mut().zip(row_bytes(column)?).for_each(|(width, bytes)| *width = width.saturating_add(bytes));
     }
-    if widest <= ROW_BYTES_MAX {
-        return Ok(());
+    if let Some(widest) = widths.iter().max().filter(|widest| **widest > ROW_BYTES_MAX) {
+        return resources_err!(
+            "a row of {widest} bytes would be copied into many, and at most {ROW_BYTES_MAX} are allowed: name the columns \
+             that are needed"
+        );
     }
-    Err(DataFusionError::ResourcesExhausted(format!(
-        "a row of {widest} bytes would be copied into many, and at most {ROW_BYTES_MAX} are allowed: name the columns that \
-         are needed"
-    )))
-}
-
-/// The bytes of the widest value of a column, about.
-fn widest_value(column: &ArrayRef) -> Result<u64> {
-    if let Some(width) = column.data_type().primitive_width() {
-        return Ok(width as u64);
+    // One row's list is made rows of as a whole.
+    for list in lists {
+        let lengths = cast(&list, &DataType::Int64)?;
+        for (width, length) in widths.iter().zip(lengths.as_primitive::<Int64Type>()) {
+            let bytes = width.saturating_mul(length.unwrap_or(0).unsigned_abs());
+            if bytes > UNNESTED_BYTES_MAX {
+                return resources_err!(
+                    "a list beside which {width} bytes stand would become rows of {bytes} bytes, and at most \
+                     {UNNESTED_BYTES_MAX} are allowed"
+                );
+            }
+        }
     }
-    Ok(match column.data_type() {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Binary | DataType::LargeBinary => {
-            longest(&length(column)?)?
-        }
-        DataType::List(_) => {
-            let lists = column.as_list::<i32>();
-            let longest = longest(&length(column)?)?;
-            longest.saturating_mul(widest_value(lists.values())?)
-        }
-        DataType::Struct(_) => {
-            let fields = column.as_struct().columns().iter().map(widest_value).collect::<Result<Vec<_>>>()?;
-            fields.into_iter().fold(0, u64::saturating_add)
-        }
-        // Truth values, and what no stream has.
-        _ => 16,
-    })
-}
-
-fn longest(lengths: &ArrayRef) -> Result<u64> {
-    let lengths = cast(lengths, &DataType::Int64)?;
-    let longest = arrow::compute::max(lengths.as_primitive::<Int64Type>());
-    Ok(longest.map_or(0, i64::unsigned_abs))
+    Ok(())
 }

@@ -19,6 +19,7 @@ use datafusion::optimizer::replace_distinct_aggregate::ReplaceDistinctWithAggreg
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::physical_expr::aggregate::{AggregateExprBuilder, AggregateFunctionExpr, LoweredAggregateBuilder};
+use datafusion::physical_expr::expressions::Column as PhysicalColumn;
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use pulseboard_model::schema::OFFSET;
 use pulseboard_model::{Column, StreamName, TimeUs};
@@ -163,7 +164,7 @@ pub(crate) fn simplified_plan(planned: &Planned, plan: LogicalPlan) -> Result<Lo
         Arc::new(OptimizeProjections::new()),
     ];
     let simplified = Optimizer::with_rules(rules).optimize(analysed, state, |_, _| {})?;
-    sizes::check_constants(&simplified)?;
+    sizes::check(&simplified)?;
     Ok(simplified)
 }
 
@@ -252,11 +253,22 @@ fn branch(
         .map_err(|error| Unmaintained(format!("it does not read a stream: {error}")))?;
     let mut input: Vec<Field> = scan.projected_schema.fields().iter().map(|field| field.as_ref().clone()).collect();
     // A result without aggregate is rows of events: their keys are offsets, so the scan must give them.
+    let mut steps = steps;
     if rows_only && !input.iter().any(|field| field.name() == OFFSET) {
+        // Not for readers: where the query takes the scan's columns as they are, nothing else would drop it.
+        steps.insert(0, columns_of(&input));
         input.push(Field::new(OFFSET, DataType::Int64, false));
     }
     let (lower, rest) = if rows_only { split_at_keep(steps, bounds.len()) } else { (steps, Vec::new()) };
     Ok(Branch { stream, input, lower, rest, bounds })
+}
+
+/// These columns, the first ones of a batch.
+fn columns_of(fields: &[Field]) -> RowStep {
+    let columns = fields.iter().enumerate();
+    let columns =
+        columns.map(|(number, field)| Arc::new(PhysicalColumn::new(field.name(), number)) as Arc<dyn PhysicalExpr>);
+    RowStep::Project(columns.collect(), Arc::new(Schema::new(fields.to_vec())))
 }
 
 /// The nodes of a straight plan without aggregate, top first, and its scan.

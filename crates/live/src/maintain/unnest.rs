@@ -14,6 +14,8 @@ use datafusion::logical_expr::Unnest;
 use hashbrown::HashSet;
 
 use super::shape::Unmaintained;
+use crate::row_bytes::{row_bytes, whole_bytes};
+use crate::wide::UNNESTED_BYTES_MAX;
 
 /// How many rows one batch may become. Beyond it the query cannot be computed with this data, which it says.
 const ROWS_MAX: usize = 10_000_000;
@@ -73,6 +75,7 @@ impl UnnestStep {
         let Some(total) = total.filter(|total| *total <= ROWS_MAX) else {
             return Err(resources_datafusion_err!("{rows} rows become more than {ROWS_MAX} when they are unnested"));
         };
+        self.check_bytes(batch, &longest)?;
         let mut sources = Vec::with_capacity(total);
         for (row, length) in (0u32..).zip(&longest) {
             sources.extend((0..*length).map(|_| row));
@@ -91,6 +94,29 @@ impl UnnestStep {
             columns.push(take(values(column)?, &items.collect::<Int64Array>(), None)?);
         }
         Ok((self.flattened(columns, total)?, Some(sources)))
+    }
+
+    /// Refuses what stands beside the lists if its copies would be too much.
+    fn check_bytes(&self, batch: &RecordBatch, longest: &[i64]) -> Result<()> {
+        let copied = || batch.columns().iter().enumerate().filter(|(index, _)| !self.lists.contains(index));
+        let whole = copied().map(|(_, column)| whole_bytes(column)).fold(0, u64::saturating_add);
+        let most = longest.iter().max().map_or(0, |most| most.unsigned_abs());
+        if whole.saturating_mul(most) <= UNNESTED_BYTES_MAX {
+            return Ok(());
+        }
+        let mut bytes = 0_u64;
+        for (_, column) in copied() {
+            let copies = row_bytes(column)?.into_iter().zip(longest);
+            bytes = copies
+                .fold(bytes, |sum, (width, times)| sum.saturating_add(width.saturating_mul(times.unsigned_abs())));
+        }
+        if bytes > UNNESTED_BYTES_MAX {
+            return Err(resources_datafusion_err!(
+                "what stands beside lists would become {bytes} bytes when rows are made of them, and at most \
+                 {UNNESTED_BYTES_MAX} are allowed"
+            ));
+        }
+        Ok(())
     }
 
     /// Structs become their fields.

@@ -15,7 +15,7 @@ use datafusion::optimizer::Optimizer;
 use datafusion::prelude::SessionConfig;
 
 use super::clock::{ClockCell, clock_functions};
-use super::{ago, buckets, extremes, floats, lists, local, sessions, sizes};
+use super::{ago, buckets, durations, extremes, floats, instants, lists, local, sessions, sizes};
 
 /// Rows per batch, live and in batch.
 pub(crate) const BATCH_ROWS: usize = 8_192;
@@ -56,6 +56,8 @@ pub(crate) fn session(
     }
     local::register(&mut state)?;
     floats::register(&mut state)?;
+    durations::register(&mut state)?;
+    instants::register(&mut state)?;
     sizes::register(&mut state)?;
     extremes::register(&mut state)?;
     ago::register(&mut state)?;

@@ -392,9 +392,11 @@ fn settle_distinct_on(distinct: DistinctOn) -> Result<LogicalPlan> {
 fn settle_window(window: Window) -> Result<LogicalPlan> {
     let (input, ties) = carry(&window.input)?;
     let wanted = window.schema.clone();
-    let mut settled = Vec::with_capacity(window.window_expr.len());
+    // One node computes functions of one order: those that are settled leave those that mean equal rows to stay equal.
+    let mut settled: Vec<(Vec<SortExpr>, Vec<Expr>)> = Vec::new();
     for expr in window.window_expr {
         let (qualifier, name) = expr.qualified_name();
+        let mut order = Vec::new();
         let with_ties = expr.transform_down(|expr| {
             Ok(match expr {
                 Expr::WindowFunction(mut function) if is_settled_by_ties(&function) => {
@@ -403,18 +405,27 @@ fn settle_window(window: Window) -> Result<LogicalPlan> {
                     let new = ties.iter().filter(|tie| !order_by.iter().any(|known| &known.expr == tie.expr()));
                     let new: Vec<_> = new.map(|tie| tie.sort(last_ascending)).collect();
                     order_by.extend(new);
+                    order.clone_from(order_by);
                     Transformed::yes(Expr::WindowFunction(function))
+                }
+                Expr::WindowFunction(function) => {
+                    order.clone_from(&function.params.order_by);
+                    Transformed::no(Expr::WindowFunction(function))
                 }
                 other => Transformed::no(other),
             })
         })?;
-        settled.push(if with_ties.transformed {
-            with_ties.data.alias_qualified(qualifier, name)
-        } else {
-            with_ties.data
-        });
+        let expr = if with_ties.transformed { with_ties.data.alias_qualified(qualifier, name) } else { with_ties.data };
+        match settled.iter_mut().find(|(known, _)| *known == order) {
+            Some((_, exprs)) => exprs.push(expr),
+            None => settled.push((order, vec![expr])),
+        }
     }
-    restore(LogicalPlan::Window(Window::try_new(settled, Arc::new(input))?), &wanted)
+    let mut plan = input;
+    for (_, exprs) in settled {
+        plan = LogicalPlan::Window(Window::try_new(exprs, Arc::new(plan))?);
+    }
+    restore(plan, &wanted)
 }
 
 /// Whether a window function depends on the order of rows that its ORDER BY leaves equal, and means nothing else once
@@ -434,7 +445,8 @@ fn is_settled_by_ties(function: &WindowFunction) -> bool {
 
 /// Brings a plan that carries tie columns back to the columns it is expected to have.
 fn restore(plan: LogicalPlan, wanted: &DFSchemaRef) -> Result<LogicalPlan> {
-    if plan.schema().fields().len() == wanted.fields().len() {
+    let as_wanted = plan.schema().iter().map(Column::from).eq(wanted.iter().map(Column::from));
+    if as_wanted {
         return Ok(plan);
     }
     let columns = wanted.iter().map(|field| Expr::Column(Column::from(field))).collect();

@@ -193,6 +193,20 @@ fn an_order_over_the_latest_per_key_is_maintained() {
     holds(Tz::UTC, ORDINARY_US, sql, vec![commit(0, events(0)), commit(0, events(1)), commit(0, events(7))]);
 }
 
+#[test]
+fn rows_of_all_columns_in_their_order_have_no_more_cells_than_columns() {
+    let world = World::starting_at(ORDINARY_US);
+    world.commit(ORDINARY_US, 0, &[event(0, "a", 1)]);
+    let schema = world.schema(STREAM).expect("the stream");
+    let all = schema.fields.iter().map(|field| field.name.as_str()).collect::<Vec<_>>().join(", ");
+    for sql in
+        ["SELECT * FROM events".to_owned(), format!("SELECT {all} FROM events"), "SELECT time FROM events".into()]
+    {
+        let events = |shift: i64| vec![wide(shift, "a", 5 + shift), wide(shift, "b", 5)];
+        holds(Tz::UTC, ORDINARY_US, &sql, vec![commit(0, events(0)), commit(0, events(1))]);
+    }
+}
+
 fn spec(sql: &str) -> QuerySpec {
     QuerySpec { sql: sql.to_owned(), timezone: Tz::UTC, params: Params::new() }
 }

@@ -142,7 +142,7 @@ fn plan(spec: &QuerySpec, world: &Arc<World>) -> Result<Result<Arc<Shape>, Unmai
 /// Whether the planner refuses the query because two of its calls have one name: it calls a cast what is cast, so that
 /// `count(DISTINCT time)` and `count(DISTINCT time::date)` are alike to it. A batch query is refused as well.
 fn is_called_alike(spec: &QuerySpec, world: &Arc<World>) -> Result<bool, TestCaseError> {
-    const ALIKE: &str = "duplicate unqualified field name";
+    const ALIKE: &str = "two columns are called `";
     let clock = ClockCell::new(world.head().now());
     let planned = planning::plan(spec, world.as_ref(), &clock, &Rows::None, None, 1 << 16);
     if !planned.is_err_and(|error| error.to_string().contains(ALIKE)) {
@@ -354,6 +354,7 @@ fn assert_rows_close(case: &Case, columns: &[Column], expected: &[Row], found: &
     prop_assert_eq!(expected.len(), found.len(), "rows; batch {:?} live {:?} for {}", expected, found, case.sql);
     let largest = Largest::of(case);
     for (expected, found) in expected.iter().zip(found) {
+        prop_assert_eq!(expected.len(), found.len(), "cells of a row");
         for ((a, b), column) in expected.iter().zip(found.iter()).zip(columns) {
             let close = match (a, b) {
                 (Cell::Float(a), Cell::Float(b)) => largest.are_near(&column.name, *a, *b),

@@ -67,6 +67,7 @@ pub(super) fn compare<H: History + 'static>(
     prop_assert_eq!(&found, &at_client, "deltas rebuild the snapshot of {}", sql);
     prop_assert_eq!(found.len(), expected.len(), "live {:?}, batch {:?} for {}", &found, &expected, sql);
     for (found, expected) in found.iter().zip(&expected) {
+        prop_assert_eq!(found.len(), expected.len(), "live {:?}, batch {:?} for {}", found, expected, sql);
         for (a, b) in found.iter().zip(expected.iter()) {
             let close = match (a, b) {
                 (Cell::Float(a), Cell::Float(b)) => is_close(*a, *b),

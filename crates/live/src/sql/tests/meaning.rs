@@ -182,3 +182,69 @@ fn floats_beside_decimals_are_compared_as_floats() {
     let answer = answer(&spec(sql), &history).expect("an answer");
     assert_eq!(*answer.rows[0], [Cell::Float(24.5), Cell::Float(0.0), Cell::Float(24.5)]);
 }
+
+#[test]
+fn a_span_between_two_times_is_compared_with_days_as_hours() {
+    // Events of a minute before the clock's start, of it, and of a minute later.
+    let of = |condition: &str| {
+        let sql = format!("SELECT count(*) AS c FROM events WHERE {condition}");
+        match *rows(&spec(&sql))[0] {
+            [Cell::Int(count)] => count,
+            ref other => panic!("{sql}: {other:?}"),
+        }
+    };
+    let back = "time + interval '30 days' - (time - interval '3 days')";
+    for (condition, expected) in [
+        (format!("{back} > interval '2 days'"), 3),
+        (format!("{back} < interval '1 day'"), 0),
+        (format!("{back} = interval '33 days'"), 3),
+        (format!("interval '792 hours' = {back}"), 3),
+        (format!("{back} BETWEEN interval '32 days' AND interval '34 days'"), 3),
+        (format!("{back} IN (interval '1 day', interval '33 days')"), 3),
+        (format!("{back} > -interval '2 days'"), 3),
+        ("now() - time >= interval '0 seconds'".to_owned(), 2),
+        ("now() - time < interval '1 day'".to_owned(), 3),
+    ] {
+        assert_eq!(of(&condition), expected, "{condition}");
+    }
+    let error = super::refusal(&spec(&format!("SELECT n FROM events WHERE {back} > interval '1 month'")));
+    assert!(error.message.contains("write it in days"), "{error}");
+}
+
+#[test]
+fn instants_out_of_numbers_and_texts_are_the_same_in_every_zone() {
+    for zone in [chrono_tz::UTC, chrono_tz::Europe::Berlin, chrono_tz::America::New_York] {
+        for (sql, expected_us) in [
+            ("SELECT to_timestamp(1795000000 + n) AS t FROM events WHERE n = 1", 1_795_000_001_000_000),
+            ("SELECT from_unixtime(1795000000 + n) AS t FROM events WHERE n = 1", 1_795_000_001_000_000),
+            ("SELECT to_timestamp(1795000000) AS t", 1_795_000_000_000_000),
+            (
+                "SELECT to_timestamp('2026-11-18T11:06:4' || n || 'Z') AS t FROM events WHERE n = 1",
+                1_795_000_001_000_000,
+            ),
+            (
+                "SELECT to_timestamp_millis('2026-11-18T11:06:4' || n || 'Z') AS t FROM events WHERE n = 1",
+                1_795_000_001_000_000,
+            ),
+        ] {
+            let spec = crate::api::QuerySpec { timezone: zone, ..spec(sql) };
+            assert_eq!(*rows(&spec)[0], [Cell::Time(expected_us)], "{zone}: {sql}");
+        }
+        let spec = crate::api::QuerySpec {
+            timezone: zone,
+            ..spec("SELECT to_timestamp('2026-11-18 00:00:00') = timestamp '2026-11-18 00:00:00' AS same")
+        };
+        assert_eq!(*rows(&spec)[0], [Cell::Bool(true)], "{zone}");
+    }
+}
+
+#[test]
+fn window_functions_of_one_order_stand_beside_those_that_keep_equal_rows_equal() {
+    let rows_of = |sql: &str| rows(&spec(sql)).iter().map(|row| row.to_vec()).collect::<Vec<_>>();
+    let int = |numbers: &[i64]| numbers.iter().map(|number| Cell::Int(*number)).collect::<Vec<_>>();
+    let same = "SELECT n, rank() OVER (ORDER BY flag) AS b, row_number() OVER (ORDER BY flag) AS a, \
+                count(*) OVER (ORDER BY flag) AS c, lag(n) OVER (ORDER BY flag) AS d FROM events ORDER BY n";
+    let mut expected = vec![int(&[1, 3, 3, 3, 3]), int(&[2, 1, 1, 2]), int(&[3, 1, 2, 2, 2])];
+    expected[1].push(Cell::Null);
+    assert_eq!(rows_of(same), expected);
+}

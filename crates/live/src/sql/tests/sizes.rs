@@ -42,6 +42,37 @@ const TOO_MUCH: &[(&str, &str)] = &[
         "regexp_replace",
         "SELECT length(regexp_replace(repeat(kind, 100000), '.', repeat('b', 50000), 'g')) AS n FROM events",
     ),
+    (
+        "array_replace_all",
+        "SELECT array_length(array_replace_all(array_repeat(kind, 1000), 'a', repeat('b', 60000))) AS n FROM events",
+    ),
+    (
+        "array_repeat",
+        "SELECT array_length(array_repeat(range(CASE WHEN n = 1 THEN 100000 ELSE 0 END), CASE WHEN n = 1 THEN 2000 ELSE 0 END)) AS n FROM events",
+    ),
+    ("concat_ws", "SELECT length(concat_ws(repeat(kind, 20000000), kind, kind, kind)) AS n FROM events"),
+    (
+        "make_array",
+        "SELECT array_length(make_array(t, t, t, t)) AS n FROM (SELECT repeat(kind, 10000000) AS t FROM events) x",
+    ),
+    (
+        "overlay",
+        "SELECT length(overlay(t PLACING t FROM 1 FOR 0)) AS n FROM (SELECT repeat(kind, 20000000) AS t FROM events) x",
+    ),
+    (
+        "regexp_match",
+        "SELECT array_length(regexp_match(repeat(kind, 2000000), '((((((((((((((((((((((((((((((((.*))))))))))))))))))))))))))))))))')) AS n FROM events",
+    ),
+    (
+        "to_char",
+        "SELECT length(to_char(time, repeat('%c', 30000))) AS n FROM (SELECT unnest(range(100)) AS i, time FROM events) x",
+    ),
+    ("levenshtein", "SELECT levenshtein(repeat('ab', 400000), repeat('cd', 400000)) AS n"),
+    ("levenshtein", "SELECT levenshtein(repeat(kind, 100000), repeat('cd', 10000)) AS n FROM events"),
+    (
+        "||",
+        "SELECT length(arrow_cast(t, 'Dictionary(Int32, Utf8)') || t) AS n FROM (SELECT repeat(kind, 20000000) AS t FROM events) x",
+    ),
     ("array_to_string", "SELECT length(array_to_string(range(0, 100000 * n), repeat('b', 50000))) AS n FROM events"),
 ];
 
@@ -89,14 +120,27 @@ fn a_constant_beside_rows_is_small() {
         "SELECT range(0, 20000) AS r, n FROM events",
         "SELECT n FROM events WHERE array_position(range(0, 20000), n) > 1",
         "SELECT unnest(range(0, 20000)) AS i, n FROM events",
-        "SELECT unnest(range(0, 20000)) AS i, range(0, 20000) AS r",
-        "SELECT x.i, e.n FROM (SELECT range(0, 20000) AS i) x CROSS JOIN events e",
     ] {
         let error = refusal(&spec(sql));
         assert_eq!(error.kind, QueryErrorKind::LimitExceeded, "{sql}: {error}");
         assert!(error.message.contains("constants of 160"), "{sql}: {error}");
     }
+    let many: Vec<String> = (0..300).map(|n| format!("repeat('a', {}) AS c{n}", 500 + n)).collect();
+    let error = refusal(&spec(&format!("SELECT {} FROM events", many.join(", "))));
+    assert!(error.message.contains("stand beside rows"), "{error}");
+    // Where it is but one row it may be copied by nothing else.
+    for sql in [
+        "SELECT unnest(range(0, 20000)) AS i, range(0, 20000) AS r",
+        "SELECT x.i, e.n FROM (SELECT range(0, 20000) AS i) x CROSS JOIN events e",
+    ] {
+        let error = refusal(&spec(sql));
+        assert!(error.message.contains("bytes would be copied into many"), "{sql}: {error}");
+    }
     // Rows are made of it, once.
+    assert_eq!(
+        lines("SELECT max(i) AS m FROM (SELECT unnest(x.r) AS i FROM (SELECT range(0, 20000) AS r) x) y"),
+        ["19999"]
+    );
     assert_eq!(
         lines("SELECT count(*) AS c, max(i) AS m FROM (SELECT unnest(range(0, 100000)) AS i) x"),
         ["100000 99999"]
@@ -105,6 +149,69 @@ fn a_constant_beside_rows_is_small() {
         lines("SELECT count(*) AS c FROM (SELECT unnest(range(0, 1000)) AS i) x CROSS JOIN events WHERE i < n"),
         ["6"]
     );
+}
+
+#[test]
+fn numbers_that_make_much_have_a_most() {
+    for (sql, said) in [
+        ("SELECT approx_percentile_cont(n, 0.5, 100000000000) AS m FROM events", "at most 10000 centroids"),
+        (
+            "SELECT kind, approx_percentile_cont(n, 0.5, 20000) AS m FROM events GROUP BY kind",
+            "at most 10000 centroids",
+        ),
+        (
+            "SELECT count(*) AS c FROM events GROUP BY CUBE(n, n + 1, n + 2, n + 3, n + 4, n + 5, n + 6)",
+            "more than 64 ways",
+        ),
+        ("SELECT string_agg(kind, repeat('x', 20000)) AS t FROM events", "may have 1024 bytes"),
+        ("SELECT array_agg(n) OVER (ORDER BY n) AS a FROM events", "`array_agg` over a window without an end"),
+        (
+            "SELECT string_agg(kind, ',') OVER (ORDER BY n) AS a FROM events",
+            "`string_agg` over a window without an end",
+        ),
+    ] {
+        let error = refusal(&spec(sql));
+        assert_eq!(error.kind, QueryErrorKind::LimitExceeded, "{sql}: {error}");
+        assert!(error.message.contains(said), "{sql}: {error}");
+    }
+    for step in ["1 month -30 days", "-1 day 1 hour"] {
+        let sql = format!("SELECT range(timestamp '2001-04-01', timestamp '2001-04-02', interval '{step}') AS r");
+        let error = refusal(&spec(&sql));
+        assert!(error.message.contains("of one sign"), "{sql}: {error}");
+    }
+    assert_eq!(lines("SELECT count(*) AS c FROM events GROUP BY CUBE(n, kind) HAVING count(*) > 1"), ["3"]);
+    let framed =
+        "SELECT array_to_string(array_agg(n) OVER (ORDER BY n ROWS 1 PRECEDING), '-') AS a FROM events ORDER BY n";
+    assert_eq!(lines(framed), ["1", "1-2", "2-3"]);
+}
+
+#[test]
+fn an_answer_takes_a_share_of_the_memory_of_its_query() {
+    let sql = "SELECT repeat(kind, 20000000) AS t FROM events";
+    assert_eq!(lines(&format!("SELECT sum(length(t)) AS l FROM ({sql}) x")), ["60000000"]);
+    let error =
+        refusal(&spec(&sql.replace("20000000", "30000000").replace("FROM", ", repeat(kind, 30000000) AS u FROM")));
+    assert_eq!(error.kind, QueryErrorKind::LimitExceeded, "{error}");
+    assert!(error.message.starts_with("the answer is larger than 134217728 bytes"), "{error}");
+}
+
+#[test]
+fn what_could_be_much_but_is_not_is_answered() {
+    // By their arguments alone each could make hundreds of megabytes.
+    for (sql, expected) in [
+        ("SELECT sum(length(replace(repeat(kind, 20000), 'x', repeat('y', 1000)))) AS l FROM events", "60000"),
+        (
+            "SELECT sum(length(regexp_replace(repeat(kind, 1200000), '[0-6]+', '[a number]', 'g'))) AS l FROM events",
+            "3600000",
+        ),
+        ("SELECT sum(length(concat(repeat(kind, 10000000), repeat(kind, 8000000)))) AS l FROM events", "54000000"),
+        (
+            "SELECT replace(t, 'b', '') AS t FROM (SELECT replace(repeat(kind, 20000), 'a', repeat('b', 1000)) AS t, n FROM events) x WHERE n = 1",
+            "",
+        ),
+    ] {
+        assert_eq!(lines(sql).join("\n"), expected, "{sql}");
+    }
 }
 
 #[test]
@@ -157,6 +264,19 @@ fn a_wide_row_is_not_copied_into_many() {
         assert_eq!(error.kind, QueryErrorKind::LimitExceeded, "{sql}: {error}");
         assert!(error.message.contains("bytes would be copied into many"), "{sql}: {error}");
     }
+    let value = "SELECT (SELECT string_agg(repeat(kind, 100000), '') FROM events) AS m, n FROM events";
+    assert!(refusal(&spec(value)).message.contains("bytes would be copied into many"));
+    let beside =
+        "SELECT max(t || i) AS m FROM (SELECT unnest(range(n * 400000)) AS i, repeat(kind, 60000) AS t FROM events) x";
+    let error = refusal(&spec(beside));
+    assert!(error.message.contains("would become"), "{error}");
+    // Many short things in one row, a long one in another: neither is wide.
+    let narrow =
+        "SELECT CASE WHEN n = 1 THEN array_repeat('a', 1000) ELSE [repeat('b', 1000)] END AS tags, n FROM events";
+    assert_eq!(
+        lines(&format!("SELECT sum(array_length(a.tags)) AS l FROM ({narrow}) a JOIN ({narrow}) b ON a.n = b.n")),
+        ["1002"]
+    );
     // It is in one row, or is not needed.
     for (sql, expected) in [
         ("SELECT length(string_agg(repeat(kind, 100000), '')) AS l FROM events", "300000"),
