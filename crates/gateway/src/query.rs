@@ -4,7 +4,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::csv::WriterBuilder;
+use arrow::error::ArrowError;
 use arrow::ipc::writer::StreamWriter;
 use axum::Json;
 use axum::extract::State;
@@ -13,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use chrono_tz::Tz;
 use pulseboard_journal::{AtError, position_of};
 use pulseboard_live::{Explain, QueryAnswer, QuerySpec};
-use pulseboard_model::{Mode, Position, Status, ViewState};
+use pulseboard_model::{Cell, Mode, Position, Row, Status, ViewState};
 use pulseboard_protocol::change::{write_columns, write_row, write_state};
 use pulseboard_protocol::error::{ApiError, Code};
 use pulseboard_protocol::http::{ExplainAnswer, ExplainFigures, QueryRequest, param_cells};
@@ -69,17 +71,17 @@ pub(crate) fn wait_of(text: Option<&str>) -> Result<Option<Duration>, ApiError> 
 /// [`Code::BadPosition`], [`Code::OtherEpoch`] or [`Code::Ahead`].
 pub(crate) fn known_position(deps: &Deps, text: &str) -> Result<Position, ApiError> {
     let _position = Position::from_str(text).map_err(|error| ApiError::new(Code::BadPosition, error.to_string()))?;
-    position_of(deps.log.as_ref(), text).map_err(|error| at_error(&error))
+    position_of(deps.log.as_ref(), text, deps.config.timezone).map_err(|error| at_error(&error))
 }
 
-/// The position that an `at` names: itself, or where log and clock stood at a time.
+/// The position that an `at` names: itself, or where log and clock stood at a time, of `zone` if it says none.
 ///
 /// # Errors
 /// As [`known_position`], and for a time that the log does not reach to.
-pub(crate) async fn moment(deps: &Deps, text: &str) -> Result<Position, ApiError> {
+pub(crate) async fn moment(deps: &Deps, text: &str, zone: Tz) -> Result<Position, ApiError> {
     let (log, text) = (Arc::clone(&deps.log), text.to_owned());
     // Finding a time reads a little of the log.
-    let found = tokio::task::spawn_blocking(move || position_of(log.as_ref(), &text)).await;
+    let found = tokio::task::spawn_blocking(move || position_of(log.as_ref(), &text, zone)).await;
     let found = found.map_err(|error| {
         tracing::error!(%error, "looking for a position panicked");
         ApiError::new(Code::Internal, "the position could not be found by a fault of the server")
@@ -130,7 +132,7 @@ pub(crate) async fn post_query(
     }
     let at = match &request.at {
         // A position just given by an acknowledgement may be ahead of the engine, not of the log.
-        Some(text) => Some(moment(&deps, text).await?),
+        Some(text) => Some(moment(&deps, text, spec.timezone).await?),
         None => None,
     };
     // Where the readers of channels stand, so that an answer and a frame of the same position are of the same events.
@@ -200,11 +202,35 @@ fn unwritable(format: &str, error: &dyn std::fmt::Display) -> ApiError {
 fn csv(answer: &QueryAnswer) -> HttpResult {
     let mut out = Vec::new();
     let mut writer = WriterBuilder::new().with_header(true).build(&mut out);
+    let mut first = 0;
     for batch in &answer.batches {
-        writer.write(batch).map_err(|error| unwritable("CSV", &error))?;
+        let flat = flat(batch, &answer.rows[first..]);
+        first += batch.num_rows();
+        flat.and_then(|batch| writer.write(&batch)).map_err(|error| unwritable("CSV", &error))?;
     }
     drop(writer);
     Ok(typed(out, "text/csv; charset=utf-8", answer))
+}
+
+/// A batch with its lists and objects as JSON, which `rows` have of it.
+fn flat(batch: &RecordBatch, rows: &[Row]) -> Result<RecordBatch, ArrowError> {
+    if !batch.schema_ref().fields().iter().any(|field| field.data_type().is_nested()) {
+        return Ok(batch.clone());
+    }
+    let text = |row: &Row, number: usize| match row.get(number) {
+        Some(Cell::Json(text)) => Some(text.to_string()),
+        _ => None,
+    };
+    let columns = batch.schema_ref().fields().iter().zip(batch.columns()).enumerate();
+    let columns = columns.map(|(number, (field, column))| {
+        if field.data_type().is_nested() {
+            let texts = rows.iter().take(batch.num_rows()).map(|row| text(row, number));
+            (field.name(), Arc::new(texts.collect::<StringArray>()) as ArrayRef, true)
+        } else {
+            (field.name(), column.clone(), field.is_nullable())
+        }
+    });
+    RecordBatch::try_from_iter_with_nullable(columns)
 }
 
 fn arrow(answer: &QueryAnswer) -> HttpResult {

@@ -79,7 +79,7 @@ pub(crate) async fn get_view(
         wanted = Some(known_position(&deps, text)?);
     }
     if let Some(text) = query.get("at") {
-        let position = moment(&deps, text).await?;
+        let position = moment(&deps, text, spec.timezone).await?;
         let view = deps.engine.view_at(&spec, position).await.map_err(|error| query_error(&error))?;
         return Ok(past(&view));
     }

@@ -1,5 +1,6 @@
 //! From what somebody says of the past to a position of a log: a position that an earlier answer gave, or a time.
 
+use chrono_tz::Tz;
 use pulseboard_model::decode::read_time;
 use pulseboard_model::{LogOffset, Position};
 
@@ -41,11 +42,11 @@ pub enum AtError {
 ///
 /// # Errors
 /// [`AtError`] says why `log` has no such position.
-pub fn position_of(log: &dyn Log, text: &str) -> Result<Position, AtError> {
+pub fn position_of(log: &dyn Log, text: &str, zone: Tz) -> Result<Position, AtError> {
     if let Ok(position) = text.parse::<Position>() {
         return check(log, position);
     }
-    let time = read_time(text).ok_or_else(|| AtError::Unreadable(text.chars().take(80).collect()))?;
+    let time = read_time(text, zone).ok_or_else(|| AtError::Unreadable(text.chars().take(80).collect()))?;
     let head = log.head();
     if time > head.clock {
         return Err(AtError::Future(text.to_owned()));
@@ -86,18 +87,21 @@ mod tests {
         let clock = ManualClock::at(1_780_000_000_250_000);
         let log = EmbeddedLog::open(EmbeddedConfig::new(dir.path()), clock, &Tasks::new()).unwrap();
         let head = log.head();
-        assert_eq!(position_of(&log, &head.to_string()), Ok(head));
+        assert_eq!(position_of(&log, &head.to_string(), Tz::UTC), Ok(head));
         let other = Position { epoch: Epoch(head.epoch.0 ^ 1), ..head };
-        assert_eq!(position_of(&log, &other.to_string()), Err(AtError::OtherEpoch));
+        assert_eq!(position_of(&log, &other.to_string(), Tz::UTC), Err(AtError::OtherEpoch));
         let ahead = Position { offset: LogOffset::from_u64(1), ..head };
-        assert_eq!(position_of(&log, &ahead.to_string()), Err(AtError::Ahead));
+        assert_eq!(position_of(&log, &ahead.to_string(), Tz::UTC), Err(AtError::Ahead));
         let later = Position { clock: TimeUs(head.clock.0 + 1), ..head };
-        assert_eq!(position_of(&log, &later.to_string()), Err(AtError::AheadOfClock));
-        assert_eq!(position_of(&log, "2099-01-01T00:00:00Z"), Err(AtError::Future("2099-01-01T00:00:00Z".to_owned())));
+        assert_eq!(position_of(&log, &later.to_string(), Tz::UTC), Err(AtError::AheadOfClock));
+        assert_eq!(
+            position_of(&log, "2099-01-01T00:00:00Z", Tz::UTC),
+            Err(AtError::Future("2099-01-01T00:00:00Z".to_owned()))
+        );
         for text in ["yesterday", "", "1:2", "00000000000000ab:-1:2"] {
-            assert_eq!(position_of(&log, text), Err(AtError::Unreadable(text.to_owned())));
+            assert_eq!(position_of(&log, text, Tz::UTC), Err(AtError::Unreadable(text.to_owned())));
         }
         // A log without events has no first one to be before.
-        assert!(position_of(&log, "2020-01-01").is_ok());
+        assert!(position_of(&log, "2020-01-01", Tz::UTC).is_ok());
     }
 }

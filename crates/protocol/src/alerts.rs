@@ -165,7 +165,7 @@ const AHEAD_US_MAX: i64 = 24 * 3_600 * 1_000_000;
 fn time(name: &str, value: Option<Value>, now: TimeUs) -> Result<Option<i64>, String> {
     let Some(value) = value else { return Ok(None) };
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    match read_time(&text) {
+    match read_time(&text, chrono_tz::Tz::UTC) {
         Some(time) if time.0 > now.0.saturating_add(AHEAD_US_MAX) => {
             Err(format!("`{name}` is more than 24 hours in the future"))
         }

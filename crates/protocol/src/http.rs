@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use pulseboard_model::Cell;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::{ApiError, Code};
@@ -43,12 +44,22 @@ pub struct QueryRequest {
     pub params: Map<String, Value>,
     /// The zone its times are planned in.
     pub timezone: Option<String>,
-    /// Answer as of this position. `query` only.
+    /// Answer as of this position or time, which may be a number. `query` only.
+    #[serde(default, deserialize_with = "text_or_number")]
     pub at: Option<String>,
     /// Wait until this position is included. `query` only.
     pub min_position: Option<String>,
     /// How long to wait for it, as `5s` or `500ms`. `query` only.
     pub wait: Option<String>,
+}
+
+fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    match Option::<Value>::deserialize(deserializer)? {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(Value::Number(number)) => Ok(Some(number.to_string())),
+        Some(_) => Err(D::Error::custom("expected a position or a time, as a text or a number")),
+    }
 }
 
 /// The answer of `POST /api/v1/live/queries`.

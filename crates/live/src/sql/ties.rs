@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchemaRef, Result};
+use datafusion::common::{Column, DFSchemaRef, Result, TableReference};
 use datafusion::logical_expr::expr::{AggregateFunction, Sort as SortExpr, WindowFunction};
 use datafusion::logical_expr::logical_plan::{
     Aggregate, Distinct, DistinctOn, Limit, Projection, Sort, SubqueryAlias, Union, Unnest, Window,
@@ -130,8 +130,16 @@ fn carry(plan: &LogicalPlan) -> Result<(LogicalPlan, Vec<Tie>)> {
             Ok((LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(input))?), carried))
         }
         LogicalPlan::Aggregate(aggregate) => {
-            let groups = aggregate.schema.iter().take(aggregate.group_expr_len()?);
-            let ties = groups.map(|field| Tie::Group(Expr::Column(Column::from(field)))).collect();
+            let groups = aggregate.group_expr_len()?;
+            // Which set a row is of is out of reach once `grouping` is called; what that says tells it as well.
+            let calls: Vec<bool> = aggregate.aggr_expr.iter().map(is_grouping).collect();
+            let asked = calls.iter().any(|is_grouping| *is_grouping);
+            let is_tie = |(number, field): &(usize, (Option<&TableReference>, &FieldRef))| {
+                let is_hidden = asked && field.1.name() == Aggregate::INTERNAL_GROUPING_ID;
+                if *number < groups { !is_hidden } else { calls.get(number - groups).is_some_and(|call| *call) }
+            };
+            let ties = aggregate.schema.iter().enumerate().filter(is_tie);
+            let ties = ties.map(|(_, field)| Tie::Group(Expr::Column(Column::from(field)))).collect();
             Ok((plan.clone(), ties))
         }
         LogicalPlan::Distinct(Distinct::All(input)) => {
@@ -323,6 +331,10 @@ fn is_sorted(plan: &LogicalPlan) -> bool {
         | LogicalPlan::Limit(Limit { input, .. }) => is_sorted(input),
         _ => false,
     }
+}
+
+fn is_grouping(expr: &Expr) -> bool {
+    matches!(expr.clone().unalias(), Expr::AggregateFunction(call) if call.func.name() == "grouping")
 }
 
 fn is_order_sensitive(expr: &Expr) -> bool {

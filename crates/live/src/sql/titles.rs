@@ -8,6 +8,7 @@ use std::sync::Arc;
 use datafusion::common::{Column, Result};
 use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
 use datafusion::sql::sqlparser::ast::{self, SelectItem, SetExpr, Statement};
+use hashbrown::HashSet;
 
 /// For each column of the answer its title, if it is to have one; empty where the text does not say which columns there are.
 pub(super) fn of(statement: &Statement) -> Vec<Option<String>> {
@@ -30,14 +31,15 @@ pub(super) fn of(statement: &Statement) -> Vec<Option<String>> {
     select.projection.iter().map(title).collect::<Option<_>>().unwrap_or_default()
 }
 
-/// `plan` with its columns called so. A title that another column has already is not given.
+/// `plan` with its columns called so. A title that another column has already is not given, and of columns with one name the
+/// later ones are numbered: rows go out as objects, too.
 ///
 /// # Errors
 /// When the plan does not take a projection.
 pub(super) fn apply(plan: LogicalPlan, titles: &[Option<String>]) -> Result<LogicalPlan> {
     let names: Vec<String> = plan.schema().fields().iter().map(|field| field.name().clone()).collect();
     if titles.len() != names.len() {
-        return Ok(plan);
+        return numbered(plan);
     }
     let is_free =
         |title: &String| !names.contains(title) && titles.iter().flatten().filter(|other| *other == title).count() == 1;
@@ -47,7 +49,7 @@ pub(super) fn apply(plan: LogicalPlan, titles: &[Option<String>]) -> Result<Logi
         .map(|(title, name)| title.as_ref().filter(|title| !is_column(title, name) && is_free(title)));
     let free: Vec<Option<&String>> = free.collect();
     if free.iter().all(Option::is_none) {
-        return Ok(plan);
+        return numbered(plan);
     }
     let columns = plan.schema().iter().zip(free).map(|(field, title)| {
         let column = Expr::Column(Column::from(field));
@@ -55,6 +57,25 @@ pub(super) fn apply(plan: LogicalPlan, titles: &[Option<String>]) -> Result<Logi
             Some(title) => column.alias(title),
             None => column,
         }
+    });
+    let columns = columns.collect();
+    numbered(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(plan))?))
+}
+
+fn numbered(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let mut taken: HashSet<String> = HashSet::new();
+    let names: Vec<String> = plan.schema().fields().iter().map(|field| field.name().clone()).collect();
+    if names.iter().all(|name| taken.insert(name.clone())) {
+        return Ok(plan);
+    }
+    let mut seen: HashSet<&String> = HashSet::new();
+    let columns = plan.schema().iter().zip(&names).map(|(field, name)| {
+        let column = Expr::Column(Column::from(field));
+        if seen.insert(name) {
+            return column;
+        }
+        let free = (2..).map(|number| format!("{name}_{number}")).find(|name| taken.insert(name.clone()));
+        column.alias(free.unwrap_or_default())
     });
     let columns = columns.collect();
     Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(plan))?))

@@ -41,10 +41,10 @@ pub fn check_format(format: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// A time as a person or program writes it: RFC 3339, or an epoch by its magnitude; UTC if it says no zone.
+/// A time as a person or program writes it: RFC 3339, or an epoch by its magnitude; of `zone` if it says none.
 #[must_use]
-pub fn read_time(text: &str) -> Option<TimeUs> {
-    from_text(text, Tz::UTC, None)
+pub fn read_time(text: &str, zone: Tz) -> Option<TimeUs> {
+    from_text(text, zone, None)
 }
 
 /// A whole-number epoch.

@@ -96,7 +96,8 @@ async fn read_directory(args: &QueryArgs) -> Result<QueryAnswer, Failure> {
     let at = match &args.at {
         Some(text) => {
             let whole: &dyn Log = archived.as_ref().map_or(log.as_ref(), |archived| archived);
-            position_of(whole, text).map_err(|error| Failure::refused(error.to_string()))?
+            position_of(whole, text, args.timezone.unwrap_or(Tz::UTC))
+                .map_err(|error| Failure::refused(error.to_string()))?
         }
         None => log.head(),
     };

@@ -248,3 +248,27 @@ fn window_functions_of_one_order_stand_beside_those_that_keep_equal_rows_equal()
     expected[1].push(Cell::Null);
     assert_eq!(rows_of(same), expected);
 }
+
+#[test]
+fn grouping_says_which_keys_a_row_is_not_grouped_by() {
+    let told = |sql: &str| rows(&spec(sql)).iter().map(|row| row.to_vec()).collect::<Vec<_>>();
+    let row = |flag: Cell, sum: i64, grouping: i64| vec![flag, Cell::Int(sum), Cell::Int(grouping)];
+    let sql = "SELECT flag, sum(n) AS s, grouping(flag) AS g FROM events GROUP BY ROLLUP(flag)";
+    let expected = vec![row(Cell::Bool(false), 5, 0), row(Cell::Bool(true), 1, 0), row(Cell::Null, 6, 1)];
+    assert_eq!(told(sql), expected);
+    assert_eq!(told(&format!("SELECT s FROM ({sql}) x WHERE g = 1")), [[Cell::Int(6)]]);
+}
+
+#[test]
+fn columns_with_one_name_are_numbered() {
+    let sql = "SELECT a.n, b.n, b.n + 1 AS n_2, a.kind FROM events a JOIN events b ON a.n = b.n WHERE a.n = 1";
+    let named = |sql: &str| {
+        let answer = answer(&spec(sql), &three_events()).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        (answer.columns.into_iter().map(|column| column.name).collect::<Vec<_>>(), answer.rows)
+    };
+    let (names, rows) = named(sql);
+    assert_eq!(names, ["n", "n_3", "n_2", "kind"]);
+    assert_eq!(rows[0].to_vec(), [Cell::Int(1), Cell::Int(1), Cell::Int(2), Cell::Str("a".into())]);
+    let (names, _) = named("SELECT * FROM events a JOIN events b ON a.n = b.n");
+    assert_eq!(names.len(), names.iter().collect::<std::collections::BTreeSet<_>>().len(), "{names:?}");
+}
