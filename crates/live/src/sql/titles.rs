@@ -63,9 +63,9 @@ pub(super) fn apply(plan: LogicalPlan, titles: &[Option<String>]) -> Result<Logi
 }
 
 fn numbered(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let mut taken: HashSet<String> = HashSet::new();
     let names: Vec<String> = plan.schema().fields().iter().map(|field| field.name().clone()).collect();
-    if names.iter().all(|name| taken.insert(name.clone())) {
+    let mut taken: HashSet<String> = names.iter().cloned().collect();
+    if taken.len() == names.len() {
         return Ok(plan);
     }
     let mut seen: HashSet<&String> = HashSet::new();
