@@ -54,10 +54,10 @@ pub(crate) fn session(
     for function in clock_functions(clock, timezone) {
         state.register_udf(function)?;
     }
+    instants::register(&mut state)?;
     local::register(&mut state)?;
     floats::register(&mut state)?;
     durations::register(&mut state)?;
-    instants::register(&mut state)?;
     sizes::register(&mut state)?;
     extremes::register(&mut state)?;
     ago::register(&mut state)?;

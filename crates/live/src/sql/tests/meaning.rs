@@ -239,6 +239,34 @@ fn instants_out_of_numbers_and_texts_are_the_same_in_every_zone() {
 }
 
 #[test]
+fn a_column_of_texts_beside_a_time_is_read_by_its_offset() {
+    // Half past eleven in the evening of UTC is the next day in Berlin.
+    let texts = "(SELECT n, '2026-11-1' || n || 'T23:30:00Z' AS sent FROM events) x";
+    let told = |zone, sql: &str| {
+        let spec = crate::api::QuerySpec { timezone: zone, ..spec(sql) };
+        rows(&spec).iter().map(|row| row.to_vec()).collect::<Vec<_>>()
+    };
+    let berlin = chrono_tz::Europe::Berlin;
+    // Midnight of 12 November in Berlin, and in UTC.
+    for (zone, first_us) in [(berlin, 1_794_438_000_000_000), (chrono_tz::UTC, 1_794_355_200_000_000)] {
+        let days = told(zone, &format!("SELECT date_trunc('day', sent) AS day FROM {texts} WHERE n = 1"));
+        assert_eq!(days, [[Cell::Time(first_us)]], "{zone}");
+        let hours = told(zone, &format!("SELECT date_part('hour', sent)::int AS h FROM {texts} WHERE n = 1"));
+        assert_eq!(hours, [[Cell::Int(if zone == berlin { 0 } else { 23 })]], "{zone}");
+    }
+    for (condition, in_berlin, in_utc) in [
+        ("sent >= date '2026-11-13'", 2, 1),
+        ("date '2026-11-13' > sent", 1, 2),
+        ("sent >= timestamp '2026-11-13 00:00:00'", 2, 1),
+        ("sent >= timestamp '2026-11-12 23:30:00Z'", 2, 2),
+    ] {
+        let sql = format!("SELECT count(*) AS c FROM {texts} WHERE {condition}");
+        assert_eq!(told(berlin, &sql), [[Cell::Int(in_berlin)]], "{condition}");
+        assert_eq!(told(chrono_tz::UTC, &sql), [[Cell::Int(in_utc)]], "{condition}");
+    }
+}
+
+#[test]
 fn window_functions_of_one_order_stand_beside_those_that_keep_equal_rows_equal() {
     let rows_of = |sql: &str| rows(&spec(sql)).iter().map(|row| row.to_vec()).collect::<Vec<_>>();
     let int = |numbers: &[i64]| numbers.iter().map(|number| Cell::Int(*number)).collect::<Vec<_>>();
