@@ -5,7 +5,7 @@ use std::io::Cursor;
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use arrow::ipc::reader::StreamReader;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{TOTALS, server};
 use crate::support::api::read;
@@ -34,6 +34,12 @@ async fn a_query_is_answered_as_csv_or_arrow_by_accept() {
     let csv = ask("text/csv").await;
     assert_eq!((csv.status, csv.text()), (200, "v,kind\n1,a\n2,\"b,\"\"c\"\"\"\n".to_owned()));
     assert!(csv.header("content-type").starts_with("text/csv"));
+    let nested = json!({"sql": "SELECT v, make_array(v, v + 1) AS list, named_struct('k', kind) AS object FROM events WHERE v = 1"});
+    let nested = read(server.api.request("POST", "/api/v1/query").header("Accept", "text/csv").json(&nested)).await;
+    assert_eq!(
+        (nested.status, nested.text()),
+        (200, "v,list,object\n1,\"[1,2]\",\"{\"\"k\"\":\"\"a\"\"}\"\n".to_owned())
+    );
     let arrow = ask("application/vnd.apache.arrow.stream").await;
     assert_eq!(arrow.header("content-type"), "application/vnd.apache.arrow.stream");
     let reader = StreamReader::try_new(Cursor::new(arrow.body.to_vec()), None).unwrap();
@@ -140,6 +146,16 @@ async fn a_time_is_the_last_step_at_or_before_it() {
     server.api.settle().await;
     let at_clock = server.api.query_at(sql, &clock.to_string()).await;
     assert_eq!((&at_clock["position"], &at_clock["rows"]), (&then["position"], &then["rows"]));
+    // A number, too; and a time without a zone is of the query's: an hour after it in London is before it in Tokyo.
+    let ask = async |body: Value| server.api.post("/api/v1/query", &body).await;
+    let number = ask(json!({"sql": sql, "at": clock})).await.ok();
+    assert_eq!((&number["position"], &number["rows"]), (&then["position"], &then["rows"]));
+    let hence = "SELECT to_char(now() + interval '1 hour', '%Y-%m-%dT%H:%M:%S') AS t";
+    let naive = server.api.query_at(hence, &position).await["rows"][0][0].as_str().unwrap().to_owned();
+    ask(json!({"sql": sql, "at": naive, "timezone": "UTC"})).await.refused(409, "ahead");
+    let earlier = ask(json!({"sql": sql, "at": naive, "timezone": "Asia/Tokyo"})).await.refused(400, "bad_position");
+    assert!(earlier.message.contains("before"), "{earlier:?}");
+    ask(json!({"sql": sql, "at": [clock]})).await.refused(400, "bad_request");
     // Just before the first event was there, the log had none.
     let before = json!({"sql": sql, "at": (clock - 86_400_000_000).to_string()});
     assert!(server.api.post("/api/v1/query", &before).await.refused(400, "bad_position").message.contains("before"));
