@@ -1,5 +1,4 @@
-//! Keeps rows that are too wide out of what copies rows: joins, subqueries of one value, and lists that rows
-//! are made of.
+//! Keeps rows that are too wide out of what copies rows: joins, subqueries of one value, and `unnest` beside a list.
 //!
 //! A batch has thousands of rows. Where each may get a copy of one row's long text, a text of a megabyte becomes gigabytes
 //! before anything that counts memory sees them. So what goes into such an operator is looked at, and a row that is too wide
