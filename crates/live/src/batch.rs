@@ -22,12 +22,13 @@ use crate::api::{History, QueryAnswer, QueryError, QueryErrorKind, QuerySpec};
 use crate::cells::{cells, columns};
 use crate::ending::{Ended, Ending};
 use crate::engine::POOL_THREADS;
+use crate::operators;
 use crate::row_bytes::whole_bytes;
 use crate::sql::clock::{self, ClockCell};
 use crate::sql::planning::{self, Rows};
 use crate::sql::table::{ReadOrder, ScanRange};
 use crate::sql::{sizes, ties};
-use crate::wide;
+use crate::windows::Windows;
 
 /// Which share of its memory the answer of a query may take: it is held as columns, as cells and as the text that is sent.
 const ANSWER_SHARE: u64 = 4;
@@ -123,10 +124,8 @@ pub(crate) async fn start(
     let state = &planned.state;
     let plan = state.optimize(&plan).map_err(|error| QueryError::planning(&error))?;
     sizes::check(&plan).map_err(|error| QueryError::running(&error))?;
-    let physical = state.query_planner().create_physical_plan(&plan, state).await;
-    let physical = physical.map_err(|error| QueryError::planning(&error))?;
-    let physical =
-        wide::held(physical).and_then(|plan| ending.seen_by(plan)).map_err(|error| QueryError::internal(&error))?;
+    let windows = Windows::new(ending, &state.runtime_env().memory_pool);
+    let physical = operators::of(plan, state, ending, &windows).await.map_err(|error| QueryError::planning(&error))?;
     let schema = physical.schema();
     let stream = execute_stream(physical, planned.state.task_ctx()).map_err(|error| QueryError::running(&error))?;
     let complete_from = planned.query.streams.iter().filter_map(|(name, _)| history.complete_from(name)).max();

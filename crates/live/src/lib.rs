@@ -13,6 +13,7 @@ mod engine;
 mod input;
 mod live_query;
 mod maintain;
+mod operators;
 mod range;
 mod replay;
 mod rollup;
@@ -21,6 +22,7 @@ mod row_key;
 mod scan_request;
 mod sql;
 mod wide;
+mod windows;
 
 pub use api::{
     Batches, EngineConfig, Explain, ExplainRunning, History, HistoryError, OutputSink, Params, PastView, QueryAnswer,

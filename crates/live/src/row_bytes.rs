@@ -6,7 +6,7 @@ use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use arrow::compute::cast;
 use arrow::compute::kernels::length::length;
 use arrow::datatypes::{DataType, Int64Type};
-use datafusion::common::Result;
+use datafusion::common::{Result, ScalarValue};
 
 /// The bytes of each value of `column`.
 ///
@@ -63,6 +63,18 @@ pub(crate) fn row_bytes(column: &ArrayRef) -> Result<Vec<u64>> {
 /// The bytes of what a column shows.
 pub(crate) fn whole_bytes(column: &ArrayRef) -> u64 {
     column.to_data().get_slice_memory_size().map_or(u64::MAX, |bytes| bytes as u64)
+}
+
+/// The bytes that a copy of `value` takes besides its place: of a text, or of a list.
+///
+/// # Errors
+/// When Arrow cannot hold the value.
+pub(crate) fn value_bytes(value: &ScalarValue) -> Result<u64> {
+    Ok(match value.try_as_str() {
+        Some(text) => text.map_or(0, |text| text.len() as u64),
+        None if value.data_type().is_nested() => whole_bytes(&value.to_array()?),
+        None => 0,
+    })
 }
 
 fn integers(array: &ArrayRef) -> Result<Int64Array> {

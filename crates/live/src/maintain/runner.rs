@@ -23,9 +23,10 @@ use parking_lot::Mutex;
 use pulseboard_model::TimeUs;
 
 use crate::ending::{Ended, Ending};
+use crate::operators;
 use crate::sql::clock::ClockCell;
 use crate::sql::planning::{Planned, plan_reads_clock};
-use crate::wide;
+use crate::windows::Windows;
 
 /// How long one run may take. A part's worth of rows takes milliseconds.
 const RUN_MAX: Duration = Duration::from_millis(500);
@@ -81,6 +82,7 @@ pub(crate) struct Runner {
     clock: ClockCell,
     /// Of each run anew.
     ending: Ending,
+    windows: Windows,
     /// One run at a time: the tables are what it reads. What it runs is planned once.
     running: Mutex<Option<Arc<dyn ExecutionPlan>>>,
 }
@@ -90,7 +92,9 @@ impl Runner {
         let reads_clock = plan_reads_clock(plan);
         let (state, clock) = (planned.state.clone(), planned.clock.clone());
         let plan = state.optimize(plan)?;
-        Ok(Self { state, plan, tables, reads_clock, clock, ending: Ending::default(), running: Mutex::new(None) })
+        let ending = Ending::default();
+        let windows = Windows::new(&ending, &state.runtime_env().memory_pool);
+        Ok(Self { state, plan, tables, reads_clock, clock, ending, windows, running: Mutex::new(None) })
     }
 
     /// How table `number` looks.
@@ -118,6 +122,7 @@ impl Runner {
         for held in &self.tables {
             *held.batch.lock() = None;
         }
+        self.windows.end();
         batches
     }
 
@@ -129,10 +134,7 @@ impl Runner {
         let planned = match physical.take() {
             // Some operators keep what they built in a run.
             Some(planned) => reset_plan_states(planned)?,
-            None => {
-                let planned = self.state.query_planner().create_physical_plan(&self.plan, &self.state).await?;
-                self.ending.seen_by(wide::held(planned)?)?
-            }
+            None => operators::of(self.plan.clone(), &self.state, &self.ending, &self.windows).await?,
         };
         let mut stream = execute_stream(Arc::clone(&planned), self.state.task_ctx())?;
         let (mut batches, mut rows) = (Vec::new(), 0);

@@ -211,3 +211,29 @@ fn a_join_that_finds_nothing_ends_when_nobody_waits() {
         assert!(ended.recv_timeout(Duration::from_secs(30)).is_ok(), "it goes on: {sql}");
     }
 }
+
+/// Functions that read the frame of each row anew, and others.
+const WINDOWS: [&str; 8] = [
+    "SELECT median(n) OVER (ORDER BY n ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) FROM events",
+    "SELECT median(n) OVER (ORDER BY n) FROM events",
+    "SELECT median(n) FILTER (WHERE n > 7) OVER (PARTITION BY kind ORDER BY n ROWS 10 PRECEDING) FROM events",
+    "SELECT nth_value(kind, 3) IGNORE NULLS OVER (ORDER BY n ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) FROM events",
+    "SELECT sum(n) OVER () FROM events",
+    "SELECT n FROM (SELECT n, lag(n) OVER (ORDER BY n) AS before FROM events) WHERE before > 2",
+    "SELECT n, rank() OVER (ORDER BY n) AS place FROM events",
+    "SELECT n + (SELECT max(m) FROM (SELECT max(n) OVER (ORDER BY n ROWS 2 PRECEDING) AS m FROM events)) FROM events",
+];
+
+#[test]
+fn a_window_looks_whether_its_query_has_to_end() {
+    let (history, limits) = (hundred_thousand(), QueryLimits::default());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    for sql in WINDOWS {
+        let spec = QuerySpec { sql: sql.into(), timezone: Tz::UTC, params: Params::new() };
+        let ending = Ending::default();
+        // So that whatever looks sees it at its first look, however fast the machine is.
+        drop(LeaveOnDrop(ending.clone()));
+        let answered = runtime.block_on(crate::batch::run_until(&ending, &spec, &history, history.head(), &limits));
+        assert_eq!(answered.expect_err(sql).message, "nobody waits for the query any more", "{sql}");
+    }
+}

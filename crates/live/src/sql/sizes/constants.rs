@@ -3,12 +3,12 @@
 //! Constants are bound parameters, texts, and what functions make of both while a query is planned.
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result, ScalarValue, resources_err};
+use datafusion::common::{Result, resources_err};
 use datafusion::logical_expr::expr::{InList, WindowFunction};
 use datafusion::logical_expr::{Expr, GroupingSet, LogicalPlan};
 
 use super::CONSTANT_BYTES_MAX;
-use crate::row_bytes::whole_bytes;
+use crate::row_bytes::value_bytes;
 
 /// The most ways in which rows are grouped at once.
 const GROUPINGS_MAX: usize = 64;
@@ -37,7 +37,7 @@ pub(crate) fn check(plan: &LogicalPlan) -> Result<()> {
                         count(expr, &mut constants)?;
                         return Ok(TreeNodeRecursion::Jump);
                     }
-                    Expr::Literal(value, _) if !alone => constants = constants.saturating_add(bytes_of(value)?),
+                    Expr::Literal(value, _) if !alone => constants = constants.saturating_add(value_bytes(value)?),
                     _ => check_expr(expr)?,
                 }
                 Ok(TreeNodeRecursion::Continue)
@@ -55,19 +55,11 @@ pub(crate) fn check(plan: &LogicalPlan) -> Result<()> {
 fn count(expr: &Expr, constants: &mut u64) -> Result<()> {
     expr.apply(|expr| {
         if let Expr::Literal(value, _) = expr {
-            *constants = constants.saturating_add(bytes_of(value)?);
+            *constants = constants.saturating_add(value_bytes(value)?);
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
     Ok(())
-}
-
-fn bytes_of(value: &ScalarValue) -> Result<u64> {
-    Ok(match value.try_as_str() {
-        Some(text) => text.map_or(0, |text| text.len() as u64),
-        None if value.data_type().is_nested() => whole_bytes(&value.to_array()?),
-        None => 0,
-    })
 }
 
 /// Whether it is known to be one row: constants of a query without a stream.
@@ -102,7 +94,7 @@ fn check_expr(expr: &Expr) -> Result<()> {
 
 fn check_aggregate(function: &str, args: &[Expr]) -> Result<()> {
     if let ("string_agg", Some(Expr::Literal(between, _))) = (function, args.get(1))
-        && bytes_of(between)? > BETWEEN_BYTES_MAX
+        && value_bytes(between)? > BETWEEN_BYTES_MAX
     {
         return resources_err!("what stands between the texts of `string_agg` may have {BETWEEN_BYTES_MAX} bytes");
     }

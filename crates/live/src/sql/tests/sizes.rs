@@ -290,3 +290,23 @@ fn a_wide_row_is_not_copied_into_many() {
         assert_eq!(lines(sql).join("\n"), expected, "{sql}");
     }
 }
+
+#[test]
+fn a_window_puts_no_long_value_beside_many_rows() {
+    let from = "FROM (SELECT unnest(range(n * 20000)) AS i, kind FROM events WHERE n = 1) x";
+    let long = "CASE WHEN i = 0 THEN repeat(kind, 60000) END";
+    for call in [
+        format!("max({long}) OVER ()"),
+        format!("max({long}) FILTER (WHERE i = 0) OVER (PARTITION BY kind)"),
+        format!("first_value({long}) OVER (ORDER BY i ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)"),
+        format!("array_to_string(first_value([{long}]) OVER (PARTITION BY kind), '')"),
+    ] {
+        let sql = format!("SELECT length({call}) AS l {from}");
+        let error = refusal(&spec(&sql));
+        assert_eq!(error.kind, QueryErrorKind::LimitExceeded, "{sql}: {error}");
+        assert!(error.message.contains("bytes beside 20000 rows"), "{sql}: {error}");
+    }
+    let fits =
+        format!("SELECT sum(l) AS l FROM (SELECT length(max({}) OVER ()) AS l {from}) y", long.replace("60000", "9"));
+    assert_eq!(lines(&fits), ["180000"]);
+}
