@@ -2,7 +2,8 @@
 //!
 //! `now() - time` is a duration, `interval '2 days'` an interval of months, days and nanoseconds. Left to itself, DataFusion
 //! makes intervals of both, and compares days before nanoseconds: any number of hours was less than one day. A day is 24
-//! hours here, as a span between two times has no day of the calendar; months have no length, and are refused.
+//! hours here, as a span between two times has no day of the calendar; months have no length, and are refused. And
+//! `extract(epoch FROM …)` of a span has its fraction, which DataFusion leaves away from one second on.
 
 use arrow::datatypes::{DataType, IntervalMonthDayNano, TimeUnit};
 use datafusion::common::config::ConfigOptions;
@@ -10,9 +11,9 @@ use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::expr::InList;
+use datafusion::logical_expr::expr::{InList, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
-use datafusion::logical_expr::{Between, BinaryExpr, Expr, ExprSchemable};
+use datafusion::logical_expr::{Between, BinaryExpr, Expr, ExprSchemable, cast, lit};
 
 use super::local::is_comparison;
 
@@ -47,9 +48,36 @@ impl FunctionRewrite for DurationsBesideIntervals {
                 let changed = as_durations(&mut members, schema)?;
                 Transformed::new_transformed(Expr::InList(InList { expr, list, negated }), changed)
             }
+            Expr::ScalarFunction(call) if is_epoch(&call) => match seconds(&call.args[1], schema)? {
+                Some(seconds) => Transformed::yes(seconds),
+                None => Transformed::no(Expr::ScalarFunction(call)),
+            },
             expr => Transformed::no(expr),
         })
     }
+}
+
+fn is_epoch(call: &ScalarFunction) -> bool {
+    let is_part = |part: &Expr| match part {
+        Expr::Literal(part, _) => {
+            part.try_as_str().flatten().is_some_and(|part| part.trim_matches('\'').eq_ignore_ascii_case("epoch"))
+        }
+        _ => false,
+    };
+    call.func.name() == "date_part" && call.args.len() == 2 && is_part(&call.args[0])
+}
+
+/// A span in seconds; none if it is something else.
+fn seconds(span: &Expr, schema: &DFSchema) -> Result<Option<Expr>> {
+    let DataType::Duration(unit) = span.get_type(schema)? else { return Ok(None) };
+    let units_in_second = match unit {
+        TimeUnit::Second => 1.0,
+        TimeUnit::Millisecond => 1e3,
+        TimeUnit::Microsecond => 1e6,
+        TimeUnit::Nanosecond => 1e9,
+    };
+    let units = cast(cast(span.clone(), DataType::Int64), DataType::Float64);
+    Ok(Some(units / lit(units_in_second)))
 }
 
 /// Makes durations of the intervals if there is a duration among them. Says whether it did.

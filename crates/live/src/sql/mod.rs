@@ -21,7 +21,9 @@ mod instants;
 mod lists;
 pub(crate) mod local;
 pub(crate) mod names;
+
 mod narrowing;
+mod not_in;
 pub(crate) mod params;
 mod picks;
 pub(crate) mod planning;

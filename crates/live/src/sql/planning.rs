@@ -13,7 +13,7 @@ use super::names::{self, ResolvedQuery};
 use super::params;
 use super::session::{SessionTable, session};
 use super::table::{ScanRange, stream_table};
-use super::{ago, picks, reserved, sessions, ties, titles};
+use super::{ago, not_in, picks, reserved, sessions, ties, titles};
 use crate::api::{History, QueryError, QueryErrorKind, QuerySpec};
 
 /// Functions of DataFusion that read the machine's clock when a query is planned.
@@ -92,6 +92,7 @@ pub(crate) fn plan(
     let plan = sessions::expand(plan, &state).map_err(|error| QueryError::planning(&error))?;
     refuse_mistyped(&plan).map_err(|error| located(error, &spec.sql, &state))?;
     refuse_unsteady(&plan, &spec.sql)?;
+    not_in::check(&plan).map_err(|error| QueryError::planning(&error))?;
     Ok(Planned { state, plan, marked, query, clock: clock.clone() })
 }
 

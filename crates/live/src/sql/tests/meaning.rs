@@ -212,6 +212,24 @@ fn a_span_between_two_times_is_compared_with_days_as_hours() {
 }
 
 #[test]
+fn a_span_in_seconds_has_its_fraction() {
+    for (span, expected) in [
+        ("interval '90 seconds'", 90.0),
+        ("(time + interval '1500 ms') - time", 1.5),
+        ("(time + interval '3 hours 250 ms') - time", 10_800.25),
+        ("time - (time + interval '2250 ms')", -2.25),
+        ("(time + interval '1 microsecond') - time", 0.000_001),
+        ("date_trunc('second', time + interval '1 day') - date_trunc('second', time)", 86_400.0),
+    ] {
+        let sql =
+            format!("SELECT extract(epoch FROM {span}) AS s, avg(date_part('EPOCH', {span})) OVER () AS a FROM events");
+        assert_eq!(*rows(&spec(&sql))[2], [Cell::Float(expected), Cell::Float(expected)], "{span}");
+    }
+    let of_nothing = "SELECT extract(epoch FROM max(time) FILTER (WHERE n > 9) - min(time)) AS s FROM events";
+    assert_eq!(*rows(&spec(of_nothing))[0], [Cell::Null]);
+}
+
+#[test]
 fn instants_out_of_numbers_and_texts_are_the_same_in_every_zone() {
     for zone in [chrono_tz::UTC, chrono_tz::Europe::Berlin, chrono_tz::America::New_York] {
         for (sql, expected_us) in [

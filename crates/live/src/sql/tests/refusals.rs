@@ -2,7 +2,7 @@
 
 use datafusion::logical_expr::Volatility;
 
-use super::{plan, refusal, spec, three_events};
+use super::{plan, refusal, rows, spec, three_events};
 use crate::api::QueryErrorKind;
 
 #[test]
@@ -113,4 +113,29 @@ fn no_function_but_ours_reads_a_clock_or_a_die() {
         of(Volatility::Volatile),
         ["current_date", "file_row_index", "input_file_name", "now", "random", "uuid"]
     );
+}
+
+#[test]
+fn a_part_that_no_row_of_a_subquery_may_meet_is_refused_where_it_would_be_wrong() {
+    let of = |nulls: &str| format!("(SELECT CASE WHEN n = 1 THEN NULL ELSE n END AS m FROM events {nulls})");
+    for condition in [
+        format!("n = 2 OR n NOT IN {}", of("")),
+        format!("n = 2 OR NOT n IN {}", of("WHERE n > 1")),
+        format!("NOT (n = 2 AND n IN {})", of("")),
+        format!("CASE WHEN n NOT IN {} THEN true ELSE false END", of("")),
+    ] {
+        let error = refusal(&spec(&format!("SELECT n FROM events WHERE {condition}")));
+        assert_eq!(error.kind, QueryErrorKind::BadSql, "{condition}: {error}");
+        assert!(error.message.contains("write `NOT EXISTS"), "{condition}: {error}");
+    }
+    // Of the whole condition it is known, and of what has no nulls.
+    for (condition, expected) in [
+        (format!("n NOT IN {}", of("")), 0),
+        (format!("n < 9 AND NOT n IN {}", of("WHERE n > 1")), 1),
+        (format!("n = 1 OR n IN {}", of("")), 3),
+        ("n = 1 OR (n IS NULL AND _offset NOT IN (SELECT _offset FROM events))".to_owned(), 1),
+        ("n = 1 OR NOT EXISTS (SELECT 1 FROM events b WHERE b.n = events.n + 1)".to_owned(), 2),
+    ] {
+        assert_eq!(rows(&spec(&format!("SELECT n FROM events WHERE {condition}"))).len(), expected, "{condition}");
+    }
 }
