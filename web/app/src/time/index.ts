@@ -3,8 +3,6 @@ export {
   describe,
   makeAbsolute,
   moved,
-  parseTyped,
-  QUICK_RANGES,
   resolve,
   type Span,
   type TimeRange,

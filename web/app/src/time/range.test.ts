@@ -1,5 +1,6 @@
 import { expect, describe as group, it } from 'vitest';
-import { describe, makeAbsolute, moved, parseTyped, resolve, resolveInstant, toServer, zoomedOut } from './range';
+import { describe, makeAbsolute, moved, resolve, resolveInstant, toServer, zoomedOut } from './range';
+import { parseTyped } from './typed';
 import { shift, startOf, wallTime } from './zone';
 
 const BERLIN = 'Europe/Berlin';

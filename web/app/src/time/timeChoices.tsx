@@ -3,8 +3,9 @@
 import { localZone } from '@pulseboard/react/format';
 import { type FormEvent, useId, useState } from 'react';
 import { CheckIcon } from '../shared/rareIcons';
-import { describe, formatWall, parseTyped, QUICK_RANGES, resolve, type TimeRange } from './range';
+import { describe, formatWall, QUICK_RANGES, resolve, type TimeRange } from './range';
 import type { TimePickerProps } from './timePicker';
+import { parseTyped } from './typed';
 import { isZone } from './zone';
 
 export function TimeChoices({

@@ -12,6 +12,7 @@ import type { DensePicture } from './dense.js';
 import { columnPx, densePicture, isDense } from './density.js';
 import { drawNoMore } from './drawQueue.js';
 import { changed, type Glider, glide } from './glide.js';
+import { strokePath, strokePx } from './hairlines.js';
 import { drawLiveEnd, drawThresholds } from './marks.js';
 import { longestStep, outages } from './outages.js';
 import { alpha, seriesToken, token } from './palette.js';
@@ -51,6 +52,7 @@ export interface LineChartOptions {
 type Columns = [readonly number[], ...(readonly (number | null)[])[]];
 
 const LINE_PX = 1.8;
+const COMPARISON_PX = 1.2;
 const TICKS_MAX = 4;
 /** What the axes are set in unless the token `size-axis` says otherwise. */
 const AXIS_PX = 11;
@@ -61,6 +63,12 @@ const LINES = uPlot.paths.linear?.() ?? null;
 const BARS = uPlot.paths.bars?.({ size: [0.8, 48], radius: 0.15 }) ?? null;
 /** A longer picture needs the day beside the clock. */
 const DAY_MS = 86_400_000;
+
+function lines(line_px: number, ...where: Parameters<uPlot.Series.PathBuilder>): uPlot.Series.Paths | null {
+  const paths = LINES?.(...where) ?? null;
+  // A line of one colour is one path.
+  return paths && { ...paths, stroke: strokePath(paths.stroke as Path2D, line_px, devicePixelRatio) };
+}
 
 /** Where an axis begins that nobody set: at zero, unless the data is far from it and the differences would be lost. */
 function baseline(low: number, high: number): number {
@@ -238,30 +246,30 @@ export class LineChart {
   }
 
   #series(name: string, index: number): uPlot.Series {
+    const { area, comparison, style } = this.#options;
+    const line_px = name === comparison ? COMPARISON_PX : LINE_PX;
     const series: uPlot.Series = {
       label: name,
       show: !this.#hidden.has(name),
-      width: LINE_PX,
+      width: strokePx(line_px),
       stroke: () => this.#stroke(index),
       points: { show: false },
       spanGaps: false,
       gaps: (plot, at, _from, _to, holes) => this.#gaps(plot, at, holes),
       // Too many points for a path: these are drawn behind all series.
-      paths: (plot, at, from, to) =>
-        this.#isDense(plot, from, to) || LINES === null ? null : LINES(plot, at, from, to),
+      paths: (plot, at, from, to) => (this.#isDense(plot, from, to) ? null : lines(line_px, plot, at, from, to)),
     };
-    if (name === this.#options.comparison) {
+    if (name === comparison) {
       series.dash = [4, 4];
-      series.width = 1.2;
-    } else if (this.#options.style === 'bars') {
+    } else if (style === 'bars') {
       series.width = 0;
       if (BARS !== null) {
         series.paths = BARS;
       }
       series.fill = () => alpha(this.#color(index), 0.85);
-    } else if (this.#options.style === 'stacked') {
+    } else if (style === 'stacked') {
       series.fill = () => alpha(this.#color(index), 0.3);
-    } else if (this.#options.area || this.#names.length === 1) {
+    } else if (area || this.#names.length === 1) {
       series.fill = () => alpha(this.#color(index), 0.12);
     }
     return series;

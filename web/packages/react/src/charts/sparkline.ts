@@ -3,6 +3,7 @@
 import { type NowSource, WALL_CLOCK } from './chartClock.js';
 import { crosshair } from './crosshair.js';
 import { changed, type Glider, glide } from './glide.js';
+import { strokePath, strokePx } from './hairlines.js';
 import { alpha, token } from './palette.js';
 import { watchSize } from './watchSize.js';
 
@@ -75,23 +76,18 @@ export class Sparkline {
       return;
     }
     const stroke = token(color);
-    context.beginPath();
-    points.forEach(([x, y], index) => {
-      if (index === 0) {
-        context.moveTo(x, y);
-      } else {
-        context.lineTo(x, y);
-      }
-    });
-    context.lineWidth = LINE_PX;
+    const line = new Path2D();
+    for (const [x, y] of points) {
+      line.lineTo(x, y);
+    }
+    context.lineWidth = strokePx(LINE_PX);
     context.lineJoin = 'round';
     context.strokeStyle = stroke;
-    context.stroke();
-    context.lineTo(points.at(-1)?.[0] ?? 0, this.#height);
-    context.lineTo(points[0]?.[0] ?? 0, this.#height);
-    context.closePath();
+    context.stroke(strokePath(line, LINE_PX));
+    line.lineTo(points.at(-1)?.[0] ?? 0, this.#height);
+    line.lineTo(points[0]?.[0] ?? 0, this.#height);
     context.fillStyle = alpha(stroke, 0.12);
-    context.fill();
+    context.fill(line);
     this.#drawCrosshair(context, end_ms);
   }
 
