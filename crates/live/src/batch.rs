@@ -142,7 +142,7 @@ async fn collect(
     let in_order = |plan| ties::in_order(plan, limits.rows_max).map_err(|error| QueryError::planning(&error));
     let Batches { schema, mut stream, complete_from } = start(ending, spec, history, at, limits, in_order).await?;
     let (mut answer, mut batches): (Vec<Row>, Vec<_>) = (Vec::new(), Vec::new());
-    let mut bytes = 0_u64;
+    let (mut bytes, bytes_max) = (0_u64, limits.memory_bytes_max as u64 / ANSWER_SHARE);
     while let Some(batch) = stream.next().await {
         let batch = batch.map_err(|error| QueryError::running(&error))?;
         if answer.len() + batch.num_rows() > limits.rows_max {
@@ -150,10 +150,9 @@ async fn collect(
             return Err(QueryError::new(QueryErrorKind::LimitExceeded, message));
         }
         bytes = batch.columns().iter().map(whole_bytes).fold(bytes, u64::saturating_add);
-        if bytes > limits.memory_bytes_max as u64 / ANSWER_SHARE {
+        if bytes > bytes_max {
             let message = format!(
-                "the answer is larger than {} bytes, which is what a query may hold: add a LIMIT or name fewer columns",
-                limits.memory_bytes_max as u64 / ANSWER_SHARE
+                "the answer is larger than {bytes_max} bytes, which is what a query may hold: add a LIMIT or name fewer columns"
             );
             return Err(QueryError::new(QueryErrorKind::LimitExceeded, message));
         }
