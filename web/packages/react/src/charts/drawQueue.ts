@@ -2,8 +2,8 @@
  * Who changes the page when: what is written and drawn shares what a frame has room for. What does not fit comes in the frames after it,
  * writing before drawing, the longest waiting first, with the data as it is by then.
  *
- * So a wall of panels that all change at once costs several frames a little instead of one frame all of it. How much a frame has room for
- * is found out: by what the browser takes for a whole frame, which is layout and pixels, too. It draws nothing itself.
+ * So a wall of panels that all change at once costs several frames a little instead of one frame all of it. What each change costs is
+ * found out: by what the browser takes for the whole of the frames that it is in, which is layout and pixels, too. It draws nothing itself.
  */
 
 /** What can be drawn, or written. */
@@ -12,13 +12,15 @@ export interface Drawable {
 }
 
 /** What all of a frame may take, of the 16 that it has at 60 a second. */
-const FRAME_MS = 8;
-/** What our part of it may: no more than a quarter, however quick the machine is, and always a little. */
-const ROOM_MS = { least: 0.2, most: 4 } as const;
-/** How much the newest frame says of the next one. */
-const WEIGHT = 0.15;
+const FRAME_MS = 5;
+/** What a frame is taken to cost besides what is changed in it, and each change, until it is known better. */
+const UNKNOWN_MS = { frame: 2, change: 1 } as const;
+/** How much of what was guessed wrongly is learned from one frame. */
+const RATE = 0.2;
+/** A frame that is off by more was held up by something else. */
+const OFF_MS_MAX = 8;
 
-/** What waits, and in how many frames it is through, whatever it takes. */
+/** What waits, and in how many frames it is through, whatever it takes: a quarter of a second, and a half. */
 interface Line {
   readonly waiting: Set<Drawable>;
   readonly frames: number;
@@ -26,17 +28,18 @@ interface Line {
   due: number;
 }
 
-/** Numbers and rows: nobody shall see them late. */
-const written: Line = { waiting: new Set(), frames: 6, due: 0 };
-const drawn: Line = { waiting: new Set(), frames: 15, due: 0 };
+const written: Line = { waiting: new Set(), frames: 15, due: 0 };
+const drawn: Line = { waiting: new Set(), frames: 30, due: 0 };
 const LINES = [written, drawn];
 
 let frame: unknown = null;
 let began_ms = 0;
-let spent_ms = 0;
-let room_ms: number = ROOM_MS.most;
-/** How long a frame takes for each of our milliseconds in it. */
-let cost = FRAME_MS / ROOM_MS.most;
+/** What this frame will take, as far as is known. */
+let expected_ms = 0;
+let changes: Drawable[] = [];
+let frame_ms: number = UNKNOWN_MS.frame;
+/** What each change adds to its frame, as far as is known. */
+const costs_ms = new WeakMap<Drawable, number>();
 let asked = false;
 let measures = false;
 
@@ -60,8 +63,8 @@ export function drawNoMore(drawable: Drawable): void {
 function soon(line: Line, drawable: Drawable): void {
   begin();
   // A page that nobody sees makes no frames: what changed meanwhile is drawn once, when somebody looks.
-  if (line.waiting.size === 0 && spent_ms < room_ms && document.visibilityState !== 'hidden') {
-    timed(drawable);
+  if (line.waiting.size === 0 && hasRoom(drawable) && document.visibilityState !== 'hidden') {
+    change(drawable);
     return;
   }
   line.waiting.add(drawable);
@@ -69,13 +72,23 @@ function soon(line: Line, drawable: Drawable): void {
   ask();
 }
 
+/** Something fits into every frame. */
+function hasRoom(drawable: Drawable): boolean {
+  return changes.length === 0 || expected_ms + cost(drawable) <= FRAME_MS;
+}
+
+function cost(drawable: Drawable): number {
+  return costs_ms.get(drawable) ?? UNKNOWN_MS.change;
+}
+
 /** The page's time stands still within a frame: another time is another frame. */
 function begin(): void {
   const now = document.timeline?.currentTime ?? performance.now();
   if (now !== frame) {
     frame = now;
-    spent_ms = 0;
     began_ms = performance.now();
+    expected_ms = frame_ms;
+    changes = [];
   }
 }
 
@@ -92,12 +105,12 @@ function run(): void {
   for (const line of LINES) {
     let count = 0;
     for (const drawable of line.waiting) {
-      if (spent_ms >= room_ms && count >= line.due) {
+      if (count >= line.due && !hasRoom(drawable)) {
         break;
       }
       count += 1;
       line.waiting.delete(drawable);
-      timed(drawable);
+      change(drawable);
     }
     if (line.waiting.size === 0) {
       line.due = 0;
@@ -107,11 +120,11 @@ function run(): void {
   }
 }
 
-function timed(drawable: Drawable): void {
+function change(drawable: Drawable): void {
   measure();
-  const at_ms = performance.now();
+  expected_ms += cost(drawable);
+  changes.push(drawable);
   drawable.draw();
-  spent_ms += performance.now() - at_ms;
 }
 
 /** A message that is sent within a frame is read once that frame is on its way: layout, paint and pixels are done by then. */
@@ -124,9 +137,17 @@ function measure(): void {
   port1.onmessage = () => {
     port1.close();
     measures = false;
-    const whole_ms = performance.now() - began_ms;
-    cost += WEIGHT * (whole_ms / Math.max(spent_ms, ROOM_MS.least) - cost);
-    room_ms = Math.min(ROOM_MS.most, Math.max(ROOM_MS.least, FRAME_MS / cost));
+    learn(performance.now() - began_ms);
   };
   port2.postMessage(null);
+}
+
+/** Shares what was guessed wrongly among all that were in the frame. */
+function learn(whole_ms: number): void {
+  const off_ms = Math.max(-OFF_MS_MAX, Math.min(OFF_MS_MAX, whole_ms - expected_ms));
+  const share_ms = (RATE * off_ms) / (changes.length + 1);
+  frame_ms = Math.max(0, frame_ms + share_ms);
+  for (const drawable of changes) {
+    costs_ms.set(drawable, Math.max(0, cost(drawable) + share_ms));
+  }
 }
