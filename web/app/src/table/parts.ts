@@ -46,15 +46,20 @@ export function fillerCell(tag: 'td' | 'th'): HTMLElement {
   return cell;
 }
 
+/** The room that rows take which are not there. */
 export function spacer(body: HTMLElement, height_px: number): void {
-  body.style.height = `${height_px}px`;
+  const height = `${height_px}px`;
+  if (body.style.height === height) {
+    return;
+  }
+  body.style.height = height;
   body.hidden = height_px === 0;
   if (height_px > 0 && body.firstElementChild === null) {
     body.append(make('tr', ''));
   }
   const row = body.firstElementChild as HTMLElement | null;
   if (row !== null) {
-    row.style.height = `${height_px}px`;
+    row.style.height = height;
   }
 }
 

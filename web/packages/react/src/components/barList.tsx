@@ -64,8 +64,9 @@ export function BarList(props: BarListProps) {
       )}
       <HonestBody live={props} notice={notice} hasData={hasData} empty={empty} scrolls>
         <ul className="pb-bars" {...handlers}>
-          {shown.map((item) => (
-            <Bar key={keyOf(item)} item={item} top={top} list={props} />
+          {shown.map((item, place) => (
+            // What can be chosen keeps the focus where it goes; the rest is written anew in its place, which the page need not be put together again for.
+            <Bar key={props.onSelect === undefined ? place : keyOf(item)} item={item} top={top} list={props} />
           ))}
         </ul>
         {more > 0 ? <p className="pb-more">{more} more</p> : null}
