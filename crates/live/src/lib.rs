@@ -12,6 +12,7 @@ mod ending;
 mod engine;
 mod input;
 mod live_query;
+mod looked;
 mod maintain;
 mod operators;
 mod range;

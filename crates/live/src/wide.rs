@@ -4,7 +4,6 @@
 //! before anything that counts memory sees them. So what goes into such an operator is looked at, and a row that is too wide
 //! is a limit. Nothing is changed in what goes through.
 
-use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray};
@@ -12,18 +11,15 @@ use arrow::compute::cast;
 use arrow::compute::kernels::length::length;
 use arrow::datatypes::{DataType, Int64Type};
 use arrow::record_batch::RecordBatch;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result, internal_err, resources_err};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_plan::execution_plan::{CardinalityEffect, ChildrenPropertiesMode, ReplaceChildrenOptions};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Result, resources_err};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec};
 use datafusion::physical_plan::scalar_subquery::ScalarSubqueryExec;
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::unnest::UnnestExec;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
-use futures::StreamExt;
 
+use crate::looked::looked;
 use crate::row_bytes::row_bytes;
 
 /// The widest row that may be copied: a batch of such rows is what a query may take by default.
@@ -49,7 +45,7 @@ pub(crate) fn held(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan
             // What is made rows of is in none twice, and all beside it is.
             let columns = (0..input.schema().fields().len()).filter(|column| !lists.contains(column)).collect();
             let copied = Copied { columns, lists: lists.clone() };
-            Arc::new(NarrowRows { input: input.clone(), copied }) as Arc<dyn ExecutionPlan>
+            looked("NarrowRows", input.clone(), move |batch| check(batch, &copied))
         };
         let inputs = node.children().into_iter().enumerate().map(narrow).collect();
         let recompute = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
@@ -58,76 +54,12 @@ pub(crate) fn held(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan
     Ok(held.data)
 }
 
-/// Passes on what it reads, up to a row that is too wide.
-#[derive(Debug, Clone)]
-struct NarrowRows {
-    input: Arc<dyn ExecutionPlan>,
-    copied: Copied,
-}
-
 /// Which columns are copied.
 #[derive(Debug, Clone)]
 struct Copied {
     columns: Arc<[usize]>,
     /// Into as many rows as these have items; of a join it is not known.
     lists: Arc<[usize]>,
-}
-
-impl DisplayAs for NarrowRows {
-    fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("NarrowRows")
-    }
-}
-
-impl ExecutionPlan for NarrowRows {
-    fn name(&self) -> &'static str {
-        "NarrowRows"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _apply: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        mut children: Vec<Arc<dyn ExecutionPlan>>,
-        _options: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let (Some(input), true) = (children.pop(), children.is_empty()) else {
-            return internal_err!("one input is looked at, not several");
-        };
-        Ok(Arc::new(Self { input, copied: self.copied.clone() }))
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let (batches, copied) = (self.input.execute(partition, context)?, self.copied.clone());
-        let schema = batches.schema();
-        let looked_at = batches.map(move |batch| batch.and_then(|batch| check(&batch, &copied).map(|()| batch)));
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, looked_at)))
-    }
-
-    fn cardinality_effect(&self) -> CardinalityEffect {
-        CardinalityEffect::Equal
-    }
 }
 
 /// # Errors

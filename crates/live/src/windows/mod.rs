@@ -7,25 +7,21 @@
 
 mod functions;
 
-use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::record_batch::RecordBatch;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{DataFusionError, Result, internal_err, resources_err};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DataFusionError, Result, resources_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_plan::execution_plan::{CardinalityEffect, ChildrenPropertiesMode, ReplaceChildrenOptions};
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::windows::WindowAggExec;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
-use futures::StreamExt;
 
 use crate::ending::Ending;
+use crate::looked::looked;
 use crate::row_bytes::whole_bytes;
 
 /// What windows that are not collected answer at once: a batch.
@@ -83,7 +79,8 @@ impl Windows {
     pub(crate) fn in_plan(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
         let counted = plan.transform_up(|node| {
             let Some(window) = node.downcast_ref::<WindowAggExec>() else { return Ok(Transformed::no(node)) };
-            let input = Arc::new(Collected { input: window.input().clone(), windows: self.clone() });
+            let windows = self.clone();
+            let input = looked("Collected", window.input().clone(), move |batch| windows.collect(batch));
             let recompute = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
             Ok(Transformed::yes(node.replace_children(vec![input], recompute)?))
         })?;
@@ -110,70 +107,6 @@ impl Windows {
         self.0.rows.fetch_add(batch.num_rows(), Ordering::Relaxed);
         let bytes = batch.columns().iter().map(whole_bytes).fold(0, u64::saturating_add);
         self.0.held.try_grow(usize::try_from(bytes).unwrap_or(usize::MAX))
-    }
-}
-
-/// Passes on what a window collects, once it is counted.
-#[derive(Debug, Clone)]
-struct Collected {
-    input: Arc<dyn ExecutionPlan>,
-    windows: Windows,
-}
-
-impl DisplayAs for Collected {
-    fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Collected")
-    }
-}
-
-impl ExecutionPlan for Collected {
-    fn name(&self) -> &'static str {
-        "Collected"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _apply: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        mut children: Vec<Arc<dyn ExecutionPlan>>,
-        _options: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let (Some(input), true) = (children.pop(), children.is_empty()) else {
-            return internal_err!("one input is counted, not several");
-        };
-        Ok(Arc::new(Self { input, windows: self.windows.clone() }))
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let (batches, windows) = (self.input.execute(partition, context)?, self.windows.clone());
-        let schema = batches.schema();
-        let counted = batches.map(move |batch| batch.and_then(|batch| windows.collect(&batch).map(|()| batch)));
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, counted)))
-    }
-
-    fn cardinality_effect(&self) -> CardinalityEffect {
-        CardinalityEffect::Equal
     }
 }
 
