@@ -124,7 +124,7 @@ where
     connect::serve(&io, &shared);
     let (draining, sessions) = (shared.live.connections.draining(), Arc::clone(&shared.sessions));
     let stopping = shared.live.deps.tasks.shutdown();
-    let routes = Router::new().route_service(PATH, service).layer(from_fn_with_state(shared, through));
+    let routes = Router::new().route_service(PATH, service).layer(from_fn_with_state(shared.clone(), through));
     let end = async move {
         tokio::select! {
             () = draining.wait() => {}
@@ -136,6 +136,9 @@ where
         if timeout(CLOSE_MAX, io.close()).await.is_err() {
             warn!("Socket.IO sessions were still open when the time to close them was over");
         }
+        // Whoever was on the way in joins nothing that is gone, which clients take for a refusal and stay away after: it
+        // joins, is told, and loses its connection with the server.
+        connect::serve(&io, &shared);
     };
     (routes, end)
 }
