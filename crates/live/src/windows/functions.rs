@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, FieldRef};
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::expr::{
     AggregateFunctionParams, WindowFunction, WindowFunctionDefinition, WindowFunctionParams,
@@ -39,6 +39,25 @@ pub(super) fn watched(plan: LogicalPlan, windows: &Windows) -> Result<LogicalPla
         Ok(Transformed::yes(LogicalPlan::Window(Window { input, window_expr, schema })))
     })?;
     Ok(watched.data)
+}
+
+/// The bytes of all constants in what the functions of its windows are given.
+pub(super) fn constant_bytes(plan: &LogicalPlan) -> Result<u64> {
+    let mut bytes = 0_u64;
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::Window(window) = node {
+            for expr in &window.window_expr {
+                expr.apply(|expr| {
+                    if let Expr::Literal(value, _) = expr {
+                        bytes = bytes.saturating_add(value_bytes(value)?);
+                    }
+                    Ok(TreeNodeRecursion::Continue)
+                })?;
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(bytes)
 }
 
 fn call(expr: Expr, windows: &Windows) -> Result<Expr> {

@@ -9,7 +9,7 @@ mod functions;
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -39,6 +39,8 @@ struct Shared {
     held: MemoryReservation,
     /// How many these are.
     rows: AtomicUsize,
+    /// Of the constants that functions are given: each may be there for each row before the function is asked.
+    constant_bytes: AtomicU64,
 }
 
 impl PartialEq for Windows {
@@ -59,8 +61,9 @@ impl Windows {
     /// Of a query that ends with `ending` and takes its memory out of `pool`.
     pub(crate) fn new(ending: &Ending, pool: &Arc<dyn MemoryPool>) -> Self {
         let held = MemoryConsumer::new("the rows of a window").register(pool);
-        let shared = Shared { ending: ending.clone(), pool: pool.clone(), held, rows: AtomicUsize::new(0) };
-        Self(Arc::new(shared))
+        let (ending, pool, rows, constant_bytes) =
+            (ending.clone(), pool.clone(), AtomicUsize::new(0), AtomicU64::new(0));
+        Self(Arc::new(Shared { ending, pool, held, rows, constant_bytes }))
     }
 
     /// The run is over, and what it held is gone.
@@ -72,6 +75,7 @@ impl Windows {
     /// `plan`, with a look in each function of a window. It has to be optimised already: names tell optimisers what
     /// functions are.
     pub(crate) fn in_functions(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        self.0.constant_bytes.store(functions::constant_bytes(&plan)?, Ordering::Relaxed);
         functions::watched(plan, self)
     }
 
@@ -105,6 +109,7 @@ impl Windows {
 
     fn collect(&self, batch: &RecordBatch) -> Result<()> {
         self.0.rows.fetch_add(batch.num_rows(), Ordering::Relaxed);
+        self.check_value(self.0.constant_bytes.load(Ordering::Relaxed))?;
         let bytes = batch.columns().iter().map(whole_bytes).fold(0, u64::saturating_add);
         self.0.held.try_grow(usize::try_from(bytes).unwrap_or(usize::MAX))
     }

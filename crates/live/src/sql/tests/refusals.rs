@@ -123,6 +123,8 @@ fn a_part_that_no_row_of_a_subquery_may_meet_is_refused_where_it_would_be_wrong(
         format!("n = 2 OR NOT n IN {}", of("WHERE n > 1")),
         format!("NOT (n = 2 AND n IN {})", of("")),
         format!("CASE WHEN n NOT IN {} THEN true ELSE false END", of("")),
+        format!("n = 2 OR (n IN {}) IS NULL", of("")),
+        format!("NOT (n = 2 OR NOT n NOT IN {})", of("")),
     ] {
         let error = refusal(&spec(&format!("SELECT n FROM events WHERE {condition}")));
         assert_eq!(error.kind, QueryErrorKind::BadSql, "{condition}: {error}");
@@ -133,6 +135,8 @@ fn a_part_that_no_row_of_a_subquery_may_meet_is_refused_where_it_would_be_wrong(
         (format!("n NOT IN {}", of("")), 0),
         (format!("n < 9 AND NOT n IN {}", of("WHERE n > 1")), 1),
         (format!("n = 1 OR n IN {}", of("")), 3),
+        (format!("NOT (n > 1) OR n IN {}", of("")), 3),
+        (format!("NOT (n > 1 AND NOT n IN {})", of("")), 3),
         ("n = 1 OR (n IS NULL AND _offset NOT IN (SELECT _offset FROM events))".to_owned(), 1),
         ("n = 1 OR NOT EXISTS (SELECT 1 FROM events b WHERE b.n = events.n + 1)".to_owned(), 2),
     ] {
