@@ -99,6 +99,11 @@ pub(crate) fn plan(
 /// Adds to an error of planning what the text and the session know: places, and functions that are called alike.
 fn located(error: QueryError, sql: &str, state: &SessionState) -> QueryError {
     let error = match error.unknown_function() {
+        Some(name) if state.window_functions().contains_key(name) => {
+            let message =
+                format!("`{name}` is a function of windows: write `{name}(…) OVER (…)`, outside of other functions");
+            QueryError { at: error.at, ..QueryError::new(QueryErrorKind::BadSql, message) }
+        }
         Some(name) => {
             let known = state.scalar_functions().keys().chain(state.aggregate_functions().keys());
             let known = known.chain(state.window_functions().keys()).map(String::as_str);

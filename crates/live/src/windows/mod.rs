@@ -18,7 +18,7 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
-use datafusion::physical_plan::windows::WindowAggExec;
+use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 
 use crate::ending::Ending;
 use crate::looked::looked;
@@ -26,6 +26,8 @@ use crate::row_bytes::whole_bytes;
 
 /// What windows that are not collected answer at once: a batch.
 const ROWS_AT_ONCE: usize = 8_192;
+/// How often an answer is there while all are put together: as a value, in its partition, in all of them, in what is handed on.
+const COPIES: u64 = 4;
 
 /// The windows of one query. Clones are of the same.
 #[derive(Debug, Clone)]
@@ -39,6 +41,8 @@ struct Shared {
     held: MemoryReservation,
     /// How many these are.
     rows: AtomicUsize,
+    /// How many have come to windows that are answered batch by batch.
+    passing: AtomicUsize,
     /// Of the constants that functions are given: each may be there for each row before the function is asked.
     constant_bytes: AtomicU64,
 }
@@ -61,15 +65,16 @@ impl Windows {
     /// Of a query that ends with `ending` and takes its memory out of `pool`.
     pub(crate) fn new(ending: &Ending, pool: &Arc<dyn MemoryPool>) -> Self {
         let held = MemoryConsumer::new("the rows of a window").register(pool);
-        let (ending, pool, rows, constant_bytes) =
-            (ending.clone(), pool.clone(), AtomicUsize::new(0), AtomicU64::new(0));
-        Self(Arc::new(Shared { ending, pool, held, rows, constant_bytes }))
+        let (ending, pool) = (ending.clone(), pool.clone());
+        let (rows, passing, constant_bytes) = Default::default();
+        Self(Arc::new(Shared { ending, pool, held, rows, passing, constant_bytes }))
     }
 
     /// The run is over, and what it held is gone.
     pub(crate) fn end(&self) {
         self.0.held.free();
         self.0.rows.store(0, Ordering::Relaxed);
+        self.0.passing.store(0, Ordering::Relaxed);
     }
 
     /// `plan`, with a look in each function of a window. It has to be optimised already: names tell optimisers what
@@ -82,9 +87,14 @@ impl Windows {
     /// `plan`, so that what its windows collect is counted.
     pub(crate) fn in_plan(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
         let counted = plan.transform_up(|node| {
-            let Some(window) = node.downcast_ref::<WindowAggExec>() else { return Ok(Transformed::no(node)) };
             let windows = self.clone();
-            let input = looked("Collected", window.input().clone(), move |batch| windows.collect(batch));
+            let input = if let Some(window) = node.downcast_ref::<WindowAggExec>() {
+                looked("Collected", window.input().clone(), move |batch| windows.collect(batch))
+            } else if let Some(window) = node.downcast_ref::<BoundedWindowAggExec>() {
+                looked("Passing", window.input().clone(), move |batch| windows.pass(batch))
+            } else {
+                return Ok(Transformed::no(node));
+            };
             let recompute = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
             Ok(Transformed::yes(node.replace_children(vec![input], recompute)?))
         })?;
@@ -97,14 +107,20 @@ impl Windows {
 
     /// Whether a value of `bytes` may stand beside each row.
     fn check_value(&self, bytes: u64) -> Result<()> {
-        let rows = self.0.rows.load(Ordering::Relaxed).max(ROWS_AT_ONCE) as u64;
-        let together = bytes.saturating_mul(rows);
+        let passing = self.0.passing.load(Ordering::Relaxed).min(ROWS_AT_ONCE);
+        let rows = self.0.rows.load(Ordering::Relaxed).max(passing) as u64;
+        let together = bytes.saturating_mul(rows).saturating_mul(COPIES);
         match self.0.pool.memory_limit() {
             MemoryLimit::Finite(limit) if together > limit.saturating_sub(self.0.pool.reserved()) as u64 => {
                 resources_err!("a window would put a value of {bytes} bytes beside {rows} rows")
             }
             _ => Ok(()),
         }
+    }
+
+    fn pass(&self, batch: &RecordBatch) -> Result<()> {
+        self.0.passing.fetch_add(batch.num_rows(), Ordering::Relaxed);
+        self.check_value(self.0.constant_bytes.load(Ordering::Relaxed))
     }
 
     fn collect(&self, batch: &RecordBatch) -> Result<()> {

@@ -30,6 +30,8 @@ fn unknown_functions_come_with_their_place_and_the_nearest() {
     assert_eq!((error.kind, error.at), (QueryErrorKind::BadSql, Some((2, 3))));
     assert_eq!(error.nearest.first().map(String::as_str), Some("date_trunc"));
     assert!(error.message.starts_with("there is no function `date_trunk`; did you mean `date_trunc`"), "{error}");
+    let error = refusal(&spec("SELECT max(lag(n)) OVER () AS m FROM events"));
+    assert!(error.message.starts_with("`lag` is a function of windows: write `lag(…) OVER (…)`"), "{error}");
 }
 
 #[test]

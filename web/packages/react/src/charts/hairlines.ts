@@ -1,13 +1,13 @@
 /**
  * Lines out of hairlines. A line of one pixel is put down directly; a wider one is outlined first, and the outline filled, which
- * takes ten times as long where no graphics card does it. So a line is drawn as three hairlines around it. Screens with smaller pixels get
+ * takes about ten times as long where no graphics card does it. So a line is drawn as three hairlines around it. Screens with smaller pixels get
  * outlines, as they have graphics cards.
  */
 
 /** From here on so many hairlines would be needed that they are not quicker. */
 const RATIO_MAX = 1.5;
 
-/** Where the hairlines are around a line: nearly as far apart in each direction, on average by twice as much as off it. */
+/** Where the hairlines are around a line, in halves of what its width is above one pixel: nearly as wide together in each direction. */
 const AROUND = [
   [0, -1.2],
   [1.04, 0.6],
